@@ -1,0 +1,197 @@
+"""Settings: frozen pydantic models, merged from preset, TOML file and command line.
+
+What every task shares is here. A task's own sections (losses, batches, meshing ...) stand in its file under
+``tasks/``, as a subclass of `Config`, beside its presets.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import InputError
+
+Tree = dict[str, Any]
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, and an unknown name is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NetSettings(Settings):
+    """The network."""
+
+    kind: Literal["siren"] = "siren"
+    width: int = Field(256, ge=1, description="units of each sine layer")
+    hidden_layers: int = Field(3, ge=1, description="sine layers after the first")
+    omega_first: float = Field(30.0, gt=0, description="frequency factor of the first layer")
+    omega_hidden: float = Field(30.0, gt=0, description="frequency factor of the other sine layers")
+
+
+class FitSettings(Settings):
+    """The loop. It ends after ``seconds`` if given, else ``steps``, else ``epochs``."""
+
+    steps: int | None = Field(None, ge=1, description="optimizer steps")
+    seconds: float | None = Field(None, gt=0, description="wall-clock time; the schedule follows it")
+    epochs: int | None = Field(None, ge=1, description="passes over the input's samples")
+    learning_rate: float = Field(5e-4, gt=0, description="Adam's peak rate")
+    beta2: float = Field(0.99, gt=0, lt=1, description="Adam's decay of the second moment")
+    warmup: int = Field(50, ge=0, description="steps of linear warm-up")
+    decay: Literal["cosine", "none"] = Field("cosine", description="schedule after the warm-up")
+    final_rate: float = Field(0.002, ge=0, le=1, description="last rate as a share of the peak")
+    clip: float | None = Field(None, gt=0, description="bound on the gradient's norm")
+    derivatives: Literal["fused", "closed", "autograd"] = Field("fused", description="how input gradients are taken")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="of the matrix products")
+    low_precision_share: float = Field(0.8, ge=0, le=1, description="share of the fit run in bfloat16, if at all")
+    checkpoint_seconds: float = Field(5.0, gt=0, description="time between checkpoints")
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> FitSettings:
+        if self.steps is None and self.seconds is None and self.epochs is None:
+            raise ValueError("one of steps, seconds and epochs must be given")
+        return self
+
+
+class Config(Settings):
+    """What every task's settings share."""
+
+    task: str
+    preset: str = "default"
+    seed: int = Field(0, ge=0, lt=2**63)
+    net: NetSettings = NetSettings()
+    fit: FitSettings = FitSettings(steps=1000)
+
+    def section(self, name: str) -> Tree:
+        """One section as plain data, for a stage's key and the manifest."""
+        value = getattr(self, name)
+        return value.model_dump(mode="json") if isinstance(value, BaseModel) else {name: value}
+
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+def resolve(
+    model: type[AnyConfig],
+    presets: Mapping[str, Tree],
+    layers: Sequence[tuple[str, Tree]],
+) -> AnyConfig:
+    """Merge a preset with the given layers, later ones winning, and validate.
+
+    Parameters
+    ----------
+    model : the task's Config class
+    presets : preset name -> settings tree
+    layers : (origin, tree) pairs; the origin (a file, ``--set``) is named in errors
+
+    Raises
+    ------
+    InputError : unknown preset or setting, or a value that does not fit, named with its path and origin
+    """
+    preset = next((tree["preset"] for _, tree in reversed(layers) if "preset" in tree), "default")
+    if preset not in presets:
+        raise InputError(f"no preset {preset!r}", where=_origin(layers, ("preset",)), hint=f"one of {', '.join(presets)}")
+    merged: Tree = {"preset": preset}
+    merge(merged, presets[preset])
+    for _, tree in layers:
+        # an explicit end of the fit replaces the preset's, whichever kind it was
+        if ends := {"steps", "seconds", "epochs"} & (tree.get("fit") or {}).keys() if isinstance(tree.get("fit"), dict) else None:
+            for other in {"steps", "seconds", "epochs"} - ends:
+                merged.get("fit", {}).pop(other, None)
+        merge(merged, tree)
+    try:
+        return model.model_validate(merged)
+    except ValidationError as e:
+        first = e.errors()[0]
+        path = tuple(str(p) for p in first["loc"])
+        dotted = ".".join(path)
+        origin = _origin(layers, path)
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(path[-1], _names(model, path[:-1]), 1, 0.5)
+            known = ", ".join(sorted(_names(model, path[:-1])))
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {known}"
+            raise InputError(f"unknown setting {dotted!r}", where=origin, hint=hint) from None
+        message = first["msg"].removeprefix("Value error, ")
+        given = "" if isinstance(first["input"], dict) else f" (given: {first['input']!r})"
+        raise InputError(f"setting {dotted!r}: {message[0].lower()}{message[1:]}{given}", where=origin) from None
+
+
+def _names(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    for part in path:
+        annotation = model.model_fields[part].annotation
+        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        model = annotation
+    return list(model.model_fields)
+
+
+def _origin(layers: Sequence[tuple[str, Tree]], path: Sequence[str]) -> str | None:
+    """The last layer that sets ``path``."""
+    for origin, tree in reversed(layers):
+        node: Any = tree
+        for part in path:
+            node = node.get(part) if isinstance(node, dict) and part in node else None
+            if node is None:
+                break
+        else:
+            return origin
+    return None
+
+
+def merge(base: Tree, tree: Mapping[str, Any]) -> None:
+    """Merge ``tree`` into ``base`` in place, section by section."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and isinstance(base.get(name), dict):
+            merge(base[name], value)
+        else:
+            base[name] = dict(value) if isinstance(value, Mapping) else value
+
+
+def parse_assignments(assignments: Sequence[str]) -> Tree:
+    """``["fit.steps=100", ...]`` -> tree. Values are TOML; what is not valid TOML is taken as a string."""
+    tree: Tree = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        if not equals or not all(name.strip().split(".")):
+            raise InputError(f"{text!r} is not of the form section.name=value", where="--set")
+        try:
+            parsed = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            parsed = value.strip()
+        for part in reversed(name.strip().split(".")):
+            parsed = {part: parsed}
+        merge(tree, parsed)
+    return tree
+
+
+def read_toml(path: Path) -> Tree:
+    """A settings file as a tree. Raises InputError when it is missing or no valid TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("no such settings file", where=path) from None
+    except (OSError, UnicodeDecodeError) as e:
+        raise InputError(f"cannot read settings: {e}", where=path) from None
+    except tomllib.TOMLDecodeError as e:
+        raise InputError(f"not valid TOML: {e}", where=path) from None
+
+
+def to_toml(config: Config) -> str:
+    """The resolved settings as TOML that `read_toml` and `resolve` take back; None is left out."""
+    tree = config.model_dump(mode="json", exclude_none=True)
+    lines = [f"{k} = {_toml_value(v)}" for k, v in tree.items() if not isinstance(v, dict)]
+    for section, values in tree.items():
+        if isinstance(values, dict):
+            lines += ["", f"[{section}]"] + [f"{k} = {_toml_value(v)}" for k, v in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    """Numbers, booleans, strings and lists of them: JSON's spelling is TOML's."""
+    return json.dumps(value, ensure_ascii=False)

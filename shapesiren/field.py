@@ -1,0 +1,102 @@
+"""A field: a fitted network with its frame, callable at any point in the user's coordinates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from .errors import InputError
+from .nets import evaluate
+from .nets.siren import Siren
+from .signals.frame import Frame
+
+FORMAT = 1
+NETS = {Siren.kind: Siren}
+
+
+class Field:
+    """A network and what decodes it.
+
+    Parameters
+    ----------
+    net : maps box coordinates (n, d) to outputs (n, m)
+    task : name of the task that it was fitted for
+    header : JSON-able facts of the signal; ``frame`` = {centre, scale} and ``bounds`` are always there
+    """
+
+    def __init__(self, net: Siren, task: str, header: Mapping[str, Any]) -> None:
+        self.net, self.task, self.header = net, task, dict(header)
+        self.frame = Frame(tuple(header["frame"]["centre"]), float(header["frame"]["scale"]))
+
+    # ---- In box coordinates -----------------------------------------------------------------------
+    def box_values(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
+        """(n, d) box coordinates -> first output, (n,)."""
+        return evaluate.values(self.net, x)[:, 0]
+
+    def box_values_and_gradients(self, x: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(n, d) box coordinates -> first output (n,), its gradient (n, d)."""
+        value, gradient = evaluate.values_and_gradients(self.net, x)
+        return value[:, 0], gradient[:, 0]
+
+    # ---- In the user's coordinates ----------------------------------------------------------------
+    def __call__(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Signed distance at (n, 3) points, both in the user's units; negative inside. Returns (n,)."""
+        return self.box_values(self._box(points)).astype(np.float64) * self.frame.scale
+
+    def gradient(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Gradient of the signed distance at (n, 3) points, (n, 3), dimensionless."""
+        return self.box_values_and_gradients(self._box(points))[1].astype(np.float64)
+
+    def normal(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Unit gradient at (n, 3) points, (n, 3): the outward normal of the level set through each."""
+        g = self.gradient(points)
+        return g / np.maximum(np.linalg.norm(g, axis=1, keepdims=True), 1e-30)
+
+    def _box(self, points: ArrayLike) -> NDArray[np.float64]:
+        x = np.asarray(points, np.float64)
+        if x.ndim != 2 or x.shape[1] != self.net.in_features:
+            raise InputError(f"points must have shape (n, {self.net.in_features}), not {x.shape}")
+        return self.frame.to_box(x)
+
+    # ---- To and from a file -----------------------------------------------------------------------
+    def to_bytes(self) -> bytes:
+        """Weights as safetensors, with architecture, task and header as JSON metadata."""
+        description = {"format": FORMAT, "task": self.task, "net": self.net.spec(), "header": self.header}
+        tensors = {k: v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()}
+        return save(tensors, {"shapesiren": json.dumps(description)})
+
+    @classmethod
+    def load(cls, path: Path, device: torch.device | None = None) -> Field:
+        """Read a field file. Nothing in it runs code.
+
+        Raises
+        ------
+        InputError : the file is missing, damaged, or no field
+        """
+        if not path.is_file():
+            raise InputError("no such field file", where=path, hint="run `shapesiren fit` first")
+        try:
+            with safe_open(path, framework="pt") as f:
+                description = migrate(json.loads((f.metadata() or {})["shapesiren"]))
+                tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+            spec = dict(description["net"])
+            net = NETS[spec.pop("kind")](**spec)
+            net.load_state_dict(tensors)
+        except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as e:
+            raise InputError(f"not a shapesiren field ({e})", where=path, hint="fit it again") from None
+        return cls(net.to(device) if device else net, description["task"], description["header"])
+
+
+def migrate(description: dict[str, Any]) -> dict[str, Any]:
+    """Bring an older description up to `FORMAT`; the one place where old files are understood."""
+    if description["format"] > FORMAT:
+        raise ValueError(f"written by a newer version (format {description['format']})")
+    return description

@@ -1,0 +1,184 @@
+"""The one fitting loop. It knows the task protocol, and nothing of shapes, images or sounds.
+
+    shapesiren fit scan.ply --preset default --seed 0
+
+ends here, in `fit_task`: read it top to bottom.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from ..config import FitSettings
+from ..errors import RunError
+from ..tasks.base import Moment, Task
+from . import checkpoint as ckpt
+from .events import Listener, Progress, RolledBack, Saved, Started
+from .precision import low_precision
+from .schedule import rate_factor
+
+REPORT_SECONDS = 0.5  # between Progress events
+SNAPSHOT_STEPS = 100  # between in-memory states that a NaN rolls back to
+MAX_ROLLBACKS = 8
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a fit ended. ``finished`` is False when it was asked to stop; a checkpoint then holds its state."""
+
+    finished: bool
+    step: int
+    seconds: float
+    losses: dict[str, float]
+    resumed: int
+    rollbacks: int
+    precision: str
+
+
+def fit_task(
+    task: Task,
+    settings: FitSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    key: str = "",
+    checkpoint: Path | None = None,
+    listeners: Sequence[Listener] = (),
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Fit ``task.net`` to the task's losses, in place.
+
+    Parameters
+    ----------
+    key : identifies this fit; only a checkpoint with the same key is resumed
+    checkpoint : file to save to and resume from; None keeps everything in memory
+    should_stop : asked after every step; True saves the state and returns
+
+    Raises
+    ------
+    RunError : the loss stays non-finite after `MAX_ROLLBACKS` rollbacks
+    """
+
+    def tell(event: object) -> None:
+        for listener in listeners:
+            listener(event)  # type: ignore[arg-type]
+
+    # ---- Set up ------------------------------------------------------------------------------------
+    net = task.net
+    generator = torch.Generator().manual_seed(seed)
+    parameters = [p for p in net.parameters() if p.requires_grad]
+    # fused=True: .5 ms a step instead of 1.7 on two cores, at 200,000 parameters
+    optimizer = torch.optim.Adam(
+        parameters, lr=settings.learning_rate, betas=(0.9, settings.beta2), fused=device.type in ("cpu", "cuda")
+    )
+    steps = settings.steps if settings.steps is not None else (settings.epochs or 0) * task.epoch_steps
+    by_time = settings.seconds
+    total = None if by_time is not None else steps
+
+    # ---- Resume ------------------------------------------------------------------------------------
+    state = ckpt.load_checkpoint(checkpoint, key, net, optimizer, generator) if checkpoint else None
+    if state is None:
+        low = low_precision(settings.precision, device, width=task.config.net.width)
+        state = ckpt.State(key, 0, 0.0, 1.0, 0, str(low).removeprefix("torch."))
+    low = getattr(torch, state.precision)
+    resumed = state.step
+    tell(Started(total, resumed, state.precision))
+
+    def save(at: ckpt.State) -> None:
+        if checkpoint is not None:
+            ckpt.save_checkpoint(checkpoint, at, net, optimizer, generator)
+            tell(Saved(at.step))
+
+    def snapshot() -> tuple[ckpt.State, dict[str, torch.Tensor]]:
+        tensors = {f"net.{k}": v.clone() for k, v in net.state_dict().items()}
+        for i, moments in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{k}": v.clone() for k, v in moments.items()}
+        return state, tensors
+
+    # ---- Step --------------------------------------------------------------------------------------
+    good = snapshot()
+    last: dict[str, torch.Tensor] = {}
+    begun, base = time.perf_counter(), state.seconds
+    reported, reported_step, saved = begun, state.step, begun
+    while True:
+        seconds = base + time.perf_counter() - begun
+        progress = seconds / by_time if by_time is not None else state.step / max(1, steps)
+        if progress >= 1 or should_stop():
+            break
+        dtype = low if progress < settings.low_precision_share else torch.float32
+        rate = settings.learning_rate * state.rate_scale * rate_factor(settings, state.step, progress)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        last = task.losses(generator, Moment(state.step, progress, dtype))
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(last.values())).sum().backward()
+        if settings.clip is not None:
+            torch.nn.utils.clip_grad_norm_(parameters, settings.clip)
+        optimizer.step()
+        state = replace(state, step=state.step + 1, seconds=base + time.perf_counter() - begun)
+
+        # ---- Report, guard, save -------------------------------------------------------------------
+        now = time.perf_counter()
+        due = now - reported >= REPORT_SECONDS or state.step == total
+        if not due and state.step % SNAPSHOT_STEPS and now - saved < settings.checkpoint_seconds:
+            continue
+        losses = _numbers(last)
+        healthy = all(math.isfinite(v) for v in losses.values()) and _finite(parameters)
+        if not healthy:
+            bad, state = state, _roll_back(good, state, net, optimizer)
+            tell(RolledBack(bad.step, state.step, settings.learning_rate * state.rate_scale))
+            continue
+        if due:
+            pace = (state.step - reported_step) / max(now - reported, 1e-9)
+            done = state.seconds / by_time if by_time is not None else state.step / max(1, steps)
+            left = max(0.0, by_time - state.seconds) if by_time is not None else (steps - state.step) / max(pace, 1e-9)
+            tell(Progress(state.step, min(1.0, done), state.seconds, left, pace, rate, losses))
+            reported, reported_step = now, state.step
+        if state.step % SNAPSHOT_STEPS == 0:
+            good = snapshot()
+        if now - saved >= settings.checkpoint_seconds:
+            save(state)
+            saved = time.perf_counter()
+
+    # ---- End ---------------------------------------------------------------------------------------
+    losses = _numbers(last)
+    if not (all(math.isfinite(v) for v in losses.values()) and _finite(parameters)):
+        state = _roll_back(good, state, net, optimizer)
+    finished = progress >= 1
+    save(state)
+    return Outcome(finished, state.step, state.seconds, losses, resumed, state.rollbacks, state.precision)
+
+
+def _numbers(losses: dict[str, torch.Tensor]) -> dict[str, float]:
+    if not losses:
+        return {}
+    return dict(zip(losses, torch.stack([v.detach() for v in losses.values()]).tolist(), strict=True))
+
+
+def _finite(parameters: Sequence[torch.nn.Parameter]) -> bool:
+    return all(bool(torch.isfinite(p).all()) for p in parameters)
+
+
+def _roll_back(
+    good: tuple[ckpt.State, dict[str, torch.Tensor]],
+    state: ckpt.State,
+    net: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+) -> ckpt.State:
+    """Return to the last good state at half the learning rate; the random draws go on, so they differ."""
+    if state.rollbacks >= MAX_ROLLBACKS:
+        raise RunError(
+            f"the loss was not finite {MAX_ROLLBACKS + 1} times, last at step {state.step}",
+            where="fit",
+            hint="try --set fit.learning_rate=1e-4 or --set fit.precision=float32",
+        )
+    ckpt.restore({k: v.clone() for k, v in good[1].items()}, net, optimizer)
+    return replace(
+        good[0], seconds=state.seconds, rate_scale=state.rate_scale / 2, rollbacks=state.rollbacks + 1
+    )

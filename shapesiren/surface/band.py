@@ -1,0 +1,177 @@
+"""The narrow band: which grid corners the surface can reach, and the field's values there.
+
+A coarse grid of blocks is descended like an octree: a block is kept when |f(centre)| <= slope * half
+diagonal, where ``slope`` is a measured bound on |grad f| with a margin, and split into eight until it
+spans `LEAF` cells (fogleman/sdf's `_skip`, made hierarchical). The corners of the kept leaves are
+evaluated once each. Where the level set leaves the band through a leaf's face, the neighbour is added,
+until it no longer does: a surface that was found is never cut, whatever the bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAF = 2  # cells along a leaf's side
+Values = Callable[[NDArray[np.float64]], NDArray[np.float32]]  # (n, 3) box coordinates -> (n,)
+
+_OFFSETS = np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)], np.int64)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular grid of cubic cells in box coordinates.
+
+    origin : (3,) position of corner (0, 0, 0)
+    step : side of a cell
+    cells : (3,) number of cells along each axis
+    """
+
+    origin: tuple[float, float, float]
+    step: float
+    cells: tuple[int, int, int]
+
+    @classmethod
+    def covering(cls, low: NDArray[np.float64], high: NDArray[np.float64], resolution: int) -> Grid:
+        """The grid over [low, high] with ``resolution`` cells along its longest side.
+
+        The other sides are rounded up to whole leaves, so that every cell belongs to a leaf.
+        """
+        low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+        step = float((high - low).max() / resolution)
+        cells = np.maximum(LEAF, np.ceil((high - low) / step - 1e-9).astype(int))
+        cells = -(-cells // LEAF) * LEAF
+        origin = (low + high) / 2 - cells * step / 2
+        return cls(tuple(origin.tolist()), step, tuple(cells.tolist()))
+
+    def positions(self, index: NDArray[np.generic]) -> NDArray[np.float64]:
+        """(n, 3) grid indices (integers or fractions) -> (n, 3) box coordinates."""
+        return np.asarray(self.origin) + np.asarray(index, np.float64) * self.step
+
+
+@dataclass
+class Band:
+    """The evaluated part of a grid.
+
+    leaves : (b, 3) int64, leaf coordinates (in units of LEAF cells), sorted by key
+    keys : (q,) int64, sorted keys of the leaf-sized corner blocks that hold values
+    values : (q, 8) float32, f at the 2 x 2 x 2 lower corners of each; NaN where not evaluated
+    evaluations : field evaluations spent, the descent included
+    """
+
+    grid: Grid
+    leaves: NDArray[np.int64]
+    keys: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    values: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 8), np.float32))
+    evaluations: int = 0
+
+    def key(self, leaves: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n, 3) leaf coordinates -> (n,) keys, ordered like the coordinates; -1 lies outside."""
+        size = np.array(self.grid.cells, np.int64) // LEAF + 1  # one more: corner blocks at the far faces
+        outside = ((leaves < 0) | (leaves >= size)).any(1)
+        key = (leaves[:, 0] * size[1] + leaves[:, 1]) * size[2] + leaves[:, 2]
+        return np.where(outside, -1, key)
+
+    def corner_values(self, leaves: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, 3) kept leaves -> (n, 3, 3, 3) f at all their corners."""
+        cube = np.empty((len(leaves), 4, 4, 4), np.float32)
+        for o in _OFFSETS:
+            at = np.searchsorted(self.keys, self.key(leaves + o))
+            x, y, z = 2 * o
+            cube[:, x : x + 2, y : y + 2, z : z + 2] = self.values[at].reshape(-1, 2, 2, 2)
+        return cube[:, :3, :3, :3]
+
+
+def _descend(values: Values, grid: Grid, slope: float) -> tuple[NDArray[np.int64], int]:
+    """Leaves that the level set can reach, and the evaluations spent on finding them."""
+    size = LEAF
+    while size * 24 < max(grid.cells):
+        size *= 2
+    counts = [-(-c // size) for c in grid.cells]
+    blocks = np.stack(np.meshgrid(*[np.arange(c) for c in counts], indexing="ij"), -1).reshape(-1, 3).astype(np.int64)
+    evaluations = 0
+    while True:
+        f = values(grid.positions((blocks + 0.5) * size))
+        evaluations += len(blocks)
+        blocks = blocks[np.abs(f) <= slope * np.sqrt(3) / 2 * size * grid.step]
+        if size == LEAF:
+            return blocks, evaluations
+        size //= 2
+        blocks = (2 * blocks[:, None] + _OFFSETS).reshape(-1, 3)
+        blocks = blocks[(blocks * size < np.array(grid.cells)).all(1)]
+
+
+def _evaluate(band: Band, values: Values, leaves: NDArray[np.int64]) -> None:
+    """Evaluate the corners of ``leaves`` that the band does not hold yet."""
+    # A leaf needs its own 2 x 2 x 2 corners and, from its upper neighbours, those on the shared faces.
+    keys, masks = [], []
+    for o in _OFFSETS:
+        keys.append(band.key(leaves + o))
+        needed = ((_OFFSETS == 0) | (o == 0)).all(1)
+        masks.append(np.full(len(leaves), np.packbits(needed)[0], np.uint8))
+    key, mask = np.concatenate(keys), np.concatenate(masks)
+    order = np.argsort(key, kind="stable")
+    key, mask = key[order], mask[order]
+    first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
+    key, mask = key[first], np.bitwise_or.reduceat(mask, first)
+
+    held = np.full((len(key), 8), np.nan, np.float32)
+    if len(band.keys):
+        at = np.minimum(np.searchsorted(band.keys, key), len(band.keys) - 1)
+        known = band.keys[at] == key
+        held[known] = band.values[at[known]]
+    todo = np.unpackbits(mask[:, None], axis=1).astype(bool) & np.isnan(held)
+    row, corner = np.nonzero(todo)
+    size = np.array(band.grid.cells, np.int64) // LEAF + 1
+    base = np.stack(np.unravel_index(key[row], size), 1)
+    index = base * LEAF + _OFFSETS[corner]
+    f = values(band.grid.positions(index))
+    # A corner on the level set would put vertices of several edges in one place: move it off by a hair.
+    hair = np.float32(1e-4 * band.grid.step)
+    held[row, corner] = np.where(np.abs(f) < hair, np.where(f < 0, -hair, hair), f)
+    band.evaluations += len(row)
+
+    fresh = ~np.isin(band.keys, key, assume_unique=True)
+    merged = np.concatenate([band.keys[fresh], key])
+    order = np.argsort(merged)
+    band.keys, band.values = merged[order], np.concatenate([band.values[fresh], held])[order]
+
+
+def _leaks(band: Band, leaves: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Neighbours of ``leaves``, not in the band, that the level set enters through a shared face."""
+    out = []
+    inner = np.array(band.grid.cells, np.int64) // LEAF
+    for start in range(0, len(leaves), 1 << 17):
+        part = leaves[start : start + (1 << 17)]
+        negative = band.corner_values(part) < 0
+        for axis in range(3):
+            for side, step in ((0, -1), (2, 1)):
+                face = negative.take(side, axis=axis + 1).reshape(len(part), -1)
+                crossing = face.any(1) & ~face.all(1)
+                neighbour = part[crossing].copy()
+                neighbour[:, axis] += step
+                out.append(neighbour[((neighbour >= 0) & (neighbour < inner)).all(1)])
+    found = np.unique(np.concatenate(out), axis=0)
+    return found[~np.isin(band.key(found), band.key(band.leaves))]
+
+
+def narrow_band(values: Values, grid: Grid, slope: float) -> Band:
+    """Find and evaluate the part of ``grid`` that the zero level set of ``values`` can reach.
+
+    Parameters
+    ----------
+    values : callable, (n, 3) box coordinates -> (n,) float32
+    slope : bound on |grad f|, margin included
+    """
+    leaves, spent = _descend(values, grid, slope)
+    band = Band(grid, leaves, evaluations=spent)
+    new = leaves
+    while len(new):
+        _evaluate(band, values, new)
+        new = _leaks(band, new)
+        band.leaves = np.concatenate([band.leaves, new])
+    band.leaves = band.leaves[np.argsort(band.key(band.leaves))]
+    return band

@@ -1,0 +1,107 @@
+"""What a task is: everything that the stages and the loop need to know of one kind of signal."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..config import Config, Tree
+from ..field import Field
+from ..nets.siren import Siren
+
+Say = Callable[[str], None]  # prints one line for the user
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """An ingested signal: what `fit` needs, as plain arrays.
+
+    arrays : name -> array, saved as one npz file
+    header : JSON-able facts that a field needs to be decoded (frame, bounds ...)
+    info : JSON-able facts for the manifest and the user (counts, origins, choices)
+    """
+
+    arrays: Arrays
+    header: Tree
+    info: Tree = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a fit stands: step, progress in [0, 1], and the precision of the products of this step."""
+
+    step: int
+    progress: float
+    dtype: torch.dtype
+
+
+class Task(ABC):
+    """One kind of signal. A subclass is one file under ``tasks/`` and one line in its registry."""
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]  # of input files, lower case
+    cache: ClassVar[str]  # file name of the ingested arrays in a run
+    output: ClassVar[Literal["mesh", "decode"]]  # what its third stage is called
+    output_file: ClassVar[str]  # and what that writes by default
+    Config: ClassVar[type[Config]]
+    presets: ClassVar[Mapping[str, Tree]]
+    # sections of Config that each stage depends on
+    sections: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "ingest": ("ingest", "seed"),
+        "fit": ("net", "fit", "loss", "batch", "seed"),
+        "mesh": ("mesh",),
+        "decode": ("decode",),
+        "evaluate": ("evaluate", "seed"),
+    }
+
+    net: Siren
+
+    def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+        self.config, self.header, self.device = config, signal.header, device
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps that see each sample about once."""
+        return 1
+
+    # ---- ingest: may import heavy packages, inside the function --------------------------------------
+    @classmethod
+    @abstractmethod
+    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+        """Read a file (or take arrays) and return what `fit` needs. Raises InputError."""
+
+    # ---- fit: torch and numpy alone ------------------------------------------------------------------
+    @abstractmethod
+    def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
+        """Draw a batch and return the weighted loss terms by name, scalars, to be summed."""
+
+    def field(self) -> Field:
+        """The network with what decodes it, as it stands."""
+        return Field(self.net, self.name, self.header)
+
+    # ---- mesh or decode, evaluate ----------------------------------------------------------------------
+    @classmethod
+    @abstractmethod
+    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
+        """Write the signal that the field stands for to ``path``; return facts for the manifest."""
+
+    @classmethod
+    @abstractmethod
+    def evaluate(
+        cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say
+    ) -> Tree:
+        """Judge the written output and the field; return metrics, JSON-able."""
+
+    @classmethod
+    def summary(cls, stage: str, facts: Tree) -> list[str]:
+        """What a stage's facts come to, as lines for the screen."""
+        return [f"{name}: {value}" for name, value in facts.items() if not isinstance(value, (dict, list))]

@@ -1,0 +1,217 @@
+"""Task ``shape``: a signed distance field from an oriented point cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field as Setting
+from torch import Tensor
+
+from ..config import Config, FitSettings, NetSettings, Settings, Tree
+from ..field import Field
+from ..nets.derivatives import autograd_value_and_gradient, value_and_gradient
+from ..nets.fused import fused_value_and_gradient
+from ..nets.siren import Siren
+from . import losses
+from .base import Arrays, Moment, Say, Signal, Task
+
+
+class IngestSettings(Settings):
+    """From file to arrays."""
+
+    extent: float = Setting(1.8, gt=0.1, le=2, description="box units along the scan's longest side")
+    samples: int = Setting(200_000, ge=100, description="points drawn from a mesh given as input")
+    max_points: int = Setting(2_000_000, ge=100, description="more are subsampled at random")
+    normals: Literal["auto", "given", "estimate"] = Setting("auto", description="use the file's, or estimate them")
+    neighbours: int = Setting(20, ge=5, le=200, description="of a point, to estimate its normal")
+    guide_samples: int = Setting(300_000, ge=0, description="off-surface samples with a distance; 0 for none")
+    guide_depth: int = Setting(7, ge=4, le=10, description="octree depth of the guide's coarse Poisson surface")
+
+
+class BatchSettings(Settings):
+    """Samples of one step."""
+
+    on_surface: int = Setting(1400, ge=1)
+    off_surface: int = Setting(1400, ge=1)
+    eikonal: int = Setting(350, ge=0, description="off-surface samples whose gradient is taken; all on-surface ones are")
+
+
+class LossSettings(Settings):
+    """Weights of the terms, and their shape."""
+
+    on_surface: float = Setting(300.0, ge=0)
+    normal: float = Setting(30.0, ge=0)
+    eikonal: float = Setting(5.0, ge=0)
+    off_surface: float = Setting(0.0, ge=0, description="repulsion from zero, the paper's term")
+    distance: float = Setting(100.0, ge=0, description="signed distance of the guide samples")
+    eikonal_power: Literal[1, 2] = 2
+    sharpness: float = Setting(100.0, gt=0, description="of the repulsion")
+    noise: Literal["auto", "ignore"] = Setting("auto", description="lower the on-surface weight as noise grows")
+    mean_over_all: bool = Setting(False, description="divide each sum by all samples of the batch, as the paper does")
+
+
+class MeshSettings(Settings):
+    """From field to triangles."""
+
+    resolution: int = Setting(256, ge=8, le=8192, description="cells along the longest side")
+    refine: int = Setting(2, ge=0, le=10, description="Newton steps of each vertex onto the level set")
+    margin: float = Setting(0.05, ge=0, le=0.5, description="of the grid round the scan, as a share of its longest side")
+    trim: Literal["auto", "on", "off"] = Setting("auto", description="cut off what no point supports; auto: open scans")
+    trim_distance: float | None = Setting(None, gt=0, description="in point spacings; from the data if not given")
+    min_component: float = Setting(0.001, ge=0, lt=1, description="components below this share of the area are dropped")
+    colours: bool = Setting(True, description="carry the scan's colours to the vertices")
+
+
+class EvaluateSettings(Settings):
+    """Judging the mesh."""
+
+    samples: int = Setting(200_000, ge=100, description="points drawn on each surface")
+    threshold: float = Setting(0.5, gt=0, description="of the F-score, in percent of the bounding-box diagonal")
+
+
+class ShapeConfig(Config):
+    """All settings of a shape."""
+
+    task: Literal["shape"] = "shape"
+    ingest: IngestSettings = IngestSettings()
+    net: NetSettings = NetSettings()
+    fit: FitSettings = FitSettings(steps=4000)
+    batch: BatchSettings = BatchSettings()
+    loss: LossSettings = LossSettings()
+    mesh: MeshSettings = MeshSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+
+# The authors' settings (vsitzmann/siren, experiment_scripts/train_sdf.py and loss_functions.sdf).
+PAPER: Tree = {
+    "ingest": {"extent": 2.0, "guide_samples": 0},
+    "fit": {
+        "epochs": 10_000, "learning_rate": 1e-4, "beta2": 0.999, "warmup": 0, "decay": "none", "clip": 1.0,
+        "derivatives": "autograd", "precision": "float32",
+    },
+    "batch": {"on_surface": 1400, "off_surface": 1400, "eikonal": 1400},
+    "loss": {
+        "on_surface": 3e3, "normal": 1e2, "eikonal": 5e1, "off_surface": 1e2, "distance": 0.0,
+        "eikonal_power": 1, "sharpness": 1e2, "noise": "ignore", "mean_over_all": True,
+    },
+}  # fmt: skip
+
+
+class ShapeTask(Task):
+    """Fit a SIREN to points, normals and guide samples; write its zero level set as a mesh."""
+
+    name = "shape"
+    suffixes = (".ply", ".pcd", ".xyz", ".pts", ".txt", ".obj", ".stl", ".off", ".glb", ".npz", ".npy")
+    cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
+    Config: ClassVar[type[Config]] = ShapeConfig
+    presets: ClassVar[Mapping[str, Tree]] = {
+        "default": {},
+        "fast": {"fit": {"steps": 1000}},
+        "fine": {"fit": {"steps": 16_000}},
+        "paper": PAPER,
+    }
+
+    def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+        assert isinstance(config, ShapeConfig)
+        super().__init__(signal, config, device)
+        self.settings, self.loss = config.batch, config.loss
+        net = config.net
+        self.net = Siren(
+            3, 1, net.width, net.hidden_layers, net.omega_first, net.omega_hidden,
+            torch.Generator().manual_seed(config.seed),
+        ).to(device)  # fmt: skip
+        self.derivatives = config.fit.derivatives
+
+        def tensor(name: str) -> Tensor | None:
+            array = signal.arrays.get(name)
+            return None if array is None or not len(array) else torch.from_numpy(array).to(device)
+
+        points, normals = tensor("points"), tensor("normals")
+        assert points is not None and normals is not None
+        self.points, self.normals = points, normals
+        self.guide_points, self.guide_distances = tensor("guide_points"), tensor("guide_distances")
+        self.on_weight = self.loss.on_surface
+        if self.loss.noise == "auto":
+            self.on_weight *= noise_factor(float(signal.header.get("noise", 0.0)))
+
+    @property
+    def epoch_steps(self) -> int:
+        return max(1, len(self.points) // self.settings.on_surface)
+
+    # ---- fit ----------------------------------------------------------------------------------------
+    def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
+        weights, size = self.loss, self.settings
+        on, off, eik = size.on_surface, size.off_surface, min(size.eikonal, size.off_surface)
+        i = torch.randint(len(self.points), (on,), generator=generator).to(self.device)
+        guided = self.guide_points is not None and self.guide_distances is not None
+        if guided:
+            j = torch.randint(len(self.guide_points), (off,), generator=generator).to(self.device)  # type: ignore[arg-type]
+            elsewhere = self.guide_points[j]  # type: ignore[index]
+        else:
+            elsewhere = (torch.rand((off, 3), generator=generator) * 2 - 1).to(self.device)
+        x = torch.cat([self.points[i], elsewhere])
+        value, gradient = self.evaluate_batch(x, on + eik, moment)
+        f_on, f_off, g_on = value[:on], value[on:], gradient[:on]
+
+        def mean(term: Tensor) -> Tensor:
+            return term.sum() / (on + off) if weights.mean_over_all else term.mean()
+
+        terms = {
+            "on_surface": self.on_weight * mean(losses.on_surface(f_on)),
+            "normal": weights.normal * mean(losses.normal(g_on, self.normals[i])),
+            "eikonal": weights.eikonal * mean(losses.eikonal(gradient, weights.eikonal_power)),
+        }
+        if weights.off_surface:
+            terms["off_surface"] = weights.off_surface * mean(losses.off_surface(f_off, weights.sharpness))
+        if weights.distance and guided:
+            terms["distance"] = weights.distance * mean(losses.distance(f_off, self.guide_distances[j]))  # type: ignore[index]
+        return terms
+
+    def evaluate_batch(self, x: Tensor, rows: int, moment: Moment) -> tuple[Tensor, Tensor]:
+        """Values (n,) of ``x`` (n, 3) and gradients (rows, 3) of its leading rows."""
+        if self.derivatives == "fused":
+            value, gradient = fused_value_and_gradient(self.net, x, rows, moment.dtype)
+        else:
+            take = autograd_value_and_gradient if self.derivatives == "autograd" else value_and_gradient
+            value, gradient = take(self.net, x[:rows])
+            if rows < len(x):
+                value = torch.cat([value, self.net(x[rows:])])
+        return value[:, 0], gradient[:, 0]
+
+    # ---- ingest, mesh, evaluate: heavy packages, imported when they run --------------------------------
+    @classmethod
+    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+        from ..signals.ingest import ingest_shape
+
+        arrays, header, info = ingest_shape(source, config.ingest, config.seed, say)
+        return Signal(arrays, header, info)
+
+    @classmethod
+    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
+        from ..surface.extract import extract
+        from ..surface.meshio import write_mesh
+
+        mesh, facts = extract(fitted, arrays, config.mesh, say)
+        write_mesh(path, mesh, fitted.frame, config.mesh.resolution)
+        return facts
+
+    @classmethod
+    def evaluate(
+        cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say
+    ) -> Tree:
+        from ..metrics.shape import evaluate_shape
+
+        return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say)
+
+
+def noise_factor(noise: float) -> float:
+    """Share of the on-surface weight that is left at a noise of ``noise`` box units.
+
+    The weight follows the noise: a heavy one fits the noise itself. Measured on the armadillo and the rocker
+    arm at 0, .25 and .5 % of the longest side (pipelines/bench/recipe.md).
+    """
+    return 1.0 / (1.0 + noise / 0.002)
