@@ -1,0 +1,51 @@
+"""A triangle mesh as `extract` makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+
+@dataclass(frozen=True)
+class TriangleMesh:
+    """vertices : (n, 3) float64; faces : (m, 3) int64, counter-clockwise seen from outside;
+    normals : (n, 3) float32, unit, outward; colours : (n, 3) uint8 or None
+    """
+
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    normals: NDArray[np.float32]
+    colours: NDArray[np.uint8] | None = None
+
+    def keep_faces(self, keep: NDArray[np.bool_]) -> TriangleMesh:
+        """The mesh of the faces in ``keep`` (m,), without vertices that none of them uses."""
+        faces = self.faces[keep]
+        used = np.zeros(len(self.vertices), bool)
+        used[faces] = True
+        number = np.cumsum(used) - 1
+        return replace(
+            self,
+            vertices=self.vertices[used],
+            faces=number[faces],
+            normals=self.normals[used],
+            colours=None if self.colours is None else self.colours[used],
+        )
+
+    def face_areas(self) -> NDArray[np.float64]:
+        """(m,) areas, in squared units of the vertices."""
+        a, b, c = self.vertices[self.faces].transpose(1, 0, 2)
+        return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+
+    def face_components(self) -> tuple[int, NDArray[np.int64]]:
+        """Number of connected components, and (m,) the one that each face belongs to."""
+        n = len(self.vertices)
+        a, b = self.faces[:, [0, 1]].T, self.faces[:, [1, 2]].T
+        rows, cols = np.concatenate([a[0], b[0]]), np.concatenate([a[1], b[1]])
+        graph = coo_matrix((np.ones(len(rows), np.int8), (rows, cols)), (n, n))
+        _, of_vertex = connected_components(graph, directed=False)
+        numbers, of_face = np.unique(of_vertex[self.faces[:, 0]], return_inverse=True)
+        return len(numbers), of_face.astype(np.int64)
