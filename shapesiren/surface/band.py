@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import RunError
+
 LEAF = 2  # cells along a leaf's side
 Values = Callable[[NDArray[np.float64]], NDArray[np.float32]]  # (n, 3) box coordinates -> (n,)
 
@@ -158,18 +160,29 @@ def _leaks(band: Band, leaves: NDArray[np.int64]) -> NDArray[np.int64]:
     return found[~np.isin(band.key(found), band.key(band.leaves))]
 
 
-def narrow_band(values: Values, grid: Grid, slope: float) -> Band:
+def narrow_band(values: Values, grid: Grid, slope: float, max_leaves: int | None = None) -> Band:
     """Find and evaluate the part of ``grid`` that the zero level set of ``values`` can reach.
 
     Parameters
     ----------
     values : callable, (n, 3) box coordinates -> (n,) float32
     slope : bound on |grad f|, margin included
+    max_leaves : give up beyond this many leaves
+
+    Raises
+    ------
+    RunError : the level set fills more than ``max_leaves`` leaves, as it does when a fit has failed
     """
     leaves, spent = _descend(values, grid, slope)
     band = Band(grid, leaves, evaluations=spent)
     new = leaves
     while len(new):
+        if max_leaves is not None and len(band.leaves) > max_leaves:
+            raise RunError(
+                "the zero level set fills much of the box: this is no surface",
+                where="mesh", hint="the fit has failed or is far from done; look at its loss, fit longer or with a "
+                "lower fit.learning_rate",
+            )  # fmt: skip
         _evaluate(band, values, new)
         new = _leaks(band, new)
         band.leaves = np.concatenate([band.leaves, new])
