@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..signals.frame import Frame
+from ..signals.readers import read_cloud
 from .mesh import TriangleMesh
 
 
@@ -51,6 +52,14 @@ def write_mesh(path: Path, mesh: TriangleMesh, frame: Frame, resolution: int) ->
         raise InputError(f"cannot write it ({e.strerror})", where=path) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_mesh(path: Path) -> TriangleMesh:
+    """A PLY file that `write_mesh` wrote."""
+    cloud = read_cloud(path)
+    if cloud.faces is None or cloud.normals is None:
+        raise InputError("not a mesh that shapesiren wrote", where=path, hint="run `shapesiren mesh --force`")
+    return TriangleMesh(cloud.points, cloud.faces, cloud.normals.astype(np.float32), cloud.colours)
 
 
 def _ply(mesh: TriangleMesh, frame: Frame, double: bool) -> bytes:

@@ -96,6 +96,15 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
+    def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
+        """Write what `write` wrote once more, in the format of ``path``'s extension."""
+
+    @classmethod
+    def check_output(cls, path: Path) -> None:
+        """Raise InputError early if `convert` could not write ``path``."""
+
+    @classmethod
+    @abstractmethod
     def evaluate(
         cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say
     ) -> Tree:

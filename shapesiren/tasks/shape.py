@@ -200,12 +200,50 @@ class ShapeTask(Task):
         return facts
 
     @classmethod
+    def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
+        from ..surface.meshio import read_mesh, write_mesh
+
+        write_mesh(path, read_mesh(written), fitted.frame, config.mesh.resolution)
+
+    @classmethod
+    def check_output(cls, path: Path) -> None:
+        from ..surface.meshio import check_output
+
+        check_output(path)
+
+    @classmethod
     def evaluate(
         cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say
     ) -> Tree:
         from ..metrics.shape import evaluate_shape
 
         return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say)
+
+
+    @classmethod
+    def summary(cls, stage: str, facts: Tree) -> list[str]:
+        if stage == "ingest":
+            colours = ", colours" if facts["colours"] else ""
+            size = " x ".join(f"{s:.4g}" for s in facts["size"])
+            return [
+                f"{facts['points']:,} points, normals {facts['normals']}{colours}, size {size}",
+                f"spacing {facts['spacing']:.3g}, noise about {facts['noise']:.2g}, "
+                f"{'open' if facts['guide']['open'] else 'closed'}, guide: {facts['guide']['surface']}",
+            ]
+        if stage == "fit":
+            return [f"{facts['steps']:,} steps in {facts['seconds']:.1f} s on {facts['device']}, {facts['precision']} "
+                    f"first, {facts['parameters']:,} parameters"]  # fmt: skip
+        if stage == "mesh":
+            from ..surface.extract import summary
+
+            return [*summary(facts), f"resolution {facts['resolution']}, {facts['seconds']:.1f} s"]
+        surface, percent, field = facts["surface"], facts["percent"], facts["field"]
+        lines = [f"{k}: {surface[k]:.4g} ({percent[k]:.3g} % of the diagonal)" for k in percent]
+        if "normal_consistency" in surface:
+            lines.append(f"normal consistency: {surface['normal_consistency']:.4f}")
+        lines.append(f"F-score at {facts['units']['threshold']:.3g}: {surface['f_score']:.4f}")
+        error = f", distance error {field['distance']:.3g}" if "distance" in field else ""
+        return [*lines, f"field: Eikonal error {field['eikonal']:.3f}{error}"]
 
 
 def noise_factor(noise: float) -> float:

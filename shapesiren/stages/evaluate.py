@@ -1,0 +1,38 @@
+"""Stage ``evaluate``: the written output and the field, judged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..config import Tree
+from ..errors import InputError
+from ..field import Field
+from .fit import FIELD, torch_device
+from .ingest import unpack
+from .stage import Context, execute, require
+from .store import digest_file
+
+METRICS = "metrics.json"
+
+
+def evaluate(context: Context, reference: Path | None) -> Tree:
+    """Write and return the metrics of a run, against a reference file or the input itself."""
+    run, task = context.run, context.task
+    for stage, command in (("ingest", "fit"), ("fit", "fit"), (task.output, task.output)):
+        require(run, stage, command)
+    if reference is not None and not reference.is_file():
+        raise InputError("no such file", where=reference)
+    against = digest_file(reference) if reference else "input"
+    key = context.key("evaluate", run.outputs_digest("fit"), run.outputs_digest(task.output), against)
+
+    def body() -> Tree:
+        fitted = Field.load(run.folder / FIELD, torch_device(context.device))
+        arrays = unpack(run.folder / task.cache).arrays
+        output = run.folder / task.output_file
+        metrics = task.evaluate(fitted, arrays, output, reference, context.config, context.say)
+        run.write(METRICS, json.dumps(metrics, indent=1).encode())
+        return metrics
+
+    facts, _ = execute(context, "evaluate", key, [METRICS], body)
+    return facts

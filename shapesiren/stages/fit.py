@@ -1,0 +1,160 @@
+"""Stage ``fit``: arrays -> field. Needs torch and numpy alone."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ..config import Tree, read_toml, to_toml
+from ..errors import InputError, Interrupted
+from ..fitting.events import Event, Listener, Progress, Started
+from ..fitting.loop import fit_task
+from .ingest import unpack
+from .stage import Context, execute, require
+from .store import Run
+
+FIELD, LOG, CHECKPOINT = "field.safetensors", "metrics.jsonl", "checkpoint.safetensors"
+
+
+def fit(context: Context, listeners: Sequence[Listener] = ()) -> Tree:
+    """Fit the field of an ingested run; resumes from a checkpoint of the same key.
+
+    Raises
+    ------
+    InputError : the run holds a fit with other settings, and ``force`` is not set
+    Interrupted : stopped by SIGINT or SIGTERM, with the state saved
+    """
+    run, task = context.run, context.task
+    require(run, "ingest", "fit")
+    key = context.key("fit", run.outputs_digest("ingest"))
+    started = run.manifest.get("fit_key")
+    if not context.force and started not in (None, key) and _work_would_be_lost(run):
+        raise InputError(
+            f"this run holds a fit with other settings ({differences(run, context)})", where=run.folder,
+            hint="--out DIR starts a second run, --force replaces this one",
+        )  # fmt: skip
+    checkpoint = run.folder / CHECKPOINT
+    if context.force and run.intact("fit", key):
+        checkpoint.unlink(missing_ok=True)
+
+    def body() -> Tree:
+        run.manifest["fit_key"] = key
+        run.write("config.toml", to_toml(context.config).encode())
+        run.save()
+        device = torch_device(context.device)
+        fitted = task(unpack(run.folder / task.cache), context.config, device)
+        log = _Log(run)
+        with stop_signals() as stopped:
+            outcome = fit_task(
+                fitted, context.config.fit, seed=context.config.seed, device=device, key=key,
+                checkpoint=checkpoint, listeners=[log, *listeners], should_stop=stopped,
+            )  # fmt: skip
+        log.close()
+        if not outcome.finished:
+            raise Interrupted(f"stopped at step {outcome.step:,}, saved", where=run.folder, hint="the same command goes on")
+        run.write(FIELD, fitted.field().to_bytes())
+        checkpoint.unlink(missing_ok=True)
+        return {
+            "steps": outcome.step,
+            "seconds": outcome.seconds,
+            "resumed_from": outcome.resumed,
+            "rollbacks": outcome.rollbacks,
+            "precision": outcome.precision,
+            "device": str(device),
+            "losses": outcome.losses,
+            "parameters": sum(p.numel() for p in fitted.net.parameters()),
+        }
+
+    facts, _ = execute(context, "fit", key, [FIELD, LOG], body, context.device)
+    return facts
+
+
+def torch_device(name: str) -> torch.device:
+    """``auto``, ``cpu``, ``cuda`` or ``mps`` -> device. Raises InputError when it is not there."""
+    found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device("cuda" if found["cuda"] else "cpu")
+    if name not in found:
+        raise InputError(f"unknown device {name!r}", where="--device", hint="one of auto, cpu, cuda, mps")
+    if not found[name]:
+        raise InputError(f"this machine or this torch has no {name}", where="--device", hint="try --device cpu")
+    return torch.device(name)
+
+
+def _work_would_be_lost(run: Run) -> bool:
+    return run.record("fit") is not None or (run.folder / CHECKPOINT).exists()
+
+
+def differences(run: Run, context: Context) -> str:
+    """Which settings of the run's fit differ from the asked ones."""
+    try:
+        held = read_toml(run.folder / "config.toml")
+    except InputError:
+        return "its config.toml is missing"
+    asked = context.config.model_dump(mode="json", exclude_none=True)
+    names = []
+    for section in context.task.sections["ingest"] + context.task.sections["fit"]:
+        a, b = held.get(section), asked.get(section)
+        if a == b:
+            continue
+        if isinstance(a, dict) and isinstance(b, dict):
+            names += [f"{section}.{k} {a.get(k)} -> {b.get(k)}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
+        else:
+            names.append(f"{section} {a} -> {b}")
+    return ", ".join(dict.fromkeys(names)) or "another version of the program or of its input"
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Turn SIGINT and SIGTERM into a question the loop asks; a second one ends the program at once."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag.is_set
+        return
+
+    def handler(number: int, frame: Any) -> None:
+        if flag.is_set():
+            raise KeyboardInterrupt
+        flag.set()
+
+    before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield flag.is_set
+    finally:
+        for s, old in before.items():
+            signal.signal(s, old)
+
+
+class _Log:
+    """``metrics.jsonl``: one line per progress event; a resumed fit drops lines beyond its checkpoint."""
+
+    def __init__(self, run: Run) -> None:
+        self.path = run.folder / LOG
+        self.file: Any = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Started):
+            kept = []
+            if event.resumed and self.path.exists():
+                for line in self.path.read_text().splitlines():
+                    try:
+                        if json.loads(line)["step"] <= event.resumed:
+                            kept.append(line + "\n")
+                    except (ValueError, KeyError):
+                        break  # the line that a kill cut short
+            self.file = open(self.path, "w", buffering=1)  # noqa: SIM115
+            self.file.writelines(kept)
+        elif isinstance(event, Progress) and self.file:
+            row = {"step": event.step, "seconds": round(event.seconds, 3), "rate": round(event.rate, 2),
+                   "learning_rate": event.learning_rate, "losses": event.losses}  # fmt: skip
+            self.file.write(json.dumps(row) + "\n")
+
+    def close(self) -> None:
+        if self.file:
+            self.file.close()

@@ -1,0 +1,71 @@
+"""Stage ``ingest``: file -> arrays."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ..config import Tree, to_toml
+from ..errors import InputError
+from ..tasks.base import Signal
+from .stage import Context, execute
+from .store import digest_file
+
+HEADER = "header.json"  # of the signal, inside the npz as a byte array, so that one file is the whole signal
+
+
+def ingest(context: Context, source: Path) -> Tree:
+    """Read ``source`` and write the task's cache file.
+
+    Raises
+    ------
+    InputError : the source cannot be used, or the run belongs to another input
+    """
+    run, task = context.run, context.task
+    if source.is_dir():
+        raise InputError("this is a folder", where=source, hint="name a file in it")
+    if not source.exists():
+        raise InputError("no such file", where=source)
+    try:
+        digest = digest_file(source)
+    except OSError as e:
+        raise InputError(f"cannot read it ({e.strerror})", where=source) from None
+    held = run.manifest.get("source")
+    if held and held["sha256"] != digest and not context.force:
+        raise InputError(
+            f"this run was made from another input ({held['name']})", where=run.folder,
+            hint="--out DIR starts a second run, --force replaces this one",
+        )  # fmt: skip
+
+    def body() -> Tree:
+        signal = task.ingest(source, context.config, context.say)
+        run.write(task.cache, pack(signal))
+        run.manifest |= {
+            "task": task.name,
+            "source": {"name": source.name, "path": str(source), "sha256": digest, "bytes": source.stat().st_size},
+        }
+        if not (run.folder / "config.toml").exists() or context.force:
+            run.write("config.toml", to_toml(context.config).encode())
+        return signal.info
+
+    facts, _ = execute(context, "ingest", context.key("ingest", digest), [task.cache], body)
+    return facts
+
+
+def pack(signal: Signal) -> bytes:
+    """A signal's arrays and header as one npz (uncompressed: it is read far more often than mailed)."""
+    out = io.BytesIO()
+    header = np.frombuffer(json.dumps(signal.header).encode(), np.uint8)
+    np.savez(out, allow_pickle=False, **signal.arrays, **{HEADER: header})
+    return out.getvalue()
+
+
+def unpack(path: Path) -> Signal:
+    """What `pack` wrote; numpy alone is needed, and nothing in the file runs code."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    header = json.loads(arrays.pop(HEADER).tobytes())
+    return Signal(arrays, header)

@@ -1,0 +1,38 @@
+"""Stage ``mesh`` (shapes) or ``decode`` (all else): field -> the user's kind of file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..config import Tree
+from ..errors import InputError
+from ..field import Field
+from .fit import FIELD, torch_device
+from .ingest import unpack
+from .stage import Context, execute, require
+
+
+def output(context: Context) -> Tree:
+    """Write the task's output file into the run."""
+    run, task = context.run, context.task
+    require(run, "ingest", "fit")
+    require(run, "fit", "fit")
+    key = context.key(task.output, run.outputs_digest("ingest"), run.outputs_digest("fit"))
+
+    def body() -> Tree:
+        fitted = Field.load(run.folder / FIELD, torch_device(context.device))
+        arrays = unpack(run.folder / task.cache).arrays
+        return task.write(fitted, arrays, context.config, run.folder / task.output_file, context.say)
+
+    facts, _ = execute(context, task.output, key, [task.output_file], body, context.device)
+    return facts
+
+
+def export(context: Context, path: Path) -> None:
+    """Write the run's output once more, to a file of the user's, in the format of its extension."""
+    run, task = context.run, context.task
+    held = run.manifest.get("source", {})
+    source = Path(held.get("path", ""))
+    if held and path.exists() and source.exists() and path.samefile(source):
+        raise InputError("this is the input itself", where=path, hint="name another file with -o")
+    task.convert(run.folder / task.output_file, path, Field.load(run.folder / FIELD), context.config)

@@ -1,0 +1,168 @@
+"""The run folder: a manifest, content hashes, and files that are whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ..config import Tree
+from ..errors import InputError
+
+FORMAT = 1
+MANIFEST = "run.json"
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's content, hexadecimal."""
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def digest_data(data: Any) -> str:
+    """SHA-256 of JSON-able data, independent of the order of its keys."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def versions() -> Tree:
+    """Versions of what a result depends on, for the manifest."""
+    out = {"python": platform.python_version()}
+    for name in ("shapesiren", "torch", "numpy", "scikit-image", "open3d", "trimesh"):
+        try:
+            out[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return out
+
+
+class Run:
+    """One folder with everything that one input produced. It holds no absolute path that anything needs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest: Tree = {"format": FORMAT, "stages": {}}
+
+    # ---- Opening -----------------------------------------------------------------------------------
+    @classmethod
+    def create(cls, folder: Path) -> Run:
+        """Open a run for writing, making its folder. Raises InputError if that cannot be."""
+        if folder.exists() and not folder.is_dir():
+            raise InputError("this is a file, not a run folder", where=folder, hint="name another with --out")
+        if folder.is_dir() and not (folder / MANIFEST).exists() and any(p.name != ".lock" for p in folder.iterdir()):
+            raise InputError("the folder is not empty and no run", where=folder, hint="name another with --out")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise InputError(f"cannot make the run folder ({e.strerror})", where=folder, hint="name another with --out") from None
+        if not os.access(folder, os.W_OK):
+            raise InputError("no permission to write there", where=folder, hint="name another with --out")
+        run = cls(folder)
+        if (folder / MANIFEST).exists():
+            run._read()
+        return run
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """Open an existing run. Raises InputError if there is none."""
+        if not (folder / MANIFEST).is_file():
+            hint = "run `shapesiren fit` first" if not folder.exists() else "name a folder that `shapesiren fit` made"
+            raise InputError("no run here", where=folder, hint=hint)
+        run = cls(folder)
+        run._read()
+        return run
+
+    @classmethod
+    def newest(cls, root: Path) -> Run:
+        """The run under ``root`` that was worked on last."""
+        found = sorted(root.glob(f"*/{MANIFEST}"), key=lambda p: p.stat().st_mtime)
+        if not found:
+            raise InputError("no runs here", where=root, hint="run `shapesiren fit` first, or name a run folder")
+        return cls.open(found[-1].parent)
+
+    def _read(self) -> None:
+        path = self.folder / MANIFEST
+        try:
+            self.manifest = json.loads(path.read_text(encoding="utf-8"))
+            known = self.manifest["format"]
+            self.manifest["stages"].items()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise InputError("the manifest is damaged", where=path, hint="remove the run folder, or name another") from None
+        if known > FORMAT:
+            raise InputError(f"written by a newer version (format {known})", where=path, hint="update shapesiren")
+
+    # ---- Writing -----------------------------------------------------------------------------------
+    def save(self) -> None:
+        """Write the manifest atomically."""
+        self.write("run.json", json.dumps(self.manifest, indent=1).encode())
+
+    def write(self, name: str, data: bytes) -> Path:
+        """Write a file of the run atomically; RunError with the reason if it cannot be."""
+        from ..errors import RunError
+        from ..fitting.checkpoint import write_atomically
+
+        try:
+            write_atomically(self.folder / name, data)
+        except OSError as e:
+            raise RunError(f"cannot write ({e.strerror})", where=self.folder / name) from None
+        return self.folder / name
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from working on this run. The lock goes with the process, however it ends."""
+        try:
+            import fcntl
+        except ImportError:  # Windows: no such lock, and no reason to fail
+            yield
+            return
+        with open(self.folder / ".lock", "w") as f:
+            try:
+                fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError("another process is working on this run", where=self.folder,
+                                 hint="wait for it, or name another with --out") from None  # fmt: skip
+            except OSError:
+                pass  # a file system without locks
+            yield
+
+    # ---- Stages ------------------------------------------------------------------------------------
+    def record(self, stage: str) -> Tree | None:
+        """What the manifest holds of a stage."""
+        record: Tree | None = self.manifest["stages"].get(stage)
+        return record
+
+    def facts(self, stage: str) -> Tree:
+        """The facts that a finished stage left; empty if it has not run."""
+        return (self.record(stage) or {}).get("facts", {})
+
+    def intact(self, stage: str, key: str | None = None) -> bool:
+        """Whether a stage has finished (with ``key``, if given) and its files are as it left them."""
+        record = self.record(stage)
+        if record is None or (key is not None and record["key"] != key):
+            return False
+        files = record["outputs"].items()
+        return all((self.folder / name).is_file() and digest_file(self.folder / name) == value for name, value in files)
+
+    def outputs_digest(self, stage: str) -> str:
+        """One digest of all that a finished stage wrote."""
+        record = self.record(stage)
+        return digest_data(record["outputs"]) if record else ""
+
+    def finish(self, stage: str, key: str, outputs: list[str], seconds: float, device: str, facts: Tree) -> None:
+        """Record a finished stage; what later stages made of its earlier result is forgotten by their keys."""
+        self.manifest["stages"][stage] = {
+            "key": key,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(seconds, 3),
+            "device": device,
+            "versions": versions(),
+            "outputs": {name: digest_file(self.folder / name) for name in outputs},
+            "facts": facts,
+        }
+        self.save()
