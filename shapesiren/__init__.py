@@ -1,0 +1,30 @@
+"""shapesiren: from a scan to its surface, through a neural signed distance field.
+
+    import shapesiren
+    field = shapesiren.fit("scan.ply")
+    field.mesh(resolution=512).save("mesh.ply")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["InputError", "ShapesirenError", "evaluate", "fit", "load", "mesh", "simulate"]
+
+if TYPE_CHECKING:
+    from .api import evaluate, fit, load, mesh, simulate
+    from .errors import InputError, ShapesirenError
+
+
+def __getattr__(name: str) -> Any:
+    """Load the API when it is first used: torch takes seconds, `shapesiren --help` should not."""
+    if name in ("InputError", "ShapesirenError"):
+        from . import errors
+
+        return getattr(errors, name)
+    if name in __all__:
+        from . import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'shapesiren' has no attribute {name!r}")

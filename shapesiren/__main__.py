@@ -1,0 +1,5 @@
+"""``python -m shapesiren``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,220 @@
+"""The Python API, in the command line's words: fit, mesh, evaluate, load, simulate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from .config import Config, Tree, resolve
+from .errors import InputError
+from .field import Field
+from .fitting.events import Listener
+from .fitting.loop import fit_task
+from .stages import evaluate as evaluate_stage
+from .stages import fit as fit_stage
+from .stages import ingest as ingest_stage
+from .stages import output as output_stage
+from .stages.stage import Context, stored_config
+from .stages.store import Run
+from .surface.extract import extract, summary
+from .surface.mesh import TriangleMesh
+from .surface.meshio import write_mesh
+from .tasks import TASKS, task_for
+from .tasks.base import Arrays, Say, Task
+
+Settings = Mapping[str, Any]
+RUNS = Path("runs")
+
+
+def silent(_: str) -> None:
+    """Says nothing: what the API does unless told otherwise."""
+
+
+class Mesh(TriangleMesh):
+    """A mesh in the user's coordinates; ``facts`` holds its verification and distances."""
+
+    facts: dict[str, Any]
+    _field: Field
+
+    def save(self, path: str | Path) -> None:
+        """Write as PLY, OBJ, STL, GLB or OFF, by extension."""
+        write_mesh(Path(path), self, self._field.frame, self.facts["resolution"])
+
+    @property
+    def watertight(self) -> bool:
+        """Closed, edge-manifold and oriented: checked, not assumed."""
+        return bool(self.facts["verification"]["watertight"])
+
+    def __str__(self) -> str:
+        return "; ".join(summary(self.facts))
+
+
+class ShapeField(Field):
+    """A fitted shape: a `Field` that knows its cloud, so that it can be meshed."""
+
+    arrays: Arrays
+    settings: Config
+    run: Path | None = None
+
+    def mesh(self, resolution: int | None = None, **settings: Any) -> Mesh:
+        """Its zero level set; keywords are settings of ``[mesh]``."""
+        assert hasattr(self.settings, "mesh")
+        changed = {k: v for k, v in {"resolution": resolution, **settings}.items() if v is not None}
+        tree = self.settings.model_dump(exclude_none=True)
+        config = resolve(type(self.settings), TASKS[self.task].presets, [("run", tree), ("mesh()", {"mesh": changed})])
+        made, facts = extract(self, self.arrays, config.mesh)  # type: ignore[attr-defined]
+        mesh = Mesh(made.vertices, made.faces, made.normals, made.colours)
+        object.__setattr__(mesh, "facts", facts)
+        object.__setattr__(mesh, "_field", self)
+        return mesh
+
+
+def _wrap(field: Field, arrays: Arrays, config: Config, run: Path | None) -> ShapeField:
+    wrapped = ShapeField(field.net, field.task, field.header)
+    wrapped.arrays, wrapped.settings, wrapped.run = arrays, config, run
+    return wrapped
+
+
+def settings_layers(
+    preset: str | None, settings: Settings | None, steps: int | None, seconds: float | None, seed: int | None
+) -> list[tuple[str, Tree]]:
+    """What the common options come to, as layers for `config.resolve`."""
+    layers: list[tuple[str, Tree]] = []
+    if preset is not None:
+        layers.append(("--preset", {"preset": preset}))
+    if settings:
+        layers.append(("settings", dict(settings)))
+    ends = {k: v for k, v in (("steps", steps), ("seconds", seconds)) if v is not None}
+    if len(ends) > 1:
+        raise InputError("give either steps or a time, not both", where="fit")
+    if ends:
+        layers.append(("--steps" if steps is not None else "--time", {"fit": ends}))
+    if seed is not None:
+        layers.append(("--seed", {"seed": seed}))
+    return layers
+
+
+def context_for(
+    task: type[Task], folder: Path, layers: Sequence[tuple[str, Tree]], device: str, say: Say, force: bool
+) -> Context:
+    """Validate the settings, then open or make the run folder."""
+    config = resolve(task.Config, task.presets, layers)
+    fit_stage.torch_device(device)
+    return Context(Run.create(folder), task, config, device, say, force)
+
+
+def fit(
+    source: str | Path | ArrayLike,
+    *,
+    normals: ArrayLike | None = None,
+    colours: ArrayLike | None = None,
+    out: str | Path | None = None,
+    preset: str | None = None,
+    settings: Settings | None = None,
+    steps: int | None = None,
+    seconds: float | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    force: bool = False,
+    say: Say = silent,
+    listeners: Sequence[Listener] = (),
+) -> ShapeField:
+    """Fit a field to a file or to arrays.
+
+    Parameters
+    ----------
+    source : a file, or an (n, 3) array of points, or (n, 6) with normals
+    normals, colours : (n, 3), beside an array of points
+    out : run folder; None keeps everything in memory
+    preset, settings : ``"fast"``, ``"default"``, ``"fine"`` or ``"paper"``; a tree like the TOML files
+    say, listeners : get progress lines and fitting events
+
+    Raises
+    ------
+    InputError : the input or a setting is wrong
+    """
+    layers = settings_layers(preset, settings, steps, seconds, seed)
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        task = task_for(path)
+        if out is not None:
+            context = context_for(task, Path(out), layers, device, say, force)
+            with context.run.locked():
+                ingest_stage.ingest(context, path)
+                fit_stage.fit(context, listeners)
+            return load(out)
+        given: Any = path
+        if path.is_dir() or not path.exists():
+            raise InputError("this is a folder" if path.is_dir() else "no such file", where=path)
+    else:
+        from .signals.ingest import cloud_from_arrays
+
+        if out is not None:
+            raise InputError("a run folder needs a file as its source", where="out", hint="save the points first")
+        task = TASKS["shape"]
+        given = cloud_from_arrays(source, normals, colours)
+    config = resolve(task.Config, task.presets, layers)
+    signal = task.ingest(given, config, say)
+    where = fit_stage.torch_device(device)
+    fitted = task(signal, config, where)
+    fit_task(fitted, config.fit, seed=config.seed, device=where, listeners=listeners)
+    return _wrap(fitted.field(), signal.arrays, config, None)
+
+
+def load(run: str | Path, device: str = "auto") -> ShapeField:
+    """The field of a run folder. Raises InputError if there is none."""
+    opened = Run.open(Path(run))
+    task, config = stored_config(opened, [])
+    field = Field.load(opened.folder / fit_stage.FIELD, fit_stage.torch_device(device))
+    arrays = ingest_stage.unpack(opened.folder / task.cache).arrays
+    return _wrap(field, arrays, config, opened.folder)
+
+
+def mesh(run: str | Path, *, resolution: int | None = None, out: str | Path | None = None, **settings: Any) -> Tree:
+    """Write a run's mesh (and a copy to ``out``); keywords are settings of ``[mesh]``. Returns its facts."""
+    given = {k: v for k, v in {"resolution": resolution, **settings}.items() if v is not None}
+    context = run_context(Run.open(Path(run)), [("mesh()", {"mesh": given})] if given else [])
+    if out is not None:
+        context.task.check_output(Path(out))
+    with context.run.locked():
+        facts = output_stage.output(context)
+        if out is not None:
+            output_stage.export(context, Path(out))
+    return facts
+
+
+def evaluate(run: str | Path, *, reference: str | Path | None = None, **settings: Any) -> Tree:
+    """Metrics of a run against a reference file or its own input; keywords are settings of ``[evaluate]``."""
+    context = run_context(Run.open(Path(run)), [("evaluate()", {"evaluate": settings})] if settings else [])
+    with context.run.locked():
+        return evaluate_stage.evaluate(context, Path(reference) if reference is not None else None)
+
+
+def run_context(
+    run: Run, layers: list[tuple[str, Tree]], device: str = "auto", say: Say = silent, force: bool = False
+) -> Context:
+    """The context of an existing run, its own settings under the given layers."""
+    task, config = stored_config(run, layers)
+    return Context(run, task, config, device, say, force)
+
+
+def simulate(surface: str | Path, out: str | Path | None = None, **scanner: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """A virtual scan of a mesh file or analytic shape; keywords are those of `signals.scanner.Scanner`.
+
+    Returns
+    -------
+    points : (n, 3) float64
+    normals : (n, 3) float64, or None
+    """
+    from .signals.scanner import Scanner, scan, write_scan
+
+    cloud = scan(str(surface), Scanner(**scanner))
+    if out is not None:
+        write_scan(Path(out), cloud)
+    return cloud.points, cloud.normals
+
+
+__all__ = ["Mesh", "ShapeField", "evaluate", "fit", "load", "mesh", "simulate"]

@@ -1,0 +1,81 @@
+"""Progress for people: a bar with time left on a terminal, plain lines elsewhere. Both write to stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from .events import Event, Listener, Progress, RolledBack, Started
+
+LINE_SECONDS = 5.0  # between plain lines
+
+
+def listener(quiet: bool = False) -> Listener:
+    """The listener that suits where stderr goes."""
+    if quiet:
+        return lambda _: None
+    return TerminalBar() if sys.stderr.isatty() else PlainLines()
+
+
+def describe(event: Progress) -> str:
+    """Loss terms and speed, on one line."""
+    terms = "  ".join(f"{name} {value:.3g}" for name, value in event.losses.items())
+    return f"{terms}  {event.rate:.1f} it/s"
+
+
+def duration(seconds: float) -> str:
+    """12 s, 3:05, 1:02:03"""
+    s = int(seconds + 0.5)
+    if s < 60:
+        return f"{s} s"
+    return f"{s // 3600}:{s % 3600 // 60:02}:{s % 60:02}" if s >= 3600 else f"{s // 60}:{s % 60:02}"
+
+
+class PlainLines:
+    """One line every few seconds."""
+
+    def __init__(self) -> None:
+        self.printed = 0.0
+
+    def __call__(self, event: Event) -> None:
+        now = time.monotonic()
+        if isinstance(event, Started) and event.resumed:
+            _print(f"fit: going on from step {event.resumed:,}")
+        elif isinstance(event, RolledBack):
+            _print(f"fit: not finite at step {event.step:,}, back to {event.to_step:,} at half the learning rate")
+        elif isinstance(event, Progress) and (now - self.printed >= LINE_SECONDS or event.share >= 1):
+            self.printed = now
+            _print(f"fit: {event.share:4.0%}  step {event.step:,}  {describe(event)}  {duration(event.left)} left")
+
+
+class TerminalBar:
+    """A rich progress bar."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Started):
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            columns = ("fit", BarColumn(24), TextColumn("{task.percentage:3.0f} %  {task.fields[left]} left  {task.fields[text]}"))
+            self.bar = Bar(*columns, console=Console(stderr=True), refresh_per_second=4)
+            self.bar.start()
+            self.task = self.bar.add_task("fit", total=1.0, left="-", text="")
+            if event.resumed:
+                self.bar.console.print(f"going on from step {event.resumed:,}")
+        elif isinstance(event, RolledBack):
+            self.bar.console.print(f"not finite at step {event.step:,}: back to {event.to_step:,} at half the learning rate")
+        elif isinstance(event, Progress):
+            self.bar.update(self.task, completed=event.share, left=duration(event.left), text=describe(event))
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
