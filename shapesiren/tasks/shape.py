@@ -79,7 +79,7 @@ class ShapeConfig(Config):
     task: Literal["shape"] = "shape"
     ingest: IngestSettings = IngestSettings()
     net: NetSettings = NetSettings()
-    fit: FitSettings = FitSettings(steps=4000)
+    fit: FitSettings = FitSettings(steps=5000)
     batch: BatchSettings = BatchSettings()
     loss: LossSettings = LossSettings()
     mesh: MeshSettings = MeshSettings()

@@ -1,0 +1,58 @@
+"""What this machine has, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+from importlib import metadata
+from typing import Any
+
+from .errors import ShapesirenError
+
+# package -> what it is needed for, and the command that installs it
+NEEDED = {
+    "torch": "fitting",
+    "numpy": "everything",
+    "scipy": "ingest and mesh",
+    "scikit-image": "marching cubes",
+    "safetensors": "run folders",
+    "pydantic": "settings",
+    "plyfile": "PLY files",
+    "trimesh": "OBJ, STL, OFF, GLB and mesh sampling",
+    "open3d": "normals, guide, evaluation",
+}
+
+
+def examine() -> tuple[dict[str, Any], list[str], bool]:
+    """Facts as data, the same as lines, and whether everything that is needed is there."""
+    facts: dict[str, Any] = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
+    lines = [f"python {facts['python']}, {facts['system']}, {facts['cores']} cores"]
+    healthy, packages = True, {}
+    for name, purpose in NEEDED.items():
+        try:
+            packages[name] = metadata.version(name)
+            lines.append(f"ok       {name} {packages[name]}")
+        except metadata.PackageNotFoundError:
+            packages[name] = None
+            healthy = False
+            lines.append(f"MISSING  {name} (for {purpose}): pip install {name}")
+    facts["packages"] = packages
+    if packages["open3d"]:
+        try:
+            importlib.import_module("shapesiren.signals.open3d_loader").open3d()
+            lines.append("ok       open3d loads")
+        except ShapesirenError as e:
+            healthy = False
+            lines.append(f"BROKEN   {e.line()}")
+    if packages["torch"]:
+        import torch
+
+        from .fitting.precision import low_precision
+
+        facts["cuda"] = torch.cuda.is_available()
+        facts["threads"] = torch.get_num_threads()
+        facts["precision"] = str(low_precision("auto", torch.device("cpu"), 256)).removeprefix("torch.")
+        lines.append(f"ok       {facts['threads']} threads; {facts['precision']} is the faster precision on this CPU")
+        lines.append("ok       CUDA is there" if facts["cuda"] else "note     no CUDA device; fitting runs on the CPU")
+    return facts, lines, healthy
