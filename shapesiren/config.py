@@ -47,10 +47,11 @@ class FitSettings(Settings):
     warmup: int = Field(50, ge=0, description="steps of linear warm-up")
     decay: Literal["cosine", "none"] = Field("cosine", description="schedule after the warm-up")
     final_rate: float = Field(0.002, ge=0, le=1, description="last rate as a share of the peak")
+    divergence: float | None = Field(1.3, gt=1, description="rise of the average loss over its best that is undone")
     clip: float | None = Field(None, gt=0, description="bound on the gradient's norm")
     derivatives: Literal["fused", "closed", "autograd"] = Field("fused", description="how input gradients are taken")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="of the matrix products")
-    low_precision_share: float = Field(0.8, ge=0, le=1, description="share of the fit run in bfloat16, if at all")
+    low_precision_share: float = Field(0.9, ge=0, le=1, description="share of the fit run in bfloat16, if at all")
     checkpoint_seconds: float = Field(5.0, gt=0, description="time between checkpoints")
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ class State:
 
     key : the fit stage's key; a checkpoint of another key is not resumed
     seconds : wall time spent so far
-    rate_scale : what NaN rollbacks have left of the learning rate
+    rate_scale : what rollbacks have left of the learning rate
+    average, best : moving average of the loss, and the lowest that it was
     """
 
     key: str
@@ -30,6 +32,8 @@ class State:
     rate_scale: float
     rollbacks: int
     precision: str
+    average: float = math.inf
+    best: float = math.inf
 
 
 def write_atomically(path: Path, data: bytes) -> None:

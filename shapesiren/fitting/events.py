@@ -36,10 +36,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """A loss was not finite at ``step``; the fit went back to ``to_step`` with a lower learning rate."""
+    """The fit went wrong at ``step`` (``reason``) and went back to ``to_step`` with a lower learning rate."""
 
     step: int
     to_step: int
+    reason: str
     learning_rate: float
 
 

@@ -24,7 +24,9 @@ from .precision import low_precision
 from .schedule import rate_factor
 
 REPORT_SECONDS = 0.5  # between Progress events
-SNAPSHOT_STEPS = 100  # between in-memory states that a NaN rolls back to
+GUARD_STEPS = 25  # between looks at the loss, and in-memory states to go back to
+AVERAGING = 0.05  # weight of a step in the moving average of the loss
+SNAPSHOT_RISE = 1.1  # a state is good to go back to while the average is within this of its best
 MAX_ROLLBACKS = 8
 
 
@@ -62,7 +64,7 @@ def fit_task(
 
     Raises
     ------
-    RunError : the loss stays non-finite after `MAX_ROLLBACKS` rollbacks
+    RunError : the fit still goes wrong after `MAX_ROLLBACKS` rollbacks
     """
 
     def tell(event: object) -> None:
@@ -104,6 +106,7 @@ def fit_task(
     # ---- Step --------------------------------------------------------------------------------------
     good = snapshot()
     last: dict[str, torch.Tensor] = {}
+    average = torch.tensor(state.average, device=device)
     begun, base = time.perf_counter(), state.seconds
     reported, reported_step, saved = begun, state.step, begun
     while True:
@@ -116,43 +119,57 @@ def fit_task(
         for group in optimizer.param_groups:
             group["lr"] = rate
         last = task.losses(generator, Moment(state.step, progress, dtype))
+        loss = torch.stack(list(last.values())).sum()
         optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(last.values())).sum().backward()
+        loss.backward()
         if settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(parameters, settings.clip)
         optimizer.step()
+        average = torch.where(torch.isinf(average), loss.detach(), average.lerp(loss.detach(), AVERAGING))
         state = replace(state, step=state.step + 1, seconds=base + time.perf_counter() - begun)
 
-        # ---- Report, guard, save -------------------------------------------------------------------
+        # ---- Guard: at fixed steps, so that a resumed fit does the same ------------------------------
+        if state.step % GUARD_STEPS == 0:
+            state = replace(state, average=float(average), best=min(state.best, float(average)))
+            wrong = _what_is_wrong(state, settings, parameters)
+            if wrong is not None:
+                bad, state = state, _roll_back(good, state, net, optimizer, wrong)
+                average = torch.tensor(state.average, device=device)
+                tell(RolledBack(bad.step, state.step, wrong, settings.learning_rate * state.rate_scale))
+                continue
+            if state.average <= SNAPSHOT_RISE * state.best:
+                good = snapshot()
+
+        # ---- Report and save -----------------------------------------------------------------------
         now = time.perf_counter()
-        due = now - reported >= REPORT_SECONDS or state.step == total
-        if not due and state.step % SNAPSHOT_STEPS and now - saved < settings.checkpoint_seconds:
-            continue
-        losses = _numbers(last)
-        healthy = all(math.isfinite(v) for v in losses.values()) and _finite(parameters)
-        if not healthy:
-            bad, state = state, _roll_back(good, state, net, optimizer)
-            tell(RolledBack(bad.step, state.step, settings.learning_rate * state.rate_scale))
-            continue
-        if due:
+        if now - reported >= REPORT_SECONDS or state.step == total:
             pace = (state.step - reported_step) / max(now - reported, 1e-9)
             done = state.seconds / by_time if by_time is not None else state.step / max(1, steps)
             left = max(0.0, by_time - state.seconds) if by_time is not None else (steps - state.step) / max(pace, 1e-9)
-            tell(Progress(state.step, min(1.0, done), state.seconds, left, pace, rate, losses))
+            tell(Progress(state.step, min(1.0, done), state.seconds, left, pace, rate, _numbers(last)))
             reported, reported_step = now, state.step
-        if state.step % SNAPSHOT_STEPS == 0:
-            good = snapshot()
-        if now - saved >= settings.checkpoint_seconds:
-            save(state)
+        if now - saved >= settings.checkpoint_seconds and bool(torch.isfinite(average)):
+            save(replace(state, average=float(average)))
             saved = time.perf_counter()
 
     # ---- End ---------------------------------------------------------------------------------------
-    losses = _numbers(last)
-    if not (all(math.isfinite(v) for v in losses.values()) and _finite(parameters)):
-        state = _roll_back(good, state, net, optimizer)
-    finished = progress >= 1
-    save(state)
-    return Outcome(finished, state.step, state.seconds, losses, resumed, state.rollbacks, state.precision)
+    if not _finite(parameters):
+        state = _roll_back(good, state, net, optimizer, "not finite")
+    save(replace(state, average=float(average)))
+    return Outcome(progress >= 1, state.step, state.seconds, _numbers(last), resumed, state.rollbacks, state.precision)
+
+
+def _what_is_wrong(state: ckpt.State, settings: FitSettings, parameters: Sequence[torch.nn.Parameter]) -> str | None:
+    """Whether a fit has to go back: a loss or weight that is not finite, or a loss that has risen for good.
+
+    A SIREN whose rate is too high for its data falls into a state of pure high frequencies within a few
+    dozen steps, and never leaves it; half the rate from before the fall avoids it.
+    """
+    if not (math.isfinite(state.average) and _finite(parameters)):
+        return "not finite"
+    if settings.divergence is not None and state.average > settings.divergence * state.best:
+        return f"the loss rose {state.average / state.best:.1f}-fold"
+    return None
 
 
 def _numbers(losses: dict[str, torch.Tensor]) -> dict[str, float]:
@@ -170,15 +187,14 @@ def _roll_back(
     state: ckpt.State,
     net: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
+    reason: str,
 ) -> ckpt.State:
     """Return to the last good state at half the learning rate; the random draws go on, so they differ."""
     if state.rollbacks >= MAX_ROLLBACKS:
         raise RunError(
-            f"the loss was not finite {MAX_ROLLBACKS + 1} times, last at step {state.step}",
+            f"the fit went wrong {MAX_ROLLBACKS + 1} times, last at step {state.step} ({reason})",
             where="fit",
             hint="try --set fit.learning_rate=1e-4 or --set fit.precision=float32",
         )
     ckpt.restore({k: v.clone() for k, v in good[1].items()}, net, optimizer)
-    return replace(
-        good[0], seconds=state.seconds, rate_scale=state.rate_scale / 2, rollbacks=state.rollbacks + 1
-    )
+    return replace(good[0], seconds=state.seconds, rate_scale=state.rate_scale / 2, rollbacks=state.rollbacks + 1)

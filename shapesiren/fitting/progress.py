@@ -24,6 +24,10 @@ def describe(event: Progress) -> str:
     return f"{terms}  {event.rate:.1f} it/s"
 
 
+def _rollback(event: RolledBack) -> str:
+    return f"{event.reason} at step {event.step:,}: back to step {event.to_step:,}, learning rate now {event.learning_rate:.2g}"
+
+
 def duration(seconds: float) -> str:
     """12 s, 3:05, 1:02:03"""
     s = int(seconds + 0.5)
@@ -43,7 +47,7 @@ class PlainLines:
         if isinstance(event, Started) and event.resumed:
             _print(f"fit: going on from step {event.resumed:,}")
         elif isinstance(event, RolledBack):
-            _print(f"fit: not finite at step {event.step:,}, back to {event.to_step:,} at half the learning rate")
+            _print(f"fit: {_rollback(event)}")
         elif isinstance(event, Progress) and (now - self.printed >= LINE_SECONDS or event.share >= 1):
             self.printed = now
             _print(f"fit: {event.share:4.0%}  step {event.step:,}  {describe(event)}  {duration(event.left)} left")
@@ -68,7 +72,7 @@ class TerminalBar:
             if event.resumed:
                 self.bar.console.print(f"going on from step {event.resumed:,}")
         elif isinstance(event, RolledBack):
-            self.bar.console.print(f"not finite at step {event.step:,}: back to {event.to_step:,} at half the learning rate")
+            self.bar.console.print(_rollback(event))
         elif isinstance(event, Progress):
             self.bar.update(self.task, completed=event.share, left=duration(event.left), text=describe(event))
 

@@ -91,7 +91,7 @@ PAPER: Tree = {
     "ingest": {"extent": 2.0, "guide_samples": 0},
     "fit": {
         "epochs": 10_000, "learning_rate": 1e-4, "beta2": 0.999, "warmup": 0, "decay": "none", "clip": 1.0,
-        "derivatives": "autograd", "precision": "float32",
+        "divergence": None, "derivatives": "autograd", "precision": "float32",
     },
     "batch": {"on_surface": 1400, "off_surface": 1400, "eikonal": 1400},
     "loss": {
