@@ -109,9 +109,9 @@ class ShapeTask(Task):
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     Config: ClassVar[type[Config]] = ShapeConfig
     presets: ClassVar[Mapping[str, Tree]] = {
-        "default": {},
+        "default": {"fit": {"steps": 5000}},
         "fast": {"fit": {"steps": 1000}},
-        "fine": {"fit": {"steps": 16_000}},
+        "fine": {"fit": {"steps": 15_000}},
         "paper": PAPER,
     }
 

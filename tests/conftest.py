@@ -1,0 +1,64 @@
+"""Shared fixtures. Tests that need the real scans skip, with a reason, where those are absent; in CI they may not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from shapesiren.signals.scanner import Scanner, scan, write_scan
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """In CI a skip is a failure, unless the test needs a GPU."""
+    report = yield
+    if report.skipped and os.environ.get("SHAPESIREN_CI") and not item.get_closest_marker("gpu"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped in CI: {report.longrepr}"
+    return report
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "gpu: needs a CUDA device")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip("the real scans of ../shared/data are not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def torus_scan(tmp_path_factory) -> Path:
+    """A clean scan of the torus: 20,000 oriented points."""
+    path = tmp_path_factory.mktemp("scan") / "torus.ply"
+    write_scan(path, scan("torus", Scanner(points=20_000)))
+    return path
+
+
+@pytest.fixture
+def one_thread():
+    """Bit-for-bit comparisons need one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+# Small, but with real data paths: a fit of a few seconds.
+QUICK = {"net": {"width": 64, "hidden_layers": 2}, "batch": {"on_surface": 500, "off_surface": 500, "eikonal": 250},
+         "ingest": {"guide_samples": 30_000, "guide_depth": 6}, "fit": {"steps": 400, "learning_rate": 1e-3},
+         "mesh": {"resolution": 64}, "evaluate": {"samples": 20_000}}  # fmt: skip
+QUICK_ARGS = [a for section, values in QUICK.items() for k, v in values.items() for a in ("--set", f"{section}.{k}={v}")]

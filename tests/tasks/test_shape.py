@@ -1,0 +1,87 @@
+"""The loss terms, one by one, and the paper's recipe."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from shapesiren.config import resolve
+from shapesiren.nets.derivatives import autograd_value_and_gradient
+from shapesiren.tasks import losses
+from shapesiren.tasks.base import Moment, Signal
+from shapesiren.tasks.shape import ShapeConfig, ShapeTask, noise_factor
+
+
+def test_terms_by_hand():
+    g = torch.tensor([[2.0, 0, 0], [0, 0.5, 0], [0, 0, 1.0]])
+    n = torch.tensor([[1.0, 0, 0], [0, -1.0, 0], [1.0, 0, 0]])
+    f = torch.tensor([0.1, -0.2, 0.0])
+    torch.testing.assert_close(losses.on_surface(f), torch.tensor([0.1, 0.2, 0.0]))
+    torch.testing.assert_close(losses.normal(g, n), torch.tensor([0.0, 2.0, 1.0]))
+    torch.testing.assert_close(losses.eikonal(g, 1), torch.tensor([1.0, 0.5, 0.0]))
+    torch.testing.assert_close(losses.eikonal(g, 2), torch.tensor([1.0, 0.25, 0.0]))
+    torch.testing.assert_close(losses.off_surface(f, 100.0), torch.exp(torch.tensor([-10.0, -20.0, 0.0])))
+    torch.testing.assert_close(losses.distance(f, torch.tensor([0.0, 0.2, 1.0])), torch.tensor([0.1, 0.4, 1.0]))
+
+
+def sphere_signal(n=500, guide=True):
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(n, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    arrays = {"points": (normals * 0.5).astype(np.float32), "normals": normals.astype(np.float32)}
+    if guide:
+        x = rng.uniform(-1, 1, (1000, 3)).astype(np.float32)
+        arrays |= {"guide_points": x, "guide_distances": np.linalg.norm(x, axis=1) - np.float32(0.5)}
+    frame = {"frame": {"centre": [0, 0, 0], "scale": 1.0}, "bounds": {"low": [-0.5] * 3, "high": [0.5] * 3}}
+    return Signal(arrays, {**frame, "noise": 0.0, "spacing": 0.03, "support": 0.2, "open": False})
+
+
+def test_preset_paper_is_the_papers_recipe():
+    config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"preset": "paper"})])
+    fit, batch, net = config.fit, config.batch, config.net
+    assert (fit.learning_rate, fit.beta2, fit.decay, fit.warmup, fit.clip) == (1e-4, 0.999, "none", 0, 1.0)
+    assert (fit.epochs, fit.steps, fit.seconds, fit.derivatives, fit.precision) == (10_000, None, None, "autograd", "float32")
+    assert (batch.on_surface, batch.off_surface) == (1400, 1400)
+    assert (net.width, net.hidden_layers, net.omega_first, net.omega_hidden) == (256, 3, 30, 30)
+
+    # The authors' loss, written out from loss_functions.sdf: every term is a mean over all 2,800 samples.
+    task = ShapeTask(sphere_signal(guide=False), config, torch.device("cpu"))
+    terms = task.losses(torch.Generator().manual_seed(3), Moment(0, 0.0, torch.float32))
+    generator = torch.Generator().manual_seed(3)
+    i = torch.randint(len(task.points), (1400,), generator=generator)
+    x = torch.cat([task.points[i], torch.rand((1400, 3), generator=generator) * 2 - 1])
+    on = torch.arange(2800) < 1400
+    f, g = autograd_value_and_gradient(task.net, x)
+    f, g = f[:, 0], g[:, 0]
+    normals = torch.cat([task.normals[i], torch.full((1400, 3), -1.0)])
+    zero = torch.zeros(())
+    cosine = torch.nn.functional.cosine_similarity(g, normals, dim=-1)
+    expected = {
+        "on_surface": 3e3 * torch.where(on, f, zero).abs().mean(),
+        "off_surface": 1e2 * torch.where(on, zero, torch.exp(-1e2 * f.abs())).mean(),
+        "normal": 1e2 * torch.where(on, 1 - cosine, zero).mean(),
+        "eikonal": 5e1 * (g.norm(dim=-1) - 1).abs().mean(),
+    }
+    assert terms.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(terms[name], value, msg=name)
+
+
+@pytest.mark.parametrize("derivatives", ["fused", "closed", "autograd"])
+def test_the_ways_to_derive_agree(derivatives):
+    base = {"net": {"width": 32}, "batch": {"on_surface": 100, "off_surface": 80, "eikonal": 30}}
+    terms = []
+    for way in ("autograd", derivatives):
+        config = resolve(ShapeConfig, ShapeTask.presets, [("test", base | {"fit": {"derivatives": way}})])
+        task = ShapeTask(sphere_signal(), config, torch.device("cpu"))
+        terms.append(task.losses(torch.Generator().manual_seed(0), Moment(0, 0.0, torch.float32)))
+    assert terms[0].keys() == {"on_surface", "normal", "eikonal", "distance"}
+    for name in terms[0]:
+        torch.testing.assert_close(terms[0][name], terms[1][name], rtol=1e-4, atol=1e-5)
+
+
+def test_the_on_surface_weight_follows_the_noise():
+    assert noise_factor(0.0) == 1
+    assert noise_factor(0.009) < noise_factor(0.0045) < 0.5
+    assert math.isfinite(noise_factor(1.0))
