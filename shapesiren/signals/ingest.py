@@ -11,7 +11,7 @@ import numpy as np
 
 from .frame import Frame
 from .guide import make_guide, support_distance
-from .normals import estimate_normals, plane_residual, unit_normals
+from .normals import estimate_normals, noise_and_spacing, unit_normals
 from .pointcloud import PointCloud, clean, sample_mesh, subsample
 from .readers import read_cloud
 
@@ -77,7 +77,7 @@ def ingest_shape(
         origin = "faces"
 
     # ---- Guide -------------------------------------------------------------------------------------
-    noise, spacing = plane_residual(points)
+    noise, spacing = noise_and_spacing(points)
     support = support_distance(points, spacing)
     guide, facts = make_guide(points, normals, settings.guide_samples, settings.guide_depth, support, seed)
     arrays: dict[str, np.ndarray] = {"points": points.astype(np.float32), "normals": normals.astype(np.float32), **guide}

@@ -65,32 +65,41 @@ def estimate_normals(points: NDArray[np.float64], neighbours: int) -> Normals:
     return normals
 
 
-def plane_residual(points: NDArray[np.float64], neighbours: int = 24, sample: int = 5000) -> tuple[float, float]:
-    """Noise and spacing of a cloud.
+def noise_and_spacing(points: NDArray[np.float64], sample: int = 5000) -> tuple[float, float]:
+    """Noise and spacing of a cloud, (n, 3) in any unit.
 
     Returns
     -------
     noise : estimated standard deviation across the surface: the median residual of quadric fits to the
-        neighbourhoods of up to ``sample`` points (a plane would take curvature for noise)
+        neighbourhoods of up to ``sample`` points (a plane would take curvature for noise). Neighbourhoods
+        grow until they are much wider than the noise, which else fills them and is underestimated
     spacing : median distance to the nearest other point
     """
     rng = np.random.default_rng(0)
     tree = cKDTree(points)
-    k = min(neighbours, len(points) - 1)
     index = rng.choice(len(points), min(sample, len(points)), replace=False)
-    distance, near = tree.query(points[index], k + 1)
-    spacing = float(np.median(distance[:, 1]))
-    if k < 10:
-        return 0.0, spacing
-    local = points[near] - points[near].mean(1, keepdims=True)
+    spacing = float(np.median(tree.query(points[index], 2)[0][:, 1]))
+    sigma = 0.0
+    for neighbours in (24, 48, 96, 192):
+        if neighbours >= len(points):
+            break
+        distance, near = tree.query(points[index], neighbours + 1)
+        sigma = _quadric_residual(points[near], distance[:, -1:])
+        if sigma < 0.2 * np.median(distance[:, -1]):
+            break
+    return sigma, spacing
+
+
+def _quadric_residual(neighbourhoods: NDArray[np.float64], size: NDArray[np.float64]) -> float:
+    """Median over (n, k, 3) neighbourhoods of the standard deviation from their best quadric."""
+    local = neighbourhoods - neighbourhoods.mean(1, keepdims=True)
     _, axes = np.linalg.eigh(np.einsum("nki,nkj->nij", local, local))
-    u, v, w = np.moveaxis(np.einsum("nki,nij->nkj", local, axes), -1, 0)[[1, 2, 0]]
-    size = np.maximum(distance[:, -1:], 1e-300)
+    w, v, u = np.moveaxis(np.einsum("nki,nij->nkj", local, axes), -1, 0)  # ascending: w is across the surface
+    size = np.maximum(size, 1e-300)
     u, v = u / size, v / size
     design = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], -1)
     # the normal equations, damped by a hair for collinear neighbourhoods
     normal = np.einsum("nki,nkj->nij", design, design) + 1e-9 * np.eye(6)
     fit = np.linalg.solve(normal, np.einsum("nki,nk->ni", design, w)[..., None])[..., 0]
     residual = w - np.einsum("nki,ni->nk", design, fit)
-    sigma = np.sqrt((residual**2).sum(1) / (k + 1 - 6))
-    return float(np.median(sigma)), spacing
+    return float(np.median(np.sqrt((residual**2).sum(1) / (residual.shape[1] - 6))))

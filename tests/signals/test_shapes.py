@@ -1,0 +1,97 @@
+"""Analytic shapes are exact, the frame is exact, normals come out right, the virtual scanner does what it says."""
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from shapesiren.errors import InputError
+from shapesiren.signals.frame import Frame
+from shapesiren.signals.normals import estimate_normals, noise_and_spacing, unit_normals
+from shapesiren.signals.open3d_loader import ray_scene
+from shapesiren.signals.scanner import Scanner, scan, viewpoints
+from shapesiren.signals.shapes import SHAPES, gradient, tessellate
+
+
+@pytest.mark.parametrize("name", sorted(SHAPES))
+def test_signed_distance_is_exact(name, rng):
+    distance = SHAPES[name]
+    x = rng.uniform(-1, 1, (4000, 3))
+    d = distance(x)
+    # the closest surface point lies |d| away along the gradient, and nothing lies nearer
+    closest = x - d[:, None] * gradient(distance, x)
+    smooth = np.abs(distance(closest)) < 1e-5  # all but the medial axis and the corners' shadows
+    assert smooth.mean() > 0.98
+    vertices, faces = tessellate(distance, 96)
+    assert np.abs(distance(vertices)).max() < 0.02
+    measured = ray_scene(vertices, faces).compute_distance(x.astype(np.float32)).numpy()
+    # marching cubes cuts sharp edges off, by up to a cell (2 / 96)
+    tolerance = 0.02 if name in ("box", "plate", "cylinder", "holed_plate") else 0.002
+    assert np.quantile(np.abs(measured - np.abs(d)), 0.99) < tolerance
+    inside = ray_scene(vertices, faces).compute_signed_distance(x.astype(np.float32)).numpy() < 0
+    assert (inside == (d < 0)).mean() > 0.99
+
+
+def test_frame_is_exact_at_utm():
+    low, high = np.array([5e5, 5.4e6, 295.0]), np.array([5e5 + 133, 5.4e6 + 302, 404.0])
+    frame = Frame.of_bounds(low, high, 1.8)
+    assert np.abs(frame.to_box(np.stack([low, high]))).max() == pytest.approx(0.9)
+    np.testing.assert_allclose(frame.to_user(frame.to_box(np.stack([low, high]))), np.stack([low, high]), atol=2e-9)
+    assert frame.needs_float64(0.5)
+    assert not Frame((0.0, 0.0, 0.0), 1.0).needs_float64(2 / 256)
+
+
+@pytest.mark.parametrize("name", ["torus", "trefoil", "box"])
+def test_estimated_normals(name):
+    cloud = scan(name, Scanner(points=40_000))  # above the subsample that orientation is propagated on
+    normals = estimate_normals(cloud.points, 20)
+    cosine = (normals * cloud.normals).sum(1)
+    assert (cosine > 0.9).mean() > (0.95 if name == "box" else 0.97)  # edges have no normal
+
+
+def test_plane_normals():
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.uniform(-1, 1, (500, 2)), np.zeros((500, 1))], 1)
+    normals = estimate_normals(points, 12)
+    assert np.abs(normals[:, 2] - 1).max() < 1e-6
+
+
+def test_unit_normals():
+    n = np.tile([0.0, 0, 2], (100, 1))
+    unit, valid = unit_normals(n, "x")
+    assert valid.all()
+    assert np.abs(np.linalg.norm(unit, axis=1) - 1).max() < 1e-12
+    n[:5] = 0
+    assert unit_normals(n, "x")[1].sum() == 95
+    n[:50] = np.nan
+    with pytest.raises(InputError, match="50% of the normals are zero.*estimate"):
+        unit_normals(n, "x")
+    with pytest.raises(InputError, match="all normals are zero"):
+        unit_normals(np.zeros((20, 3)), "x")
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.005, 0.01])
+def test_noise_is_estimated(noise):
+    cloud = scan("torus", Scanner(points=50_000, noise=noise))
+    side = 2 * (0.6 + 0.22)
+    estimate, spacing = noise_and_spacing(cloud.points)
+    assert abs(estimate - noise * side) < 0.3 * noise * side + 2e-4
+    assert spacing == pytest.approx(np.median(cKDTree(cloud.points).query(cloud.points, 2)[0][:, 1]), rel=0.1)
+
+
+def test_scanner():
+    exact = SHAPES["sphere"]
+    clean = scan("sphere", Scanner(points=5000))
+    assert np.abs(exact(clean.points)).max() < 1e-9
+    assert len(clean.points) == 5000
+    noisy = scan("sphere", Scanner(points=5000, noise=0.01))
+    assert exact(noisy.points).std() == pytest.approx(0.014, rel=0.1)
+    dirty = scan("sphere", Scanner(points=5000, outliers=0.2))
+    assert (np.abs(exact(dirty.points)) > 1e-6).sum() == 1000
+    one = scan("sphere", Scanner(points=3000, views=1))
+    eye = viewpoints(1, np.zeros(3), 1.0)[0]
+    assert (one.points @ eye > 0).all()
+    again = scan("sphere", Scanner(points=3000, views=1))
+    np.testing.assert_array_equal(one.points, again.points)
+    assert scan("sphere", Scanner(points=100, normals=False)).normals is None
+    with pytest.raises(InputError, match="shapes: sphere"):
+        scan("spere", Scanner())

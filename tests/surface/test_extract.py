@@ -1,0 +1,196 @@
+"""The sparse path against its dense twin, refinement, verification, files."""
+
+import numpy as np
+import pytest
+import trimesh
+from scipy.spatial import cKDTree
+
+from shapesiren.errors import InputError, RunError
+from shapesiren.signals.frame import Frame
+from shapesiren.signals.readers import read_cloud
+from shapesiren.signals.shapes import SHAPES, gradient
+from shapesiren.surface.band import LEAF, Grid, narrow_band
+from shapesiren.surface.extract import blend_colours, drop_small_components
+from shapesiren.surface.marching import dense_marching_cubes, sparse_marching_cubes
+from shapesiren.surface.mesh import TriangleMesh
+from shapesiren.surface.meshio import read_mesh, write_mesh
+from shapesiren.surface.refine import newton_refine
+from shapesiren.surface.verify import verify
+
+LOW, HIGH = np.array([-0.99, -0.98, -0.97]), np.array([0.98, 0.99, 0.96])
+
+
+def counted(distance):
+    count = [0]
+
+    def values(x):
+        count[0] += len(x)
+        return distance(x).astype(np.float32)
+
+    return values, count
+
+
+def as_mesh(vertices, faces, grid=None):
+    vertices = grid.positions(vertices) if grid else np.asarray(vertices, float)
+    return TriangleMesh(vertices, np.asarray(faces), np.zeros((len(vertices), 3), np.float32))
+
+
+def wrinkled(p):
+    """No distance field: its slope reaches 2.5."""
+    return SHAPES["torus"](p) + 0.06 * np.sin(25 * p[:, 0])
+
+
+@pytest.mark.parametrize("resolution", [32, 77, 128])
+@pytest.mark.parametrize("name", [*sorted(SHAPES), "wrinkled"])
+def test_sparse_is_dense(name, resolution):
+    distance, slope = (wrinkled, 2.6) if name == "wrinkled" else (SHAPES[name], 1.1)
+    grid = Grid.covering(LOW, HIGH, resolution)
+    values, count = counted(distance)
+    band = narrow_band(values, grid, slope)
+    assert band.evaluations == count[0]
+    v, f = sparse_marching_cubes(band)
+    dense_v, dense_f = dense_marching_cubes(lambda x: distance(x).astype(np.float32), grid)
+    assert len(v) == len(dense_v)
+    assert len(f) == len(dense_f)
+    distance_to_twin, twin = cKDTree(dense_v).query(v)
+    assert distance_to_twin.max() < 2e-4
+    assert len(np.unique(twin)) == len(v)
+    a, b = verify(as_mesh(v, f, grid)), verify(as_mesh(dense_v, dense_f, grid))
+    assert (a.genus, a.components, a.watertight) == (b.genus, b.components, b.watertight)
+    assert a.volume == pytest.approx(b.volume, rel=1e-6)
+    if resolution == 128:
+        assert count[0] < 0.35 * np.prod(np.array(grid.cells) + 1)
+
+
+EXPECTED = {"sphere": (1, 0), "torus": (1, 1), "box": (1, 0), "cylinder": (1, 0), "holed_plate": (1, 6),
+            "two_spheres": (2, 0), "trefoil": (1, 1), "plate": (1, 0)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_topology_and_refinement(name):
+    distance = SHAPES[name]
+    grid = Grid.covering(LOW, HIGH, 100)
+    v, f = sparse_marching_cubes(narrow_band(lambda x: distance(x).astype(np.float32), grid, 1.1))
+
+    def field(x):
+        return distance(x).astype(np.float32), gradient(distance, x).astype(np.float32)
+
+    before = grid.positions(v)
+    after, normals, residual = newton_refine(field, before, grid.step)
+    mesh = TriangleMesh(after, f, normals)
+    found = verify(mesh)
+    assert found.watertight
+    assert (found.components, found.genus) == EXPECTED[name]
+    assert found.nonmanifold_vertices == 0
+    assert found.volume > 0  # outward
+    assert np.abs(distance(after)).mean() <= np.abs(distance(before)).mean() + 1e-9
+    assert np.abs(distance(after)).max() < 1e-3 * grid.step or name in ("box", "plate", "cylinder", "holed_plate")
+    assert np.linalg.norm(after - before, axis=1).max() <= 0.5 * grid.step + 1e-9
+    assert residual.mean() < 1e-3 * grid.step
+
+
+def test_a_low_bound_still_gives_whole_surfaces():
+    """With a slope bound that is far too small the band leaks, is followed, and closes."""
+    grid = Grid.covering(LOW, HIGH, 64)
+    v, f = sparse_marching_cubes(narrow_band(lambda x: wrinkled(x).astype(np.float32), grid, 0.5))
+    assert verify(as_mesh(v, f, grid)).watertight
+
+
+def test_a_field_of_noise_is_refused():
+    rng = np.random.default_rng(0)
+    grid = Grid.covering(LOW, HIGH, 64)
+    with pytest.raises(RunError, match="fit has failed"):
+        narrow_band(lambda x: rng.normal(size=len(x)).astype(np.float32), grid, 4.0, max_leaves=4000)
+
+
+def test_no_surface_gives_an_empty_mesh():
+    grid = Grid.covering(LOW, HIGH, 32)
+    v, f = sparse_marching_cubes(narrow_band(lambda x: np.ones(len(x), np.float32), grid, 1.1))
+    assert v.shape == (0, 3)
+    assert f.shape == (0, 3)
+    assert not verify(as_mesh(v, f)).watertight
+
+
+def test_anisotropic_grid():
+    grid = Grid.covering(np.array([-0.9, -0.1, -0.01]), np.array([0.9, 0.1, 0.01]), 128)
+    assert grid.cells[0] == 128
+    assert all(c % LEAF == 0 for c in grid.cells)
+    assert grid.cells[2] < 8
+
+
+CUBE = trimesh.creation.box()
+
+
+def test_verify_a_cube_and_its_faults():
+    v, f = np.asarray(CUBE.vertices), np.asarray(CUBE.faces)
+    good = verify(as_mesh(v, f))
+    assert good.watertight
+    assert (good.components, good.genus, good.volume, good.area) == (1, 0, pytest.approx(1), pytest.approx(6))
+    hole = verify(as_mesh(v, f[1:]))
+    assert (hole.boundary_edges, hole.watertight, hole.volume) == (3, False, None)
+    flipped = f.copy()
+    flipped[0] = flipped[0, ::-1]
+    assert verify(as_mesh(v, flipped)).misoriented_edges == 3
+    fin = verify(as_mesh(np.vstack([v, [[5, 5, 5]]]), np.vstack([f, [[*f[0, :2], 8]]])))
+    assert fin.nonmanifold_edges == 1
+    assert not fin.watertight
+    two = verify(as_mesh(np.vstack([v, v + 3]), np.vstack([f, f + 8])))
+    assert (two.components, two.genus) == (2, 0)
+    # two cubes that share one corner: closed, but that vertex has two fans
+    touching = np.vstack([v, v + 1])
+    g = f + 8
+    corner, same = np.flatnonzero((v == 0.5).all(1))[0], np.flatnonzero((v == -0.5).all(1))[0] + 8
+    g[g == same] = corner
+    assert verify(as_mesh(touching, np.vstack([f, g]))).nonmanifold_vertices == 1
+
+
+def test_small_components_go():
+    big, small = trimesh.creation.icosphere(3), trimesh.creation.icosphere(1, radius=0.01)
+    both = trimesh.util.concatenate([big, small])
+    mesh, dropped = drop_small_components(as_mesh(both.vertices, both.faces), 0.001)
+    assert dropped == 1
+    assert len(mesh.faces) == len(big.faces)
+    assert len(mesh.vertices) == len(big.vertices)
+
+
+def test_colours_are_blended():
+    points = np.array([[0.0, 0, 0], [1, 0, 0]])
+    colours = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
+    out = blend_colours(np.array([[0.0, 0, 0], [0.5, 0, 0], [1, 0, 0]]), cKDTree(points), colours)
+    np.testing.assert_array_equal(out, [[0, 0, 0], [100, 50, 25], [200, 100, 50]])
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".obj", ".stl", ".off", ".glb"])
+@pytest.mark.parametrize("utm", [False, True])
+def test_mesh_files_keep_the_coordinates(tmp_path, suffix, utm):
+    ball = trimesh.creation.icosphere(3, radius=50)
+    centre = (512_345.678, 5_403_210.123, 300.25) if utm else (1.0, 2.0, 3.0)
+    colours = np.tile(np.array([[10, 20, 30]], np.uint8), (len(ball.vertices), 1))
+    mesh = TriangleMesh(
+        np.asarray(ball.vertices) + centre, np.asarray(ball.faces), np.asarray(ball.vertex_normals, np.float32), colours
+    )
+    path = tmp_path / f"a{suffix}"
+    write_mesh(path, mesh, Frame(centre, 55.0), 256)
+    back = read_cloud(path)
+    assert len(back.faces) == len(mesh.faces)
+    # measured triangle by triangle: STL shares no vertices
+    a = np.sort(back.points[back.faces].mean(1), axis=0)
+    b = np.sort(mesh.vertices[mesh.faces].mean(1), axis=0)
+    np.testing.assert_allclose(a, b, atol=2e-5 if not utm else 1e-4)
+    if suffix in (".ply", ".obj", ".glb"):
+        assert back.colours is not None
+        np.testing.assert_array_equal(back.colours[0], [10, 20, 30])
+    if suffix == ".ply":
+        again = read_mesh(path)
+        np.testing.assert_allclose(again.vertices, mesh.vertices, atol=0 if utm else 1e-5)
+        np.testing.assert_array_equal(again.faces, mesh.faces)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]  # no temporary file is left
+
+
+def test_unwritable_places(tmp_path):
+    mesh = as_mesh(CUBE.vertices, CUBE.faces)
+    frame = Frame((0, 0, 0), 1)
+    for path, message in ((tmp_path / "a.xyz", "unknown mesh format"), (tmp_path / "no" / "a.ply", "does not exist"),
+                          (tmp_path, "unknown mesh format")):  # fmt: skip
+        with pytest.raises(InputError, match=message):
+            write_mesh(path, mesh, frame, 64)
