@@ -1,8 +1,8 @@
 """shapesiren: from a scan to its surface, through a neural signed distance field.
 
-    import shapesiren
-    field = shapesiren.fit("scan.ply")
-    field.mesh(resolution=512).save("mesh.ply")
+import shapesiren
+field = shapesiren.fit("scan.ply")
+field.mesh(resolution=512).save("mesh.ply")
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def context_for(
     task: type[Task], folder: Path, layers: Sequence[tuple[str, Tree]], device: str, say: Say, force: bool
 ) -> Context:
     """Validate the settings, then open or make the run folder."""
-    config = resolve(task.Config, task.presets, layers)
+    config = resolve(task.config_type, task.presets, layers)
     fit_stage.torch_device(device)
     return Context(Run.create(folder), task, config, device, say, force)
 
@@ -156,7 +156,7 @@ def fit(
             raise InputError("a run folder needs a file as its source", where="out", hint="save the points first")
         task = TASKS["shape"]
         given = cloud_from_arrays(source, normals, colours)
-    config = resolve(task.Config, task.presets, layers)
+    config = resolve(task.config_type, task.presets, layers)
     signal = task.ingest(given, config, say)
     where = fit_stage.torch_device(device)
     fitted = task(signal, config, where)

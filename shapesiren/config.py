@@ -103,7 +103,11 @@ def resolve(
     merge(merged, presets[preset])
     for _, tree in layers:
         # an explicit end of the fit replaces the preset's, whichever kind it was
-        if ends := {"steps", "seconds", "epochs"} & (tree.get("fit") or {}).keys() if isinstance(tree.get("fit"), dict) else None:
+        if (
+            ends := {"steps", "seconds", "epochs"} & (tree.get("fit") or {}).keys()
+            if isinstance(tree.get("fit"), dict)
+            else None
+        ):
             for other in {"steps", "seconds", "epochs"} - ends:
                 merged.get("fit", {}).pop(other, None)
         merge(merged, tree)

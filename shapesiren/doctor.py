@@ -28,7 +28,8 @@ def examine() -> tuple[dict[str, Any], list[str], bool]:
     """Facts as data, the same as lines, and whether everything that is needed is there."""
     facts: dict[str, Any] = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
     lines = [f"python {facts['python']}, {facts['system']}, {facts['cores']} cores"]
-    healthy, packages = True, {}
+    healthy = True
+    packages: dict[str, str | None] = {}
     for name, purpose in NEEDED.items():
         try:
             packages[name] = metadata.version(name)

@@ -97,14 +97,14 @@ def fit_task(
             ckpt.save_checkpoint(checkpoint, at, net, optimizer, generator)
             tell(Saved(at.step))
 
-    def snapshot() -> tuple[ckpt.State, dict[str, torch.Tensor]]:
+    def snapshot(at: ckpt.State) -> tuple[ckpt.State, dict[str, torch.Tensor]]:
         tensors = {f"net.{k}": v.clone() for k, v in net.state_dict().items()}
         for i, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{k}": v.clone() for k, v in moments.items()}
-        return state, tensors
+        return at, tensors
 
     # ---- Step --------------------------------------------------------------------------------------
-    good = snapshot()
+    good = snapshot(state)
     last: dict[str, torch.Tensor] = {}
     average = torch.tensor(state.average, device=device)
     begun, base = time.perf_counter(), state.seconds
@@ -138,7 +138,7 @@ def fit_task(
                 tell(RolledBack(bad.step, state.step, wrong, settings.learning_rate * state.rate_scale))
                 continue
             if state.average <= SNAPSHOT_RISE * state.best:
-                good = snapshot()
+                good = snapshot(state)
 
         # ---- Report and save -----------------------------------------------------------------------
         now = time.perf_counter()

@@ -65,7 +65,11 @@ class TerminalBar:
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as Bar
 
-            columns = ("fit", BarColumn(24), TextColumn("{task.percentage:3.0f} %  {task.fields[left]} left  {task.fields[text]}"))
+            columns = (
+                "fit",
+                BarColumn(24),
+                TextColumn("{task.percentage:3.0f} %  {task.fields[left]} left  {task.fields[text]}"),
+            )
             self.bar = Bar(*columns, console=Console(stderr=True), refresh_per_second=4)
             self.bar.start()
             self.task = self.bar.add_task("fit", total=1.0, left="-", text="")

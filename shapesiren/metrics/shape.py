@@ -47,7 +47,7 @@ def evaluate_shape(
         name = "the input points"
     else:
         cloud = read_cloud(reference)
-        finite = np.isfinite(cloud.points).all(1)
+        finite = np.asarray(np.isfinite(cloud.points).all(1))
         target = Surface(frame.to_box(np.where(finite[:, None], cloud.points, 0)), cloud.faces, cloud.normals)
         if cloud.faces is None:
             target = Surface(target.vertices[finite], None, None if cloud.normals is None else cloud.normals[finite])

@@ -9,15 +9,17 @@ Shapes throughout: ``x`` (n, d), value (n, m), gradient (n, m, d), Laplacian (n,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from .siren import Siren
 
 
-def _sine_layers(net: Siren):
+def _sine_layers(net: Siren) -> Iterator[tuple[Tensor, Tensor]]:
     """(weight, bias) of each sine layer with omega folded in: ``h = sin(W h + b)``."""
-    for layer, omega in zip(net.layers[:-1], net.omegas(), strict=True):
+    for layer, omega in zip(net.linears[:-1], net.omegas(), strict=True):
         yield omega * layer.weight, omega * layer.bias
 
 
@@ -29,12 +31,12 @@ def value_and_gradient(net: Siren, x: Tensor) -> tuple[Tensor, Tensor]:
     value : (n, m)
     gradient : (n, m, d)
     """
-    h, jac = x, None
-    for weight, bias in _sine_layers(net):
+    h, jac = x, x
+    for i, (weight, bias) in enumerate(_sine_layers(net)):
         z = torch.addmm(bias, h, weight.T)
-        jz = weight.T.expand(len(x), -1, -1) if jac is None else jac @ weight.T  # (n, d, width)
+        jz = weight.T.expand(len(x), -1, -1) if i == 0 else jac @ weight.T  # (n, d, width)
         h, jac = torch.sin(z), torch.cos(z).unsqueeze(1) * jz
-    head = net.layers[-1]
+    head = net.linears[-1]
     return head(h), (jac @ head.weight.T).transpose(1, 2)
 
 
@@ -49,15 +51,15 @@ def value_gradient_laplacian(net: Siren, x: Tensor) -> tuple[Tensor, Tensor, Ten
     gradient : (n, m, d)
     laplacian : (n, m)
     """
-    h, jac, lap = x, None, None
-    for weight, bias in _sine_layers(net):
+    h, jac, lap = x, x, x
+    for i, (weight, bias) in enumerate(_sine_layers(net)):
         z = torch.addmm(bias, h, weight.T)
         s, c = torch.sin(z), torch.cos(z)
-        jz = weight.T.expand(len(x), -1, -1) if jac is None else jac @ weight.T
+        jz = weight.T.expand(len(x), -1, -1) if i == 0 else jac @ weight.T
         bend = -s * jz.square().sum(1)
-        lap = bend if lap is None else torch.addcmul(bend, c, lap @ weight.T)
+        lap = bend if i == 0 else torch.addcmul(bend, c, lap @ weight.T)
         h, jac = s, c.unsqueeze(1) * jz
-    head = net.layers[-1]
+    head = net.linears[-1]
     return head(h), (jac @ head.weight.T).transpose(1, 2), lap @ head.weight.T
 
 
@@ -70,15 +72,15 @@ def value_gradient_hessian(net: Siren, x: Tensor) -> tuple[Tensor, Tensor, Tenso
     gradient : (n, m, d)
     hessian : (n, m, d, d), symmetric
     """
-    h, jac, hes = x, None, None
-    for weight, bias in _sine_layers(net):
+    h, jac, hes = x, x, x
+    for i, (weight, bias) in enumerate(_sine_layers(net)):
         z = torch.addmm(bias, h, weight.T)
         s, c = torch.sin(z), torch.cos(z)
-        jz = weight.T.expand(len(x), -1, -1) if jac is None else jac @ weight.T
+        jz = weight.T.expand(len(x), -1, -1) if i == 0 else jac @ weight.T
         bend = -s[:, None, None] * (jz.unsqueeze(1) * jz.unsqueeze(2))  # (n, d, d, width)
-        hes = bend if hes is None else bend + c[:, None, None] * (hes @ weight.T)
+        hes = bend if i == 0 else bend + c[:, None, None] * (hes @ weight.T)
         h, jac = s, c.unsqueeze(1) * jz
-    head = net.layers[-1]
+    head = net.linears[-1]
     hessian = (hes @ head.weight.T).permute(0, 3, 1, 2)
     return head(h), (jac @ head.weight.T).transpose(1, 2), hessian
 
@@ -106,8 +108,7 @@ def autograd_value_gradient_hessian(net: Siren, x: Tensor) -> tuple[Tensor, Tens
     x = x.detach().requires_grad_()
     value, gradient = autograd_value_and_gradient(net, x)
     rows = [
-        torch.stack([_gradient_of(gradient[:, m, k], x, True) for k in range(x.shape[1])], 1)
-        for m in range(value.shape[1])
+        torch.stack([_gradient_of(gradient[:, m, k], x, True) for k in range(x.shape[1])], 1) for m in range(value.shape[1])
     ]
     return value, gradient, torch.stack(rows, 1)
 

@@ -15,9 +15,9 @@ CHUNK = 4096  # rows of one pass: 4 MiB of float32 activations at width 256, abo
 @torch.no_grad()
 def values(net: Siren, points: NDArray[np.floating], chunk: int | None = None) -> NDArray[np.float32]:
     """``points`` : (n, d) box coordinates -> (n, m) float32."""
-    head, device = net.layers[-1], net.layers[-1].weight.device
+    head, device = net.linears[-1], net.linears[-1].weight.device
     chunk = chunk or (CHUNK if device.type == "cpu" else 1 << 18)
-    layers = [(layer.weight * o, layer.bias * o) for layer, o in zip(net.layers[:-1], net.omegas(), strict=True)]
+    layers = [(layer.weight * o, layer.bias * o) for layer, o in zip(net.linears[:-1], net.omegas(), strict=True)]
     out = np.empty((len(points), net.out_features), np.float32)
     buffers = [torch.empty((min(chunk, len(points)), net.width), device=device) for _ in range(2)]
     for start in range(0, len(points), chunk):
@@ -37,10 +37,10 @@ def values_and_gradients(
     One output is differentiated by a reverse sweep, 2 products a layer instead of the 1 + d of the tangent
     form in `derivatives`.
     """
-    head, device = net.layers[-1], net.layers[-1].weight.device
+    head, device = net.linears[-1], net.linears[-1].weight.device
     chunk = chunk or (CHUNK // 2 if device.type == "cpu" else 1 << 17)
     n, d, m = len(points), net.in_features, net.out_features
-    layers = [(layer.weight * o, layer.bias * o) for layer, o in zip(net.layers[:-1], net.omegas(), strict=True)]
+    layers = [(layer.weight * o, layer.bias * o) for layer, o in zip(net.linears[:-1], net.omegas(), strict=True)]
     value, gradient = np.empty((n, m), np.float32), np.empty((n, m, d), np.float32)
     for start in range(0, n, chunk):
         x = torch.as_tensor(np.ascontiguousarray(points[start : start + chunk], np.float32), device=device)

@@ -116,6 +116,6 @@ def fused_value_and_gradient(
     if net.out_features != 1:
         value, gradient = value_and_gradient(net, x[:g])
         return torch.cat([value, net(x[g:])]), gradient
-    params = [p for layer in net.layers for p in (layer.weight, layer.bias)]
+    params = [p for layer in net.linears for p in (layer.weight, layer.bias)]
     value, gradient = _FusedSiren.apply(x, g, dtype or x.dtype, tuple(net.omegas()), *params)
     return value, gradient.unsqueeze(1)

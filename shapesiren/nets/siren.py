@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -43,9 +44,7 @@ class Siren(nn.Module):
         self.width, self.hidden_layers = width, hidden_layers
         self.omega_first, self.omega_hidden = float(omega_first), float(omega_hidden)
         sizes = [in_features] + [width] * (hidden_layers + 1) + [out_features]
-        self.layers = nn.ModuleList(
-            nn.utils.skip_init(nn.Linear, a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(nn.utils.skip_init(nn.Linear, a, b) for a, b in pairwise(sizes))
         self.initialise(generator)
 
     @torch.no_grad()
@@ -57,11 +56,16 @@ class Siren(nn.Module):
         output arcsine-distributed at every depth. Biases ``U(-1/sqrt(n), 1/sqrt(n))``, as in the
         authors' code.
         """
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(self.linears):
             n = layer.in_features
             bound = 1 / n if i == 0 else math.sqrt(6 / n) / self.omega_hidden
             layer.weight.uniform_(-bound, bound, generator=generator)
             layer.bias.uniform_(-1 / math.sqrt(n), 1 / math.sqrt(n), generator=generator)
+
+    @property
+    def linears(self) -> list[nn.Linear]:
+        """The affine maps, first to last; the last is the linear head."""
+        return cast(list[nn.Linear], list(self.layers))
 
     def omegas(self) -> Iterator[float]:
         """The factor of each sine layer, first to last."""
@@ -71,7 +75,7 @@ class Siren(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` : (n, d) -> (n, m)."""
-        for layer, omega in zip(self.layers[:-1], self.omegas(), strict=True):
+        for layer, omega in zip(self.linears[:-1], self.omegas(), strict=True):
             x = torch.sin(omega * layer(x))
         return self.layers[-1](x)
 

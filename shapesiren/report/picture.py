@@ -126,7 +126,9 @@ def _draw_mesh(cloud: PointCloud, camera: Camera, pixels: int) -> Image:
     for _ in range(count):
         d = facing + 0.98 * _unit(rng.normal(size=at.shape))
         start = at + 2e-3 * facing
-        blocked = scene.test_occlusions(open3d().core.Tensor(np.concatenate([start, _unit(d)], 1).astype(np.float32)), 0.0, 0.25)
+        blocked = scene.test_occlusions(
+            open3d().core.Tensor(np.concatenate([start, _unit(d)], 1).astype(np.float32)), 0.0, 0.25
+        )
         open_sky += ~blocked.numpy()
     image[found] = shaded * (0.45 + 0.55 * open_sky / count)[:, None]
     return image

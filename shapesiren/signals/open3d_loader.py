@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 from ..errors import RunError
 
@@ -35,7 +36,7 @@ def open3d() -> ModuleType:
     return module
 
 
-def ray_scene(vertices, faces):  # type: ignore[no-untyped-def]
+def ray_scene(vertices: Any, faces: Any) -> Any:
     """An open3d ``RaycastingScene`` of one triangle mesh: (n, 3) vertices, (m, 3) faces, in float32.
 
     Centre large coordinates before: float32 holds metres of UTM to half a metre.

@@ -54,7 +54,7 @@ def clean(cloud: PointCloud, where: object) -> tuple[PointCloud, dict[str, int]]
     InputError : fewer than 10 points are left, or all lie in one place or on one line
     """
     counts = {"read": len(cloud.points)}
-    finite = np.isfinite(cloud.points).all(1)
+    finite = np.asarray(np.isfinite(cloud.points).all(1))
     counts["non_finite"] = int((~finite).sum())
     if len(finite) and not finite.any():
         raise InputError("every point has a NaN or infinite coordinate", where=where)
@@ -97,7 +97,7 @@ def sample_mesh(cloud: PointCloud, count: int, seed: int, where: object) -> Poin
     import trimesh
 
     assert cloud.faces is not None
-    finite = np.isfinite(cloud.points).all(1)
+    finite = np.asarray(np.isfinite(cloud.points).all(1))
     faces = cloud.faces[finite[cloud.faces].all(1)]
     # numbers near zero keep trimesh's float64 products exact for UTM-sized coordinates
     offset = cloud.points[finite].min(0) if finite.any() else np.zeros(3)

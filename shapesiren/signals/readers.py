@@ -73,7 +73,7 @@ def _read_ply(path: Path) -> PointCloud:
     missing = [n for n in "xyz" if n not in names]
     if missing:
         raise InputError(f"the PLY vertices lack {' '.join(missing)}", where=path, hint=f"they have {' '.join(names)}")
-    if any(vertex.dtype[n] == object for n in "xyz"):
+    if any(vertex.dtype[n].kind == "O" for n in "xyz"):
         raise InputError("the PLY coordinates are lists", where=path)
     points = _columns(vertex, ("x", "y", "z"))
     normals = _columns(vertex, ("nx", "ny", "nz")) if {"nx", "ny", "nz"} <= set(names) else None

@@ -60,7 +60,7 @@ def scan(name: str, scanner: Scanner) -> PointCloud:
     """
     rng = np.random.default_rng(scanner.seed)
     surface = load_surface(name)
-    outliers = int(round(scanner.points * scanner.outliers))
+    outliers = round(scanner.points * scanner.outliers)
     wanted = scanner.points - outliers
     if wanted < 1:
         raise InputError("no points are left beside the outliers", where="simulate")
@@ -88,9 +88,7 @@ def scan(name: str, scanner: Scanner) -> PointCloud:
             colours = np.concatenate([colours, rng.integers(0, 256, (outliers, 3), dtype=np.uint8)])
     normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
     order = rng.permutation(len(points))
-    return PointCloud(
-        points[order], normals[order] if scanner.normals else None, None if colours is None else colours[order]
-    )
+    return PointCloud(points[order], normals[order] if scanner.normals else None, None if colours is None else colours[order])
 
 
 def viewpoints(count: int, centre: Array, radius: float) -> Array:

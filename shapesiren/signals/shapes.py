@@ -46,9 +46,7 @@ def holed_plate(p: Array, half_height: float = 0.15) -> Array:
     """High genus: a plate with a grid of 3 x 2 round holes, genus 6, sharp rims."""
     q = np.abs(p[:, :2]) - np.array([0.8, 0.55])
     outline = np.linalg.norm(np.maximum(q, 0), axis=1) + np.minimum(q.max(1), 0)
-    holes = np.min(
-        [np.hypot(p[:, 0] - x, p[:, 1] - y) - 0.16 for x in (-0.5, 0.0, 0.5) for y in (-0.26, 0.26)], axis=0
-    )
+    holes = np.min([np.hypot(p[:, 0] - x, p[:, 1] - y) - 0.16 for x in (-0.5, 0.0, 0.5) for y in (-0.26, 0.26)], axis=0)
     # The outline and the holes are disjoint curves, so the distance to the nearest of them is exact.
     unsigned = np.minimum(np.abs(outline), np.abs(holes))
     inside = (outline < 0) & (holes > 0)
@@ -100,9 +98,7 @@ def _extrude(planar: Array, z: Array, half_height: float) -> Array:
     return np.minimum(np.maximum(planar, w), 0) + outside
 
 
-SHAPES: dict[str, Distance] = {
-    f.__name__: f for f in (sphere, torus, box, plate, cylinder, holed_plate, two_spheres, trefoil)
-}
+SHAPES: dict[str, Distance] = {f.__name__: f for f in (sphere, torus, box, plate, cylinder, holed_plate, two_spheres, trefoil)}
 
 
 def gradient(distance: Distance, points: Array, h: float = 1e-5) -> Array:

@@ -17,7 +17,7 @@ def output(context: Context) -> Tree:
     run, task = context.run, context.task
     require(run, "ingest", "fit")
     require(run, "fit", "fit")
-    key = context.key(task.output, run.outputs_digest("ingest"), run.outputs_digest("fit"))
+    key = context.key(task.output, run.key("ingest"), run.outputs_digest("fit"))
 
     def body() -> Tree:
         fitted = Field.load(run.folder / FIELD, torch_device(context.device))

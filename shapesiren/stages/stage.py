@@ -65,7 +65,7 @@ def stored_config(run: Run, layers: list[tuple[str, Tree]]) -> tuple[type[Task],
     if name not in TASKS:
         raise InputError(f"unknown task {name!r}", where=path, hint=f"known: {', '.join(TASKS)}")
     task = TASKS[name]
-    return task, resolve(task.Config, task.presets, [(str(path), tree), *layers])
+    return task, resolve(task.config_type, task.presets, [(str(path), tree), *layers])
 
 
 def require(run: Run, stage: str, command: str) -> None:

@@ -60,7 +60,9 @@ class Run:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as e:
-            raise InputError(f"cannot make the run folder ({e.strerror})", where=folder, hint="name another with --out") from None
+            raise InputError(
+                f"cannot make the run folder ({e.strerror})", where=folder, hint="name another with --out"
+            ) from None
         if not os.access(folder, os.W_OK):
             raise InputError("no permission to write there", where=folder, hint="name another with --out")
         run = cls(folder)
@@ -148,6 +150,11 @@ class Run:
             return False
         files = record["outputs"].items()
         return all((self.folder / name).is_file() and digest_file(self.folder / name) == value for name, value in files)
+
+    def key(self, stage: str) -> str:
+        """The key that a stage has finished with; empty if it has not."""
+        record = self.record(stage)
+        return str(record["key"]) if record else ""
 
     def outputs_digest(self, stage: str) -> str:
         """One digest of all that a finished stage wrote."""

@@ -64,9 +64,7 @@ def extract(
     vertices, faces = sparse_marching_cubes(band)
     if not len(faces):
         raise RunError("the field has no zero level set here", where="mesh", hint="fit longer, or look at the loss")
-    box, normals, residual = newton_refine(
-        field.box_values_and_gradients, grid.positions(vertices), grid.step, settings.refine
-    )
+    box, normals, residual = newton_refine(field.box_values_and_gradients, grid.positions(vertices), grid.step, settings.refine)
     mesh = TriangleMesh(box, faces, normals)
     facts: dict[str, Any] = {
         "resolution": settings.resolution,

@@ -35,10 +35,12 @@ def sparse_marching_cubes(band: Band) -> Mesh:
     counts = tiles.max(0, initial=0) + 1
     tile_key = (tiles[:, 0] * counts[1] + tiles[:, 1]) * counts[2] + tiles[:, 2]
     order = np.argsort(tile_key, kind="stable")
-    ends = np.flatnonzero(np.r_[tile_key[order][1:] != tile_key[order][:-1], True]) + 1 if len(order) else []
+    ends = np.flatnonzero(np.r_[tile_key[order][1:] != tile_key[order][:-1], True]) + 1
     side = TILE * LEAF
-    all_vertices, all_faces, start, shift = [], [], 0, 0
-    for end in ends:
+    all_vertices: list[NDArray[np.float64]] = []
+    all_faces: list[NDArray[np.int64]] = []
+    start, shift = 0, 0
+    for end in ends.tolist() if len(order) else []:
         leaves = band.leaves[order[start:end]]
         start = end
         corners = band.corner_values(leaves)

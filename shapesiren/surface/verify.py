@@ -65,9 +65,7 @@ def verify(mesh: TriangleMesh) -> Verification:
         a, b, c = centred[faces].transpose(1, 0, 2)
         volume = float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6)
     area = float(mesh.face_areas().sum())
-    return Verification(
-        n, len(faces), boundary, nonmanifold, misoriented, fans, components, genus, volume, area, watertight
-    )
+    return Verification(n, len(faces), boundary, nonmanifold, misoriented, fans, components, genus, volume, area, watertight)
 
 
 def _vertices_with_several_fans(faces: np.ndarray, n: int) -> int:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -52,7 +51,7 @@ class Task(ABC):
     cache: ClassVar[str]  # file name of the ingested arrays in a run
     output: ClassVar[Literal["mesh", "decode"]]  # what its third stage is called
     output_file: ClassVar[str]  # and what that writes by default
-    Config: ClassVar[type[Config]]
+    config_type: ClassVar[type[Config]]
     presets: ClassVar[Mapping[str, Tree]]
     # sections of Config that each stage depends on
     sections: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -101,13 +100,12 @@ class Task(ABC):
 
     @classmethod
     def check_output(cls, path: Path) -> None:
-        """Raise InputError early if `convert` could not write ``path``."""
+        """Raise InputError early if `convert` could not write ``path``. By default nothing is known against it."""
+        return
 
     @classmethod
     @abstractmethod
-    def evaluate(
-        cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say
-    ) -> Tree:
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Tree:
         """Judge the written output and the field; return metrics, JSON-able."""
 
     @classmethod

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from pydantic import Field as Setting
 from torch import Tensor
@@ -107,7 +106,7 @@ class ShapeTask(Task):
     name = "shape"
     suffixes = (".ply", ".pcd", ".xyz", ".pts", ".txt", ".obj", ".stl", ".off", ".glb", ".npz", ".npy")
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
-    Config: ClassVar[type[Config]] = ShapeConfig
+    config_type: ClassVar[type[Config]] = ShapeConfig
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": {"fit": {"steps": 5000}},
         "fast": {"fit": {"steps": 1000}},
@@ -212,13 +211,10 @@ class ShapeTask(Task):
         check_output(path)
 
     @classmethod
-    def evaluate(
-        cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say
-    ) -> Tree:
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Tree:
         from ..metrics.shape import evaluate_shape
 
         return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say)
-
 
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:

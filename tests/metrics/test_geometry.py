@@ -30,9 +30,7 @@ def test_a_surface_matches_itself():
 
 
 def test_what_is_missing_and_what_is_too_much():
-    both = trimesh.util.concatenate(
-        [trimesh.creation.icosphere(4), trimesh.creation.icosphere(4).apply_translation([4, 0, 0])]
-    )
+    both = trimesh.util.concatenate([trimesh.creation.icosphere(4), trimesh.creation.icosphere(4).apply_translation([4, 0, 0])])
     two = Surface(np.asarray(both.vertices), np.asarray(both.faces))
     missing = compare_surfaces(ball(1.0), two, 20_000, 0.05, 0)
     assert missing["accuracy"] < 2e-3

@@ -1,0 +1,85 @@
+"""Imports point one way, and fitting needs torch and numpy alone."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import shapesiren
+
+ROOT = Path(shapesiren.__file__).parent
+# DESIGN: errors, config <- nets, signals <- tasks, surface, metrics <- fitting, report <- stages <- batch, view <- cli
+RANK = {
+    "errors": 0, "config": 0, "nets": 1, "signals": 1, "field": 2, "surface": 3, "metrics": 3, "tasks": 3, "fitting": 4,
+    "report": 4, "stages": 5, "api": 6, "batch": 6, "view": 6, "doctor": 6, "cli": 7, "__init__": 6, "__main__": 8,
+}  # fmt: skip
+
+
+def imports(path):
+    """(top-level part of the package, line) of each import inside the package."""
+    depth = len(path.relative_to(ROOT).parts)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            if node.level < depth:
+                continue  # inside its own folder
+            names = [node.module.split(".")[0]] if node.module else [a.name for a in node.names]
+            yield from ((name, node.lineno) for name in names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("shapesiren"):
+            yield ([*node.module.split("."), ""])[1], node.lineno
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path):
+    own = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    for name, line in imports(path):
+        if name in RANK:
+            assert RANK[name] <= RANK[own], f"{path}:{line}: {own} imports {name}"
+
+
+def test_files_stay_readable():
+    for path in ROOT.rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 420, path
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+
+
+def test_fitting_needs_torch_and_numpy_alone(torus_scan, tmp_path):
+    """Ingest here, then fit in a process in which open3d, trimesh, scikit-image, scipy and plyfile do not exist."""
+    from shapesiren.cli import app
+    from tests.conftest import QUICK_ARGS
+
+    args = ["fit", str(torus_scan), "--out", str(tmp_path / "run"), "--steps", "20", *QUICK_ARGS[: -2 * 3]]
+    try:
+        app(args, standalone_mode=False)
+    except SystemExit as e:
+        assert not e.code
+    code = f"""
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("open3d", "trimesh", "skimage", "scipy", "plyfile", "PIL"):
+            raise ImportError(name + " is not on this node")
+sys.meta_path.insert(0, Absent())
+from pathlib import Path
+from shapesiren.stages.fit import fit
+from shapesiren.stages.stage import Context, stored_config
+from shapesiren.stages.store import Run
+run = Run.open(Path({str(tmp_path / "run")!r}))
+task, config = stored_config(run, [("test", {{"seed": 1}})])
+print(fit(Context(run, task, config, "cpu", force=True))["steps"])
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "20"
+
+
+def test_help_imports_nothing_heavy():
+    done = run(
+        "import sys\nfrom shapesiren.cli import app\ntry:\n app(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'torch', 'open3d', 'trimesh', 'numpy', 'scipy'} & set(sys.modules)))"
+    )
+    assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr

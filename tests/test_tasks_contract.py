@@ -1,0 +1,74 @@
+"""One contract for every task in the registry: ingest, fit, write, evaluate, on a small signal."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from shapesiren.config import Config, read_toml, resolve, to_toml
+from shapesiren.field import Field
+from shapesiren.fitting.loop import fit_task
+from shapesiren.stages.ingest import pack, unpack
+from shapesiren.tasks import TASKS, task_for
+from shapesiren.tasks.base import Moment
+from tests.conftest import QUICK
+
+
+@pytest.fixture(scope="module")
+def sources(torus_scan):
+    """A small input file of each task."""
+    return {"shape": (torus_scan, QUICK)}
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_task(name, sources, tmp_path):
+    task = TASKS[name]
+    source, quick = sources[name]
+    assert task.name == name
+    assert issubclass(task.config_type, Config)
+    assert {"default", "fast", "fine", "paper"} <= set(task.presets)
+    assert task_for(source) is task
+    for preset in task.presets:  # every preset is valid, ends, and survives being written
+        config = resolve(task.config_type, task.presets, [("test", {"preset": preset})])
+        (tmp_path / "c.toml").write_text(to_toml(config))
+        assert resolve(task.config_type, task.presets, [("file", read_toml(tmp_path / "c.toml"))]) == config
+    for stage in ("ingest", "fit", task.output, "evaluate"):
+        for section in task.sections[stage]:
+            config.section(section)
+
+    config = resolve(task.config_type, task.presets, [("test", quick), ("test", {"fit": {"steps": 60}})])
+    said = []
+    signal = task.ingest(source, config, said.append)
+    assert all(isinstance(a, np.ndarray) and a.dtype != object for a in signal.arrays.values())
+    (tmp_path / task.cache).write_bytes(pack(signal))
+    back = unpack(tmp_path / task.cache)
+    assert back.header == signal.header
+    assert back.arrays.keys() == signal.arrays.keys()
+
+    device = torch.device("cpu")
+    fitted = task(back, config, device)
+    draws = [fitted.losses(torch.Generator().manual_seed(4), Moment(0, 0.0, torch.float32)) for _ in range(2)]
+    assert draws[0].keys() == draws[1].keys()
+    for term in draws[0]:
+        assert draws[0][term].ndim == 0
+        assert math.isfinite(draws[0][term])
+        assert torch.equal(draws[0][term], draws[1][term])  # the generator is the only source of randomness
+    before = float(sum(draws[0].values()))
+    outcome = fit_task(fitted, config.fit, seed=0, device=device)
+    assert sum(outcome.losses.values()) < 0.5 * before
+
+    (tmp_path / "f.safetensors").write_bytes(fitted.field().to_bytes())
+    field = Field.load(tmp_path / "f.safetensors")
+    x = np.random.default_rng(0).uniform(-1, 1, (50, field.net.in_features))
+    np.testing.assert_array_equal(field.box_values(x), fitted.field().box_values(x))
+
+    written = tmp_path / task.output_file
+    facts = task.write(field, back.arrays, config, written, said.append)
+    assert written.stat().st_size > 0
+    metrics = task.evaluate(field, back.arrays, written, None, config, said.append)
+    for stage, found in (("ingest", signal.info), (task.output, facts), ("evaluate", metrics)):
+        assert task.summary(stage, found)
+    import json
+
+    json.dumps([signal.info, facts, metrics])
