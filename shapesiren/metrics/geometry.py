@@ -31,6 +31,16 @@ class Surface:
         return ray_scene(self.vertices, self.faces)
 
     @cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.vertices)
+
+    @cached_property
+    def _reach(self) -> float:
+        """How far a cloud's point stands for the surface: three times the median spacing."""
+        some = self.vertices[:: max(1, len(self.vertices) // 20_000)]
+        return 3 * float(np.median(self._tree.query(some, 2)[0][:, 1]))
+
+    @cached_property
     def _face_normals(self) -> Array:
         a, b, c = self.vertices[self.faces].transpose(1, 0, 2)
         normal = np.cross(b - a, c - a)
@@ -60,8 +70,13 @@ class Surface:
     def nearest(self, points: Array) -> tuple[Array, Array | None]:
         """Distance from each of (n, 3) points to this surface, (n,), and the normal there, (n, 3)."""
         if self.faces is None:
-            distance, index = cKDTree(self.vertices).query(points)
-            return distance, None if self.normals is None else self.normals[index]
+            distance, index = self._tree.query(points)
+            if self.normals is None:
+                return distance, None
+            # Where the cloud is sampled, its tangent planes are the surface; beside it, the nearest point is.
+            across = np.abs(((points - self.vertices[index]) * self.normals[index]).sum(1))
+            along = np.sqrt(np.maximum(distance**2 - across**2, 0))
+            return np.where(along <= self._reach, across, distance), self.normals[index]
         hit = self._scene.compute_closest_points(points.astype(np.float32))
         # float32 positions near the origin, but the difference in float64
         distance = np.linalg.norm(hit["points"].numpy().astype(np.float64) - points.astype(np.float32), axis=1)
@@ -84,8 +99,8 @@ def compare_surfaces(mesh: Surface, reference: Surface, samples: int, threshold:
     precision, recall, f_score : share of mesh and of reference samples within ``threshold``, and their
         harmonic mean
 
-    Distances are in the units of the vertices. A reference cloud is measured as points: accuracy then
-    contains its sampling.
+    Distances are in the units of the vertices. A reference cloud with normals stands for its tangent planes,
+    within three point spacings; one without is measured as points, and accuracy then contains its sampling.
     """
     ours, our_normals = mesh.sample(samples, seed)
     theirs, their_normals = reference.sample(samples, seed + 1)

@@ -33,6 +33,7 @@ def draw_files(
     points = clouds[0].points[np.isfinite(clouds[0].points).all(1)]
     low, high = points.min(0), points.max(0)
     camera = Camera(low + (high - low) / 2, float(np.linalg.norm(high - low)), azimuth, elevation, up)
+    camera.frame(points)
     panels = [draw(c, camera, size) for c in clouds]
     picture = (np.clip(np.concatenate(panels, 1), 0, 1) * 255).round().astype(np.uint8)
     try:
@@ -56,8 +57,21 @@ class Camera:
         self.right = np.cross(self.forward, vertical)
         self.right /= np.linalg.norm(self.right)
         self.above = np.cross(self.right, self.forward)
-        self.tangent = np.tan(np.radians(FIELD_OF_VIEW / 2))
+        # the window of the image plane at unit distance that is drawn: its centre and half side
+        self.window = (0.0, 0.0, float(np.tan(np.radians(FIELD_OF_VIEW / 2))))
         self.eye = direction * (0.52 / np.sin(np.radians(FIELD_OF_VIEW / 2)))  # in diameters
+
+    def frame(self, points: NDArray[np.float64]) -> None:
+        """Move the window so that the points (user coordinates) fill it, with a small margin."""
+        x, y, _ = self._image_plane(self.normalised(points))
+        (left, right), (low, high) = (np.quantile(v, [0.0, 1.0]) for v in (x, y))
+        self.window = ((left + right) / 2, (low + high) / 2, float(max(right - left, high - low)) / 2 * 1.06)
+
+    def _image_plane(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        """Normalised points -> coordinates on the plane at unit distance, and depth; each (n,)."""
+        q = points - self.eye
+        depth = q @ self.forward
+        return q @ self.right / depth, q @ self.above / depth, depth
 
     def normalised(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """User coordinates -> units of the diameter round the centre."""
@@ -66,17 +80,17 @@ class Camera:
     def rays(self, pixels: int) -> NDArray[np.float32]:
         """(pixels, pixels, 6) origins and directions."""
         s = (np.arange(pixels) + 0.5) / pixels * 2 - 1
-        x, y = np.meshgrid(s * self.tangent, -s * self.tangent)
+        cx, cy, half = self.window
+        x, y = np.meshgrid(cx + s * half, cy - s * half)
         direction = self.forward + x[..., None] * self.right + y[..., None] * self.above
         origin = np.broadcast_to(self.eye, direction.shape)
         return np.concatenate([origin, direction / np.linalg.norm(direction, axis=-1, keepdims=True)], -1).astype(np.float32)
 
     def project(self, points: NDArray[np.float64], pixels: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Normalised points -> (n, 2) row and column, (n,) depth."""
-        q = points - self.eye
-        depth = q @ self.forward
-        x, y = q @ self.right / depth / self.tangent, q @ self.above / depth / self.tangent
-        return np.floor((np.stack([-y, x], 1) + 1) / 2 * pixels).astype(np.int64), depth
+        x, y, depth = self._image_plane(points)
+        cx, cy, half = self.window
+        return np.floor((np.stack([cy - y, x - cx], 1) / half + 1) / 2 * pixels).astype(np.int64), depth
 
     def shade(self, normals: NDArray[np.float64], albedo: NDArray[np.float64]) -> NDArray[np.float64]:
         """Key light over the left shoulder, fill light from the right, sky from above; two-sided."""

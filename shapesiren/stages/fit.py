@@ -11,15 +11,15 @@ from typing import Any
 
 import torch
 
-from ..config import Tree, read_toml, to_toml
+from ..config import Tree, to_toml
 from ..errors import InputError, Interrupted
 from ..fitting.events import Event, Listener, Progress, Started
 from ..fitting.loop import fit_task
 from .ingest import unpack
-from .stage import Context, execute, require
-from .store import Run
+from .stage import Context, execute, refuse_to_replace, require
+from .store import CHECKPOINT, Run
 
-FIELD, LOG, CHECKPOINT = "field.safetensors", "metrics.jsonl", "checkpoint.safetensors"
+FIELD, LOG = "field.safetensors", "metrics.jsonl"
 
 
 def fit(context: Context, listeners: Sequence[Listener] = ()) -> Tree:
@@ -34,14 +34,9 @@ def fit(context: Context, listeners: Sequence[Listener] = ()) -> Tree:
     require(run, "ingest", "fit")
     # ingest's key and not its digest: made again, its guide may differ in the last digits, and that is no new input
     key = context.key("fit", run.key("ingest"))
-    started = run.manifest.get("fit_key")
-    if not context.force and started not in (None, key) and _work_would_be_lost(run):
-        raise InputError(
-            f"this run holds a fit with other settings ({differences(run, context)})", where=run.folder,
-            hint="--out DIR starts a second run, --force replaces this one",
-        )  # fmt: skip
+    refuse_to_replace(context, run.manifest.get("fit_key"), key)
     checkpoint = run.folder / CHECKPOINT
-    if context.force and run.intact("fit", key):
+    if context.force:
         checkpoint.unlink(missing_ok=True)
 
     def body() -> Tree:
@@ -86,29 +81,6 @@ def torch_device(name: str) -> torch.device:
     if not found[name]:
         raise InputError(f"this machine or this torch has no {name}", where="--device", hint="try --device cpu")
     return torch.device(name)
-
-
-def _work_would_be_lost(run: Run) -> bool:
-    return run.record("fit") is not None or (run.folder / CHECKPOINT).exists()
-
-
-def differences(run: Run, context: Context) -> str:
-    """Which settings of the run's fit differ from the asked ones."""
-    try:
-        held = read_toml(run.folder / "config.toml")
-    except InputError:
-        return "its config.toml is missing"
-    asked = context.config.model_dump(mode="json", exclude_none=True)
-    names = []
-    for section in context.task.sections["ingest"] + context.task.sections["fit"]:
-        a, b = held.get(section), asked.get(section)
-        if a == b:
-            continue
-        if isinstance(a, dict) and isinstance(b, dict):
-            names += [f"{section}.{k} {a.get(k)} -> {b.get(k)}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
-        else:
-            names.append(f"{section} {a} -> {b}")
-    return ", ".join(dict.fromkeys(names)) or "another version of the program or of its input"
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 from ..config import Tree, to_toml
 from ..errors import InputError
 from ..tasks.base import Signal
-from .stage import Context, execute
+from .stage import Context, execute, refuse_to_replace
 from .store import digest_file
 
 HEADER = "header.json"  # of the signal, inside the npz as a byte array, so that one file is the whole signal
@@ -51,7 +51,9 @@ def ingest(context: Context, source: Path) -> Tree:
             run.write("config.toml", to_toml(context.config).encode())
         return signal.info
 
-    facts, _ = execute(context, "ingest", context.key("ingest", digest), [task.cache], body)
+    key = context.key("ingest", digest)
+    refuse_to_replace(context, run.key("ingest") or None, key)
+    facts, _ = execute(context, "ingest", key, [task.cache], body)
     return facts
 
 

@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..config import Config, Tree, resolve
-from ..config import read_toml as _read_toml
+from ..config import Config, Tree, read_toml, resolve
 from ..errors import InputError
 from ..tasks import TASKS
 from ..tasks.base import Say, Task
-from .store import Run, digest_data
+from .store import CHECKPOINT, Run, digest_data
 
 # Raise a stage's number when its code changes what it makes.
 VERSIONS = {"ingest": 1, "fit": 1, "mesh": 1, "decode": 1, "evaluate": 1}
@@ -60,12 +59,45 @@ def execute(
 def stored_config(run: Run, layers: list[tuple[str, Tree]]) -> tuple[type[Task], Config]:
     """A run's task and settings, with later layers on top."""
     path = run.folder / "config.toml"
-    tree = _read_toml(path)
+    tree = read_toml(path)
     name = tree.get("task")
     if name not in TASKS:
         raise InputError(f"unknown task {name!r}", where=path, hint=f"known: {', '.join(TASKS)}")
     task = TASKS[name]
     return task, resolve(task.config_type, task.presets, [(str(path), tree), *layers])
+
+
+def refuse_to_replace(context: Context, held: str | None, key: str) -> None:
+    """Raise InputError if the run holds a fit, finished or begun, that was made with another key than ``key``."""
+    run = context.run
+    begun = run.record("fit") is not None or (run.folder / CHECKPOINT).exists()
+    if context.force or held in (None, key) or not begun:
+        return
+    raise InputError(
+        f"this run holds a fit with other settings ({differences(context)})",
+        where=run.folder,
+        hint="--out DIR starts a second run, --force replaces this one",
+    )
+
+
+def differences(context: Context) -> str:
+    """Which settings of the run's fit differ from the asked ones."""
+    try:
+        held = read_toml(context.run.folder / "config.toml")
+    except InputError:
+        return "its config.toml is missing"
+    asked = context.config.model_dump(mode="json", exclude_none=True)
+    names = []
+    for section in dict.fromkeys(context.task.sections["ingest"] + context.task.sections["fit"]):
+        a, b = held.get(section), asked.get(section)
+        if a == b:
+            continue
+        if isinstance(a, dict) and isinstance(b, dict):
+            changed = (k for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k))
+            names += [f"{section}.{k} {a.get(k)} -> {b.get(k)}" for k in changed]
+        else:
+            names.append(f"{section} {a} -> {b}")
+    return ", ".join(names) or "another version of the program or of its input"
 
 
 def require(run: Run, stage: str, command: str) -> None:

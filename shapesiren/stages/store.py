@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +17,7 @@ from ..config import Tree
 from ..errors import InputError
 
 FORMAT = 1
-MANIFEST = "run.json"
+MANIFEST, CHECKPOINT = "run.json", "checkpoint.safetensors"
 
 
 def digest_file(path: Path) -> str:
@@ -131,7 +131,13 @@ class Run:
                                  hint="wait for it, or name another with --out") from None  # fmt: skip
             except OSError:
                 pass  # a file system without locks
-            yield
+            try:
+                yield
+            finally:
+                if not (self.folder / MANIFEST).exists():  # nothing came of it: leave no empty run behind
+                    (self.folder / ".lock").unlink(missing_ok=True)
+                    with suppress(OSError):
+                        self.folder.rmdir()
 
     # ---- Stages ------------------------------------------------------------------------------------
     def record(self, stage: str) -> Tree | None:

@@ -47,6 +47,13 @@ def test_a_cloud_as_reference():
     assert out["completeness"] < 1e-3
     assert 0.005 < out["accuracy"] < 0.03  # the cloud's sampling
     assert "normal_consistency" not in out
+    oriented = compare_surfaces(ball(1.0), Surface(cloud, None, cloud), 20_000, 0.05, 0)
+    assert oriented["accuracy"] < 1e-3  # its tangent planes
+    assert oriented["normal_consistency"] > 0.999
+    half = cloud[cloud[:, 2] > 0]
+    assert (
+        compare_surfaces(ball(1.0), Surface(half, None, half), 20_000, 0.05, 0)["hausdorff"] > 0.9
+    )  # no plane reaches the rest
 
 
 def test_signed_distance():

@@ -77,6 +77,8 @@ def test_a_fit_with_other_settings_is_refused(run, torus_scan, tmp_path):
     before = stamps(run)
     with pytest.raises(InputError, match=r"fit\.learning_rate 0\.001 -> 0\.002.*--force"):
         shapesiren.fit(torus_scan, out=run, settings={**QUICK, "fit": {"steps": 400, "learning_rate": 0.002}})
+    with pytest.raises(InputError, match=r"ingest\.extent 1\.8 -> 1\.5"):
+        shapesiren.fit(torus_scan, out=run, settings={**QUICK, "ingest": {**QUICK["ingest"], "extent": 1.5}})
     other = tmp_path / "other.xyz"
     np.savetxt(other, np.random.default_rng(0).normal(size=(100, 3)))
     with pytest.raises(InputError, match=r"another input \(torus\.ply\)"):
