@@ -47,7 +47,9 @@ class FitSettings(Settings):
     warmup: int = Field(50, ge=0, description="steps of linear warm-up")
     decay: Literal["cosine", "none"] = Field("cosine", description="schedule after the warm-up")
     final_rate: float = Field(0.002, ge=0, le=1, description="last rate as a share of the peak")
-    divergence: float | None = Field(1.3, gt=1, description="rise of the average loss over its best that is undone")
+    divergence: float | None = Field(
+        1.3, gt=1, description="rise of the average loss over its best that, if it stays, is undone"
+    )
     clip: float | None = Field(None, gt=0, description="bound on the gradient's norm")
     derivatives: Literal["fused", "closed", "autograd"] = Field("fused", description="how input gradients are taken")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="of the matrix products")

@@ -24,6 +24,7 @@ class State:
     seconds : wall time spent so far
     rate_scale : what rollbacks have left of the learning rate
     average, best : moving average of the loss, and the lowest that it was
+    risen : for how many looks in a row the average has been far above its best
     """
 
     key: str
@@ -34,6 +35,7 @@ class State:
     precision: str
     average: float = math.inf
     best: float = math.inf
+    risen: int = 0
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -26,6 +26,7 @@ from .schedule import rate_factor
 REPORT_SECONDS = 0.5  # between Progress events
 GUARD_STEPS = 25  # between looks at the loss, and in-memory states to go back to
 AVERAGING = 0.05  # weight of a step in the moving average of the loss
+RISEN_LOOKS = 4  # looks in a row at a risen loss before it counts as one that stays
 SNAPSHOT_RISE = 1.1  # a state is good to go back to while the average is within this of its best
 MAX_ROLLBACKS = 8
 
@@ -130,7 +131,7 @@ def fit_task(
 
         # ---- Guard: at fixed steps, so that a resumed fit does the same ------------------------------
         if state.step % GUARD_STEPS == 0:
-            state = replace(state, average=float(average), best=min(state.best, float(average)))
+            state = _look(state, float(average), settings)
             wrong = _what_is_wrong(state, settings, parameters)
             if wrong is not None:
                 bad, state = state, _roll_back(good, state, net, optimizer, wrong)
@@ -159,15 +160,23 @@ def fit_task(
     return Outcome(progress >= 1, state.step, state.seconds, _numbers(last), resumed, state.rollbacks, state.precision)
 
 
+def _look(state: ckpt.State, average: float, settings: FitSettings) -> ckpt.State:
+    """The state with its record of the loss brought up to date."""
+    best = min(state.best, average)
+    risen = settings.divergence is not None and average > settings.divergence * best
+    return replace(state, average=average, best=best, risen=state.risen + 1 if risen else 0)
+
+
 def _what_is_wrong(state: ckpt.State, settings: FitSettings, parameters: Sequence[torch.nn.Parameter]) -> str | None:
     """Whether a fit has to go back: a loss or weight that is not finite, or a loss that has risen for good.
 
     A SIREN whose rate is too high for its data falls into a state of pure high frequencies within a few
-    dozen steps, and never leaves it; half the rate from before the fall avoids it.
+    dozen steps, and never leaves it; half the rate from before the fall avoids it. A spike that heals by
+    itself is left alone.
     """
     if not (math.isfinite(state.average) and _finite(parameters)):
         return "not finite"
-    if settings.divergence is not None and state.average > settings.divergence * state.best:
+    if state.risen >= RISEN_LOOKS:
         return f"the loss rose {state.average / state.best:.1f}-fold"
     return None
 
