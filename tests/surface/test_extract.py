@@ -57,7 +57,8 @@ def test_sparse_is_dense(name, resolution):
     assert len(np.unique(twin)) == len(v)
     a, b = verify(as_mesh(v, f, grid)), verify(as_mesh(dense_v, dense_f, grid))
     assert (a.genus, a.components, a.watertight) == (b.genus, b.components, b.watertight)
-    assert a.volume == pytest.approx(b.volume, rel=1e-6)
+    # scikit-image's float32 indices: 8e-6 of a cell at 128, on a plate 2.6 cells thick
+    assert a.volume == pytest.approx(b.volume, rel=1e-5)
     if resolution == 128:
         assert count[0] < 0.35 * np.prod(np.array(grid.cells) + 1)
 
