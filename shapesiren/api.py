@@ -1,8 +1,9 @@
-"""The Python API, in the command line's words: fit, mesh, evaluate, load, simulate."""
+"""The Python API, in the command line's words: ingest, fit, mesh, evaluate, load, simulate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +14,31 @@ from .errors import InputError
 from .field import Field
 from .fitting.events import Listener
 from .fitting.loop import fit_task
+from .signals.frame import Frame
 from .stages import evaluate as evaluate_stage
 from .stages import fit as fit_stage
 from .stages import ingest as ingest_stage
 from .stages import output as output_stage
-from .stages.stage import Context, stored_config
+from .stages.context import Settings, context_for, is_run, run_context, settings_layers, silent
+from .stages.stage import stored_config
 from .stages.store import Run
 from .surface.extract import extract, summary
 from .surface.mesh import TriangleMesh
 from .surface.meshio import write_mesh
 from .tasks import TASKS, task_for
-from .tasks.base import Arrays, Say, Task
-
-Settings = Mapping[str, Any]
-RUNS = Path("runs")
+from .tasks.base import Arrays, Say
 
 
-def silent(_: str) -> None:
-    """Says nothing: what the API does unless told otherwise."""
-
-
+@dataclass(frozen=True)
 class Mesh(TriangleMesh):
     """A mesh in the user's coordinates; ``facts`` holds its verification and distances."""
 
-    facts: dict[str, Any]
-    _field: Field
+    facts: dict[str, Any] = field(default_factory=dict)
+    frame: Frame = field(default_factory=lambda: Frame((0.0, 0.0, 0.0), 1.0))
 
     def save(self, path: str | Path) -> None:
         """Write as PLY, OBJ, STL, GLB or OFF, by extension."""
-        write_mesh(Path(path), self, self._field.frame, self.facts["resolution"])
+        write_mesh(Path(path), self, self.frame, self.facts["resolution"])
 
     @property
     def watertight(self) -> bool:
@@ -66,44 +63,13 @@ class ShapeField(Field):
         tree = self.settings.model_dump(exclude_none=True)
         config = resolve(type(self.settings), TASKS[self.task].presets, [("run", tree), ("mesh()", {"mesh": changed})])
         made, facts = extract(self, self.arrays, config.mesh)  # type: ignore[attr-defined]
-        mesh = Mesh(made.vertices, made.faces, made.normals, made.colours)
-        object.__setattr__(mesh, "facts", facts)
-        object.__setattr__(mesh, "_field", self)
-        return mesh
+        return Mesh(made.vertices, made.faces, made.normals, made.colours, facts, self.frame)
 
 
-def _wrap(field: Field, arrays: Arrays, config: Config, run: Path | None) -> ShapeField:
-    wrapped = ShapeField(field.net, field.task, field.header)
+def _wrap(fitted: Field, arrays: Arrays, config: Config, run: Path | None) -> ShapeField:
+    wrapped = ShapeField(fitted.net, fitted.task, fitted.header)
     wrapped.arrays, wrapped.settings, wrapped.run = arrays, config, run
     return wrapped
-
-
-def settings_layers(
-    preset: str | None, settings: Settings | None, steps: int | None, seconds: float | None, seed: int | None
-) -> list[tuple[str, Tree]]:
-    """What the common options come to, as layers for `config.resolve`."""
-    layers: list[tuple[str, Tree]] = []
-    if preset is not None:
-        layers.append(("--preset", {"preset": preset}))
-    if settings:
-        layers.append(("settings", dict(settings)))
-    ends = {k: v for k, v in (("steps", steps), ("seconds", seconds)) if v is not None}
-    if len(ends) > 1:
-        raise InputError("give either steps or a time, not both", where="fit")
-    if ends:
-        layers.append(("--steps" if steps is not None else "--time", {"fit": ends}))
-    if seed is not None:
-        layers.append(("--seed", {"seed": seed}))
-    return layers
-
-
-def context_for(
-    task: type[Task], folder: Path, layers: Sequence[tuple[str, Tree]], device: str, say: Say, force: bool
-) -> Context:
-    """Validate the settings, then open or make the run folder."""
-    config = resolve(task.config_type, task.presets, layers)
-    fit_stage.torch_device(device)
-    return Context(Run.create(folder), task, config, device, say, force)
 
 
 def fit(
@@ -126,7 +92,7 @@ def fit(
 
     Parameters
     ----------
-    source : a file, or an (n, 3) array of points, or (n, 6) with normals
+    source : a file, or a run folder that has been ingested, or an (n, 3) array of points, or (n, 6) with normals
     normals, colours : (n, 3), beside an array of points
     out : run folder; None keeps everything in memory
     preset, settings : ``"fast"``, ``"default"``, ``"fine"`` or ``"paper"``; a tree like the TOML files
@@ -139,6 +105,11 @@ def fit(
     layers = settings_layers(preset, settings, steps, seconds, seed)
     if isinstance(source, (str, Path)):
         path = Path(source)
+        if is_run(path):
+            context = run_context(Run.open(path), layers, device, say, force)
+            with context.run.locked():
+                fit_stage.fit(context, listeners)
+            return load(path)
         task = task_for(path)
         if out is not None:
             context = context_for(task, Path(out), layers, device, say, force)
@@ -168,9 +139,9 @@ def load(run: str | Path, device: str = "auto") -> ShapeField:
     """The field of a run folder. Raises InputError if there is none."""
     opened = Run.open(Path(run))
     task, config = stored_config(opened, [])
-    field = Field.load(opened.folder / fit_stage.FIELD, fit_stage.torch_device(device))
+    fitted = Field.load(opened.folder / fit_stage.FIELD, fit_stage.torch_device(device))
     arrays = ingest_stage.unpack(opened.folder / task.cache).arrays
-    return _wrap(field, arrays, config, opened.folder)
+    return _wrap(fitted, arrays, config, opened.folder)
 
 
 def mesh(run: str | Path, *, resolution: int | None = None, out: str | Path | None = None, **settings: Any) -> Tree:
@@ -193,12 +164,16 @@ def evaluate(run: str | Path, *, reference: str | Path | None = None, **settings
         return evaluate_stage.evaluate(context, Path(reference) if reference is not None else None)
 
 
-def run_context(
-    run: Run, layers: list[tuple[str, Tree]], device: str = "auto", say: Say = silent, force: bool = False
-) -> Context:
-    """The context of an existing run, its own settings under the given layers."""
-    task, config = stored_config(run, layers)
-    return Context(run, task, config, device, say, force)
+def ingest(
+    source: str | Path, out: str | Path, *, preset: str | None = None, settings: Settings | None = None,
+    seed: int | None = None, say: Say = silent,
+) -> Tree:  # fmt: skip
+    """Only read a file into a run folder, to be fitted later or elsewhere: ``fit(out)``. Returns its facts."""
+    path = Path(source)
+    layers = settings_layers(preset, settings, None, None, seed)
+    context = context_for(task_for(path), Path(out), layers, "cpu", say, False)
+    with context.run.locked():
+        return ingest_stage.ingest(context, path)
 
 
 def simulate(surface: str | Path, out: str | Path | None = None, **scanner: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -217,4 +192,4 @@ def simulate(surface: str | Path, out: str | Path | None = None, **scanner: Any)
     return cloud.points, cloud.normals
 
 
-__all__ = ["Mesh", "ShapeField", "evaluate", "fit", "load", "mesh", "simulate"]
+__all__ = ["Mesh", "ShapeField", "evaluate", "fit", "ingest", "load", "mesh", "simulate"]

@@ -94,8 +94,8 @@ def _layers(
     preset: str | None, config: Path | None, assignments: list[str] | None, time: str | None, steps: int | None,
     seed: int | None,
 ) -> list[tuple[str, dict[str, Any]]]:  # fmt: skip
-    from .api import settings_layers
     from .config import parse_assignments, read_toml
+    from .stages.context import settings_layers
 
     layers = [(str(config), read_toml(config))] if config else []
     layers += settings_layers(preset, None, None, None, None)
@@ -114,12 +114,14 @@ def _seconds(text: str | None) -> float | None:
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
-def _fit(context: Context, source: Path, screen: _Screen) -> dict[str, Any]:
+def _fit(context: Context, source: Path | None, screen: _Screen) -> dict[str, Any]:
+    """Ingest the source, if there is one, and fit."""
     from .fitting.progress import TerminalBar, listener
     from .stages.fit import fit as fit_stage
-    from .stages.ingest import ingest
+    from .stages.ingest import ingest as ingest_stage
 
-    screen.stage(context, "ingest", ingest(context, source))
+    if source is not None:
+        screen.stage(context, "ingest", ingest_stage(context, source))
     progress = listener(screen.quiet)
     try:
         facts = fit_stage(context, [progress])
@@ -131,14 +133,45 @@ def _fit(context: Context, source: Path, screen: _Screen) -> dict[str, Any]:
 
 
 def _folder(source: Path, out: Path | None) -> Path:
-    from .api import RUNS
+    from .stages.context import RUNS
 
     return out or RUNS / source.stem
 
 
 @app.command()
-def fit(
+def ingest(
     source: Annotated[Path, typer.Argument(help="Scan or mesh: PLY PCD XYZ PTS OBJ STL OFF GLB NPZ NPY.")],
+    out: OutDir = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    set_: Set = None,
+    seed: Seed = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Only read a file into a run folder, to be fitted later or on another machine.
+
+    Example: shapesiren ingest scan.ply, then: shapesiren fit runs/scan
+    """
+    from .stages.context import context_for
+    from .stages.ingest import ingest as ingest_stage
+    from .tasks import task_for
+
+    screen = _Screen(quiet, as_json)
+    _check_source(source)
+    layers = _layers(preset, config, set_, None, None, seed)
+    context = context_for(task_for(source), _folder(source, out), layers, "cpu", screen.say, force)
+    with context.run.locked():
+        facts = ingest_stage(context, source)
+    screen.stage(context, "ingest", facts)
+    screen.say(f"made {context.run.folder}; next: shapesiren fit {context.run.folder}")
+    screen.result({"run": str(context.run.folder), "ingest": facts})
+
+
+@app.command()
+def fit(
+    source: Annotated[Path, typer.Argument(help="Scan or mesh (PLY PCD XYZ PTS OBJ STL OFF GLB NPZ NPY), or an ingested run.")],
     out: OutDir = None,
     preset: Preset = None,
     config: ConfigFile = None,
@@ -155,15 +188,18 @@ def fit(
 
     Example: shapesiren fit scan.ply --preset fine
     """
-    from .api import context_for
+    from .stages.context import context_for, is_run
     from .tasks import task_for
 
     screen = _Screen(quiet, as_json)
     layers = _layers(preset, config, set_, time, steps, seed)
-    _check_source(source)
-    context = context_for(task_for(source), _folder(source, out), layers, device, screen.say, force)
+    if is_run(source):
+        context = _open(source, layers, device, screen, force)
+    else:
+        _check_source(source)
+        context = context_for(task_for(source), _folder(source, out), layers, device, screen.say, force)
     with context.run.locked():
-        facts = _fit(context, source, screen)
+        facts = _fit(context, None if is_run(source) else source, screen)
     screen.say(f"made {context.run.folder}; next: shapesiren {context.task.output} {context.run.folder}")
     screen.result({"run": str(context.run.folder), "fit": facts})
 
@@ -177,7 +213,7 @@ def _check_source(source: Path) -> None:
 
 
 def _open(run: Path | None, layers: list[tuple[str, dict[str, Any]]], device: str, screen: _Screen, force: bool) -> Context:
-    from .api import RUNS, run_context
+    from .stages.context import RUNS, run_context
     from .stages.store import Run
 
     opened = Run.open(run) if run is not None else Run.newest(RUNS)
@@ -267,7 +303,7 @@ def run_pipeline(
 
     Example: shapesiren run pipelines/scan.toml scan.ply
     """
-    from .api import context_for
+    from .stages.context import context_for
     from .stages.evaluate import evaluate as evaluate_stage
     from .stages.output import output as output_stage
     from .tasks import TASKS, task_for

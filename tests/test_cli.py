@@ -185,6 +185,15 @@ def test_pipeline_and_version(tmp_path, torus_scan):
     assert cli("--version").stdout.startswith("shapesiren ")
 
 
+def test_ingest_here_fit_there(tmp_path, torus_scan):
+    assert cli("ingest", torus_scan, "--out", tmp_path / "a", *QUICK_ARGS).returncode == 0
+    (tmp_path / "a").rename(tmp_path / "b")
+    done = cli("fit", tmp_path / "b", "--steps", "20", "--json", "-q")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["fit"]["steps"] == 20
+    assert cli("mesh", tmp_path / "nosuch").returncode == 2
+
+
 def test_doctor():
     done = cli("doctor", "--json")
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """Imports point one way, and fitting needs torch and numpy alone."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ import shapesiren
 ROOT = Path(shapesiren.__file__).parent
 # DESIGN: errors, config <- nets, signals <- tasks, surface, metrics <- fitting, report <- stages <- batch, view <- cli
 RANK = {
-    "errors": 0, "config": 0, "nets": 1, "signals": 1, "field": 2, "surface": 3, "metrics": 3, "tasks": 3, "fitting": 4,
-    "report": 4, "stages": 5, "api": 6, "batch": 6, "view": 6, "doctor": 6, "cli": 7, "__init__": 6, "__main__": 8,
+    "errors": 0, "config": 0, "files": 0, "nets": 1, "signals": 1, "field": 2, "surface": 3, "metrics": 3, "tasks": 3,
+    "fitting": 4, "report": 4, "stages": 5, "api": 6, "batch": 6, "view": 6, "doctor": 6, "cli": 7, "__init__": 6,
+    "__main__": 8,
 }  # fmt: skip
 
 
@@ -49,14 +51,10 @@ def run(code):
 
 def test_fitting_needs_torch_and_numpy_alone(torus_scan, tmp_path):
     """Ingest here, then fit in a process in which open3d, trimesh, scikit-image, scipy and plyfile do not exist."""
-    from shapesiren.cli import app
-    from tests.conftest import QUICK_ARGS
+    import shapesiren
+    from tests.conftest import QUICK
 
-    args = ["fit", str(torus_scan), "--out", str(tmp_path / "run"), "--steps", "20", *QUICK_ARGS[: -2 * 3]]
-    try:
-        app(args, standalone_mode=False)
-    except SystemExit as e:
-        assert not e.code
+    shapesiren.ingest(torus_scan, tmp_path / "run", settings=QUICK)
     code = f"""
 import sys
 class Absent:
@@ -64,17 +62,12 @@ class Absent:
         if name.split(".")[0] in ("open3d", "trimesh", "skimage", "scipy", "plyfile", "PIL"):
             raise ImportError(name + " is not on this node")
 sys.meta_path.insert(0, Absent())
-from pathlib import Path
-from shapesiren.stages.fit import fit
-from shapesiren.stages.stage import Context, stored_config
-from shapesiren.stages.store import Run
-run = Run.open(Path({str(tmp_path / "run")!r}))
-task, config = stored_config(run, [("test", {{"seed": 1}})])
-print(fit(Context(run, task, config, "cpu", force=True))["steps"])
+from shapesiren.cli import app
+app(["fit", {str(tmp_path / "run")!r}, "--steps", "20", "--json", "-q"])
 """
     done = run(code)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "20"
+    assert json.loads(done.stdout)["fit"]["steps"] == 20
 
 
 def test_help_imports_nothing_heavy():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..files import write_atomically
 from .pointcloud import PointCloud, sample_mesh
 from .readers import read_cloud
 from .shapes import SHAPES, gradient, tessellate
@@ -141,9 +143,6 @@ def _seen(
 
 def write_scan(path: Path, cloud: PointCloud) -> None:
     """Write a cloud as PLY (double where float32 would lose it), XYZ, NPY or NPZ, by extension."""
-    import io
-    import os
-
     out = io.BytesIO()
     suffix = path.suffix.lower()
     columns = [cloud.points] + ([cloud.normals] if cloud.normals is not None else [])
@@ -173,11 +172,7 @@ def write_scan(path: Path, cloud: PointCloud) -> None:
         np.savez(out, allow_pickle=False, **{k: v for k, v in arrays.items() if v is not None})
     else:
         raise InputError(f"cannot write scans as {path.suffix!r}", where=path, hint="known: .ply .xyz .npy .npz")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(out.getvalue())
-        os.replace(temporary, path)
+        write_atomically(path, out.getvalue())
     except OSError as e:
         raise InputError(f"cannot write it ({e.strerror})", where=path) from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -51,11 +51,10 @@ def fit(context: Context, listeners: Sequence[Listener] = ()) -> Tree:
                 fitted, context.config.fit, seed=context.config.seed, device=device, key=key,
                 checkpoint=checkpoint, listeners=[log, *listeners], should_stop=stopped,
             )  # fmt: skip
-        log.close()
+            log.close()
         if not outcome.finished:
             raise Interrupted(f"stopped at step {outcome.step:,}, saved", where=run.folder, hint="the same command goes on")
         run.write(FIELD, fitted.field().to_bytes())
-        checkpoint.unlink(missing_ok=True)
         return {
             "steps": outcome.step,
             "seconds": outcome.seconds,
@@ -68,6 +67,7 @@ def fit(context: Context, listeners: Sequence[Listener] = ()) -> Tree:
         }
 
     facts, _ = execute(context, "fit", key, [FIELD, LOG], body, context.device)
+    checkpoint.unlink(missing_ok=True)  # only now: the manifest holds the result
     return facts
 
 

@@ -47,8 +47,7 @@ def ingest(context: Context, source: Path) -> Tree:
             "task": task.name,
             "source": {"name": source.name, "path": str(source), "sha256": digest, "bytes": source.stat().st_size},
         }
-        if not (run.folder / "config.toml").exists() or context.force:
-            run.write("config.toml", to_toml(context.config).encode())
+        run.write("config.toml", to_toml(context.config).encode())
         return signal.info
 
     key = context.key("ingest", digest)

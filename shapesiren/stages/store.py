@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Tree
-from ..errors import InputError
+from ..errors import InputError, RunError
+from ..files import write_atomically
 
 FORMAT = 1
 MANIFEST, CHECKPOINT = "run.json", "checkpoint.safetensors"
@@ -106,9 +107,6 @@ class Run:
 
     def write(self, name: str, data: bytes) -> Path:
         """Write a file of the run atomically; RunError with the reason if it cannot be."""
-        from ..errors import RunError
-        from ..fitting.checkpoint import write_atomically
-
         try:
             write_atomically(self.folder / name, data)
         except OSError as e:

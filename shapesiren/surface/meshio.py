@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..files import write_atomically
 from ..signals.frame import Frame
 from ..signals.readers import read_cloud
 from .mesh import TriangleMesh
@@ -43,15 +44,10 @@ def write_mesh(path: Path, mesh: TriangleMesh, frame: Frame, resolution: int) ->
     """
     check_output(path)
     double = frame.needs_float64(2 * frame.scale / resolution)
-    # the extension stays last: exporters go by it
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
-        temporary.write_bytes(WRITERS[path.suffix.lower()](mesh, frame, double))
-        os.replace(temporary, path)
+        write_atomically(path, WRITERS[path.suffix.lower()](mesh, frame, double))
     except OSError as e:
         raise InputError(f"cannot write it ({e.strerror})", where=path) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_mesh(path: Path) -> TriangleMesh:

@@ -1,0 +1,62 @@
+"""From what a user asks for, on the command line or in Python, to a `Context`. Needs torch and numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..config import Tree, resolve
+from ..errors import InputError
+from ..tasks.base import Say, Task
+from .fit import torch_device
+from .stage import Context, stored_config
+from .store import MANIFEST, Run
+
+Settings = Mapping[str, Any]
+RUNS = Path("runs")
+
+
+def silent(_: str) -> None:
+    """Says nothing: what the API does unless told otherwise."""
+
+
+def settings_layers(
+    preset: str | None, settings: Settings | None, steps: int | None, seconds: float | None, seed: int | None
+) -> list[tuple[str, Tree]]:
+    """What the common options come to, as layers for `config.resolve`."""
+    layers: list[tuple[str, Tree]] = []
+    if preset is not None:
+        layers.append(("--preset", {"preset": preset}))
+    if settings:
+        layers.append(("settings", dict(settings)))
+    ends = {k: v for k, v in (("steps", steps), ("seconds", seconds)) if v is not None}
+    if len(ends) > 1:
+        raise InputError("give either steps or a time, not both", where="fit")
+    if ends:
+        layers.append(("--steps" if steps is not None else "--time", {"fit": ends}))
+    if seed is not None:
+        layers.append(("--seed", {"seed": seed}))
+    return layers
+
+
+def context_for(
+    task: type[Task], folder: Path, layers: Sequence[tuple[str, Tree]], device: str, say: Say, force: bool
+) -> Context:
+    """Validate the settings, then open or make the run folder."""
+    config = resolve(task.config_type, task.presets, layers)
+    torch_device(device)
+    return Context(Run.create(folder), task, config, device, say, force)
+
+
+def is_run(path: Path) -> bool:
+    """Whether this is a run folder."""
+    return (path / MANIFEST).is_file()
+
+
+def run_context(
+    run: Run, layers: list[tuple[str, Tree]], device: str = "auto", say: Say = silent, force: bool = False
+) -> Context:
+    """The context of an existing run, its own settings under the given layers."""
+    task, config = stored_config(run, layers)
+    return Context(run, task, config, device, say, force)
