@@ -19,9 +19,9 @@ def listener(quiet: bool = False) -> Listener:
 
 
 def describe(event: Progress) -> str:
-    """Loss terms and speed, on one line."""
+    """Speed and loss terms, on one line."""
     terms = "  ".join(f"{name} {value:.3g}" for name, value in event.losses.items())
-    return f"{terms}  {event.rate:.1f} it/s"
+    return f"{event.rate:.1f} it/s  {terms}"
 
 
 def _rollback(event: RolledBack) -> str:
@@ -64,13 +64,19 @@ class TerminalBar:
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as Bar
+            from rich.table import Column
 
-            columns = (
-                "fit",
-                BarColumn(24),
-                TextColumn("{task.percentage:3.0f} %  {task.fields[left]} left  {task.fields[text]}"),
+            fixed = Column(no_wrap=True)
+            rest = Column(no_wrap=True, overflow="ellipsis", ratio=1)  # what a narrow terminal may cut off
+            self.bar = Bar(
+                TextColumn("fit", table_column=fixed),
+                BarColumn(12),
+                TextColumn("{task.percentage:3.0f} %  {task.fields[left]} left", table_column=fixed),
+                TextColumn("{task.fields[text]}", table_column=rest),
+                console=Console(stderr=True),
+                refresh_per_second=4,
+                expand=True,
             )
-            self.bar = Bar(*columns, console=Console(stderr=True), refresh_per_second=4)
             self.bar.start()
             self.task = self.bar.add_task("fit", total=1.0, left="-", text="")
             if event.resumed:
