@@ -246,6 +246,6 @@ def noise_factor(noise: float) -> float:
     """Share of the on-surface weight that is left at a noise of ``noise`` box units.
 
     The weight follows the noise: a heavy one fits the noise itself. Measured on the armadillo and the rocker
-    arm at 0, .25 and .5 % of the longest side (pipelines/bench/recipe.md).
+    arm at 0, .25 and .5 % of the longest side.
     """
     return 1.0 / (1.0 + noise / 0.002)
