@@ -245,7 +245,8 @@ class ShapeTask(Task):
 def noise_factor(noise: float) -> float:
     """Share of the on-surface weight that is left at a noise of ``noise`` box units.
 
-    The weight follows the noise: a heavy one fits the noise itself. Measured on the armadillo and the rocker
-    arm at 0, .25 and .5 % of the longest side.
+    The weight follows the noise: a heavy one fits the noise itself. Measured, Chamfer x 1000 after 4,000 steps:
+    armadillo at noise .0045, weight 300 / 100 / 50: .662 / .641 / .648, and its field error fell from .0024 to
+    .0021; rocker arm at .009, weight 50 / 25: .657 / .653. The optimum is flat; this formula gives 92 and 55.
     """
     return 1.0 / (1.0 + noise / 0.002)
