@@ -42,9 +42,8 @@ def main() -> None:
             optimizer.step()
             times[name].append(time.perf_counter() - start)
     first = statistics.median(times["autograd double backward"])
-    print(
-        f"{torch.get_num_threads()} threads, {SAMPLES} samples\n\n| way | ms a step | samples a second | ratio |\n| --- | --- | --- | --- |"
-    )
+    print(f"{torch.get_num_threads()} threads, {SAMPLES} samples\n")
+    print("| way | ms a step | samples a second | ratio |\n| --- | --- | --- | --- |")
     for name, seconds in times.items():
         median = statistics.median(seconds)
         print(f"| {name} | {1e3 * median:.1f} | {SAMPLES / median:,.0f} | {first / median:.2f} |")
