@@ -36,9 +36,12 @@ class Surface:
 
     @cached_property
     def _reach(self) -> float:
-        """How far a cloud's point stands for the surface: three times the median spacing."""
+        """How far a cloud's point stands for the surface: five times the median spacing.
+
+        The largest hole in N random samples has a radius of sqrt(ln N / (pi density)), 4 median spacings at 10^5.
+        """
         some = self.vertices[:: max(1, len(self.vertices) // 20_000)]
-        return 3 * float(np.median(self._tree.query(some, 2)[0][:, 1]))
+        return 5 * float(np.median(self._tree.query(some, 2)[0][:, 1]))
 
     @cached_property
     def _face_normals(self) -> Array:
@@ -100,7 +103,7 @@ def compare_surfaces(mesh: Surface, reference: Surface, samples: int, threshold:
         harmonic mean
 
     Distances are in the units of the vertices. A reference cloud with normals stands for its tangent planes,
-    within three point spacings; one without is measured as points, and accuracy then contains its sampling.
+    within five point spacings; one without is measured as points, and accuracy then contains its sampling.
     """
     ours, our_normals = mesh.sample(samples, seed)
     theirs, their_normals = reference.sample(samples, seed + 1)
