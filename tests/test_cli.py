@@ -191,7 +191,12 @@ def test_ingest_here_fit_there(tmp_path, torus_scan):
     done = cli("fit", tmp_path / "b", "--steps", "20", "--json", "-q")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["fit"]["steps"] == 20
-    assert cli("mesh", tmp_path / "nosuch").returncode == 2
+    # a preset named now counts, though the run's own settings are complete; what was ingested stays
+    from shapesiren.stages.stage import stored_config
+    from shapesiren.stages.store import Run
+
+    config = stored_config(Run.open(tmp_path / "b"), [("--preset", {"preset": "fast"})])[1]
+    assert (config.fit.steps, config.net.width, config.ingest.guide_depth) == (1000, 256, 6)
 
 
 def test_doctor():

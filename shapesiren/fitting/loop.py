@@ -132,7 +132,7 @@ def fit_task(
         # ---- Guard: at fixed steps, so that a resumed fit does the same ------------------------------
         if state.step % GUARD_STEPS == 0:
             state = _look(state, float(average), settings)
-            wrong = _what_is_wrong(state, settings, parameters)
+            wrong = _what_is_wrong(state, parameters)
             if wrong is not None:
                 bad, state = state, _roll_back(good, state, net, optimizer, wrong)
                 average = torch.tensor(state.average, device=device)
@@ -167,7 +167,7 @@ def _look(state: ckpt.State, average: float, settings: FitSettings) -> ckpt.Stat
     return replace(state, average=average, best=best, risen=state.risen + 1 if risen else 0)
 
 
-def _what_is_wrong(state: ckpt.State, settings: FitSettings, parameters: Sequence[torch.nn.Parameter]) -> str | None:
+def _what_is_wrong(state: ckpt.State, parameters: Sequence[torch.nn.Parameter]) -> str | None:
     """Whether a fit has to go back: a loss or weight that is not finite, or a loss that has risen for good.
 
     A SIREN whose rate is too high for its data falls into a state of pure high frequencies within a few

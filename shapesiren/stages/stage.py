@@ -64,6 +64,9 @@ def stored_config(run: Run, layers: list[tuple[str, Tree]]) -> tuple[type[Task],
     if name not in TASKS:
         raise InputError(f"unknown task {name!r}", where=path, hint=f"known: {', '.join(TASKS)}")
     task = TASKS[name]
+    if any("preset" in layer for _, layer in layers):
+        # A preset asked for now replaces the stored settings, which are complete, but for what is already ingested.
+        tree = {k: v for k, v in tree.items() if k in ("task", *task.sections["ingest"])}
     return task, resolve(task.config_type, task.presets, [(str(path), tree), *layers])
 
 

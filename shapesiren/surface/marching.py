@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 
-from .band import _OFFSETS, LEAF, Band, Grid, Values
+from .band import LEAF, Band, Grid, Values
 
 TILE = 16  # leaves along a tile's side: scikit-image sees (TILE * LEAF + 1)^3 corners at a time
 
@@ -102,6 +102,3 @@ def weld(vertices: NDArray[np.float64], faces: NDArray[np.int64], grid: Grid) ->
     faces = inverse[faces]
     distinct = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
     return vertices[first], faces[distinct]
-
-
-__all__ = ["TILE", "dense_marching_cubes", "sparse_marching_cubes", "weld", "_OFFSETS"]
