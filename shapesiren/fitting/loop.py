@@ -17,6 +17,7 @@ import torch
 
 from ..config import FitSettings
 from ..errors import RunError
+from ..nets.native import engine_for, threads_for
 from ..tasks.base import Moment, Task
 from . import checkpoint as ckpt
 from .events import Listener, Progress, RolledBack, Saved, Started
@@ -90,6 +91,7 @@ def fit_task(
         low = low_precision(settings.precision, device, width=task.config.net.width)
         state = ckpt.State(key, 0, 0.0, 1.0, 0, str(low).removeprefix("torch."))
     low = getattr(torch, state.precision)
+    engine = engine_for(settings.backend, device)
     resumed = state.step
     tell(Started(total, resumed, state.precision))
 
@@ -110,48 +112,49 @@ def fit_task(
     average = torch.tensor(state.average, device=device)
     begun, base = time.perf_counter(), state.seconds
     reported, reported_step, saved = begun, state.step, begun
-    while True:
-        seconds = base + time.perf_counter() - begun
-        progress = seconds / by_time if by_time is not None else state.step / max(1, steps)
-        if progress >= 1 or should_stop():
-            break
-        dtype = low if progress < settings.low_precision_share else torch.float32
-        rate = settings.learning_rate * state.rate_scale * rate_factor(settings, state.step, progress)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        last = task.losses(generator, Moment(state.step, progress, dtype))
-        loss = torch.stack(list(last.values())).sum()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if settings.clip is not None:
-            torch.nn.utils.clip_grad_norm_(parameters, settings.clip)
-        optimizer.step()
-        average = torch.where(torch.isinf(average), loss.detach(), average.lerp(loss.detach(), AVERAGING))
-        state = replace(state, step=state.step + 1, seconds=base + time.perf_counter() - begun)
+    with threads_for(engine):
+        while True:
+            seconds = base + time.perf_counter() - begun
+            progress = seconds / by_time if by_time is not None else state.step / max(1, steps)
+            if progress >= 1 or should_stop():
+                break
+            dtype = low if progress < settings.low_precision_share else torch.float32
+            rate = settings.learning_rate * state.rate_scale * rate_factor(settings, state.step, progress)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            last = task.losses(generator, Moment(state.step, progress, dtype, engine))
+            loss = torch.stack(list(last.values())).sum()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            if settings.clip is not None:
+                torch.nn.utils.clip_grad_norm_(parameters, settings.clip)
+            optimizer.step()
+            average = torch.where(torch.isinf(average), loss.detach(), average.lerp(loss.detach(), AVERAGING))
+            state = replace(state, step=state.step + 1, seconds=base + time.perf_counter() - begun)
 
-        # ---- Guard: at fixed steps, so that a resumed fit does the same ------------------------------
-        if state.step % GUARD_STEPS == 0:
-            state = _look(state, float(average), settings)
-            wrong = _what_is_wrong(state, parameters)
-            if wrong is not None:
-                bad, state = state, _roll_back(good, state, net, optimizer, wrong)
-                average = torch.tensor(state.average, device=device)
-                tell(RolledBack(bad.step, state.step, wrong, settings.learning_rate * state.rate_scale))
-                continue
-            if state.average <= SNAPSHOT_RISE * state.best:
-                good = snapshot(state)
+            # ---- Guard: at fixed steps, so that a resumed fit does the same ------------------------------
+            if state.step % GUARD_STEPS == 0:
+                state = _look(state, float(average), settings)
+                wrong = _what_is_wrong(state, parameters)
+                if wrong is not None:
+                    bad, state = state, _roll_back(good, state, net, optimizer, wrong)
+                    average = torch.tensor(state.average, device=device)
+                    tell(RolledBack(bad.step, state.step, wrong, settings.learning_rate * state.rate_scale))
+                    continue
+                if state.average <= SNAPSHOT_RISE * state.best:
+                    good = snapshot(state)
 
-        # ---- Report and save -----------------------------------------------------------------------
-        now = time.perf_counter()
-        if now - reported >= REPORT_SECONDS or state.step == total:
-            pace = (state.step - reported_step) / max(now - reported, 1e-9)
-            done = state.seconds / by_time if by_time is not None else state.step / max(1, steps)
-            left = max(0.0, by_time - state.seconds) if by_time is not None else (steps - state.step) / max(pace, 1e-9)
-            tell(Progress(state.step, min(1.0, done), state.seconds, left, pace, rate, _numbers(last)))
-            reported, reported_step = now, state.step
-        if now - saved >= settings.checkpoint_seconds and bool(torch.isfinite(average)):
-            save(replace(state, average=float(average)))
-            saved = time.perf_counter()
+            # ---- Report and save -----------------------------------------------------------------------
+            now = time.perf_counter()
+            if now - reported >= REPORT_SECONDS or state.step == total:
+                pace = (state.step - reported_step) / max(now - reported, 1e-9)
+                done = state.seconds / by_time if by_time is not None else state.step / max(1, steps)
+                left = max(0.0, by_time - state.seconds) if by_time is not None else (steps - state.step) / max(pace, 1e-9)
+                tell(Progress(state.step, min(1.0, done), state.seconds, left, pace, rate, _numbers(last)))
+                reported, reported_step = now, state.step
+            if now - saved >= settings.checkpoint_seconds and bool(torch.isfinite(average)):
+                save(replace(state, average=float(average)))
+                saved = time.perf_counter()
 
     # ---- End ---------------------------------------------------------------------------------------
     if not _finite(parameters):

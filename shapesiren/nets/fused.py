@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .derivatives import value_and_gradient
+from .native import Engine
 from .siren import Siren
 
 
@@ -95,7 +96,11 @@ class _FusedSiren(torch.autograd.Function):
 
 
 def fused_value_and_gradient(
-    net: Siren, x: Tensor, gradient_rows: int | None = None, dtype: torch.dtype | None = None
+    net: Siren,
+    x: Tensor,
+    gradient_rows: int | None = None,
+    dtype: torch.dtype | None = None,
+    engine: Engine | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Value of every sample and gradient of the leading ones, differentiable once in the parameters.
 
@@ -104,6 +109,7 @@ def fused_value_and_gradient(
     x : (n, d) samples; those whose gradient is wanted come first. No derivative flows back to ``x``.
     gradient_rows : how many leading samples get a gradient; all of them if None
     dtype : precision of the products (bfloat16 or x's own, the default)
+    engine : runs the step on CPU cores, float32 samples and one output alone; None: plain torch
 
     Returns
     -------
@@ -116,6 +122,8 @@ def fused_value_and_gradient(
     if net.out_features != 1:
         value, gradient = value_and_gradient(net, x[:g])
         return torch.cat([value, net(x[g:])]), gradient
+    if engine is not None:
+        return engine.value_and_gradient(net, x, g, dtype or x.dtype)
     params = [p for layer in net.linears for p in (layer.weight, layer.bias)]
     value, gradient = _FusedSiren.apply(x, g, dtype or x.dtype, tuple(net.omegas()), *params)
     return value, gradient.unsqueeze(1)

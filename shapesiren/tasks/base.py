@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..config import Config, Tree
 from ..field import Field
+from ..nets.native import Engine
 from ..nets.siren import Siren
 
 Say = Callable[[str], None]  # prints one line for the user
@@ -36,11 +37,12 @@ class Signal:
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a fit stands: step, progress in [0, 1], and the precision of the products of this step."""
+    """Where a fit stands: step, progress in [0, 1]; precision of this step's products, and what runs them."""
 
     step: int
     progress: float
     dtype: torch.dtype
+    engine: Engine | None = None
 
 
 class Task(ABC):

@@ -173,7 +173,7 @@ class ShapeTask(Task):
     def evaluate_batch(self, x: Tensor, rows: int, moment: Moment) -> tuple[Tensor, Tensor]:
         """Values (n,) of ``x`` (n, 3) and gradients (rows, 3) of its leading rows."""
         if self.derivatives == "fused":
-            value, gradient = fused_value_and_gradient(self.net, x, rows, moment.dtype)
+            value, gradient = fused_value_and_gradient(self.net, x, rows, moment.dtype, moment.engine)
         else:
             take = autograd_value_and_gradient if self.derivatives == "autograd" else value_and_gradient
             value, gradient = take(self.net, x[:rows])

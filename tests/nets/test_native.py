@@ -1,0 +1,101 @@
+"""The native step: held to plain torch's, which the derivatives' tests hold to autograd."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from shapesiren.errors import InputError
+from shapesiren.nets import kernels, native
+from shapesiren.nets.fused import fused_value_and_gradient
+from shapesiren.nets.siren import Siren
+
+
+def step(net, x, rows, dtype, engine):
+    """Value, gradient and parameter gradients of a loss in which every one of them counts."""
+    net.zero_grad()
+    value, gradient = fused_value_and_gradient(net, x, rows, dtype, engine)
+    loss = (value[:, 0] * torch.linspace(-1, 2, len(x))).sum() + (gradient.norm(dim=-1) - 1).square().sum()
+    loss.backward()
+    return value.detach(), gradient.detach(), [p.grad.clone() for p in net.parameters()]
+
+
+def relative(a, b):
+    return float((a - b).norm() / b.norm().clamp_min(1e-12))
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "hidden", "n", "rows", "threads"),
+    [(3, 3, 1500, 900, 2), (3, 3, 1500, 1500, 1), (3, 1, 800, 0, 2), (2, 2, 701, 3, 2), (1, 0, 64, 64, 3), (3, 2, 5, 2, 2)],
+)
+def test_it_agrees_with_plain_torch(dimensions, hidden, n, rows, threads):
+    torch.manual_seed(0)
+    net, x = Siren(dimensions, 1, 48, hidden), torch.rand(n, dimensions) * 2 - 1
+    ours = step(net, x, rows, torch.float32, native.Engine(threads))
+    theirs = step(net, x, rows, torch.float32, None)
+    assert torch.allclose(ours[0], theirs[0], atol=2e-6) and torch.allclose(ours[1], theirs[1], atol=1e-4)
+    assert max(relative(a, b) for a, b in zip(ours[2], theirs[2], strict=True)) < 2e-5
+
+
+def test_in_bfloat16_it_is_as_exact_as_plain_torch():
+    torch.manual_seed(0)
+    net, x = Siren(3, 1, 64, 3), torch.rand(1000, 3) * 2 - 1
+    exact = step(net, x, 600, torch.float32, None)[2]
+    ours = step(net, x, 600, torch.bfloat16, native.Engine(2))[2]
+    theirs = step(net, x, 600, torch.bfloat16, None)[2]
+    for a, b, e in zip(ours, theirs, exact, strict=True):
+        assert relative(a, e) < 1.5 * relative(b, e) + 2e-3
+        assert relative(a, e) < 0.1
+
+
+def test_two_steps_at_once_do_not_share_buffers():
+    torch.manual_seed(0)
+    net, engine = Siren(3, 1, 32, 2), native.Engine(2)
+    x, y = torch.rand(900, 3), -torch.rand(900, 3)
+    first, second = (fused_value_and_gradient(net, p, 900, torch.float32, engine) for p in (x, y))
+    (first[0].sum() + first[1].square().sum() + second[0].square().sum() + second[1].sum()).backward()
+    ours = [p.grad.clone() for p in net.parameters()]
+    net.zero_grad()
+    first, second = (fused_value_and_gradient(net, p) for p in (x, y))
+    (first[0].sum() + first[1].square().sum() + second[0].square().sum() + second[1].sum()).backward()
+    assert max(relative(a, p.grad) for a, p in zip(ours, net.parameters(), strict=True)) < 2e-5
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 5e-7), (np.uint16, 4.2e-3)])
+def test_sine_and_cosine(dtype, tolerance):
+    z = np.linspace(-200, 200, 40_000, dtype=np.float32).reshape(-1, 100)
+    s, c = np.zeros(z.shape, dtype), np.zeros(z.shape, dtype)
+    kernels.hidden(z, np.zeros(100, np.float32), s, c)
+    if dtype == np.uint16:
+        s, c = ((a.astype(np.uint32) << 16).view(np.float32) for a in (s, c))
+    assert np.abs(s - np.sin(z.astype(float))).max() < tolerance and np.abs(c - np.cos(z.astype(float))).max() < tolerance
+
+
+def test_shares_of_a_batch_are_nearly_equal():
+    sizes = [native.size(2801, i, 3) for i in range(3)]
+    assert sum(sizes) == 2801 and max(sizes) - min(sizes) <= 1
+
+
+def test_torch_keeps_its_threads():
+    before = torch.get_num_threads()
+    net = Siren(3, 1, 16, 1)
+    engine = native.Engine(2)
+    with native.threads_for(engine):
+        assert torch.get_num_threads() == 1
+        engine.value_and_gradient(net, torch.rand(2000, 3), 10, torch.float32)
+    assert torch.get_num_threads() == before
+
+
+def test_without_numba_plain_torch_is_used(monkeypatch):
+    monkeypatch.setattr(native, "available", lambda: False)
+    assert native.engine_for("auto", torch.device("cpu")) is None
+    with pytest.raises(InputError, match="numba is not installed"):
+        native.engine_for("native", torch.device("cpu"))
+
+
+def test_a_gpu_has_no_native_backend():
+    assert native.engine_for("auto", torch.device("cuda")) is None
+    assert native.engine_for("torch", torch.device("cpu")) is None
+    with pytest.raises(InputError, match="CPU alone"):
+        native.engine_for("native", torch.device("cuda"))
