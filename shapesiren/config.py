@@ -54,7 +54,7 @@ class FitSettings(Settings):
     derivatives: Literal["fused", "closed", "autograd"] = Field("fused", description="how input gradients are taken")
     backend: Literal["auto", "native", "torch"] = Field("auto", description="of the fused step; native: CPU, with numba")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="of the matrix products")
-    low_precision_share: float = Field(0.9, ge=0, le=1, description="share of the fit run in bfloat16, if at all")
+    low_precision_share: float = Field(0.95, ge=0, le=1, description="share of the fit run in bfloat16, if at all")
     checkpoint_seconds: float = Field(5.0, gt=0, description="time between checkpoints")
 
     @model_validator(mode="after")

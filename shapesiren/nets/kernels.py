@@ -33,14 +33,18 @@ _C1, _C2, _C3 = f32(4.166664568298827e-2), f32(-1.388731625493765e-3), f32(2.443
 _HALF, _ONE = f32(0.5), f32(1)
 
 
-@intrinsic
-def _as_float(typing_context: Any, bits: Any) -> Any:
-    return types.float32(types.uint32), lambda context, builder, signature, args: builder.bitcast(args[0], ir.FloatType())
+def _bitcast(name: str, source: Any, target: Any, ir_type: Any) -> Any:
+    """A compiled function that reads the bits of one type as another."""
+
+    def typed(typing_context: Any, x: Any) -> Any:
+        return target(source), lambda context, builder, signature, args: builder.bitcast(args[0], ir_type)
+
+    typed.__name__ = name
+    return intrinsic(typed)
 
 
-@intrinsic
-def _as_bits(typing_context: Any, number: Any) -> Any:
-    return types.uint32(types.float32), lambda context, builder, signature, args: builder.bitcast(args[0], ir.IntType(32))
+_as_float = _bitcast("_as_float", types.uint32, types.float32, ir.FloatType())
+_as_bits = _bitcast("_as_bits", types.float32, types.uint32, ir.IntType(32))
 
 
 def load(a, i, j):  # type: ignore[no-untyped-def]

@@ -1,8 +1,8 @@
-"""Guide samples: off-surface points with a signed distance to aim at.
+"""Guide samples: off-surface points with a signed distance, and its direction, to aim at.
 
 The paper only pushes off-surface values away from zero, which leaves phantom sheets and a field that is no
 distance. Here a coarse screened Poisson surface (Kazhdan and Hoppe 2013; about a second) is made of the same
-points, and its signed distance supervises the field away from the scan; near it, the scan itself decides.
+points, and its signed distance and gradient supervise the field away from the scan; near it, the scan itself decides.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 
 SPREADS = (0.01, 0.03, 0.1)  # standard deviations of the samples round the points, in box units
 POISSON_POINTS = 300_000  # more do not change a surface this coarse
+DEPTHS, NOISY = (8, 7), 0.0025  # of the octree; the second from this noise on, in box units
 UNSUPPORTED = 0.03  # a guide with a larger share of its area far from any point belongs to an open scan
 
 
@@ -43,7 +44,7 @@ def support_distance(points: Array, spacing: float) -> float:
 
 
 def make_guide(
-    points: Array, normals: Array, count: int, depth: int, support: float, seed: int
+    points: Array, normals: Array, count: int, depth: int | None, support: float, seed: int, noise: float = 0.0
 ) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
     """Guide samples of a cloud in box coordinates.
 
@@ -51,19 +52,22 @@ def make_guide(
     ----------
     points, normals : (n, 3) box coordinates and unit normals
     count : samples; half uniform in the box, half normally distributed round the points
-    depth : of the Poisson octree
+    depth : of the Poisson octree; None: by ``noise``, the standard deviation of the points' positions. Measured, mean
+        error of the distance at depths 7 / 8, in box units: armadillo, clean .00123 / .00045, noise .0045 .00130 / .00128,
+        noise .009 .00178 / .00271
     support : see `support_distance`
 
     Returns
     -------
-    arrays : guide_points (count, 3) and guide_distances (count,), float32; empty if no surface came out
+    arrays : guide_points (count, 3), guide_distances (count,) and guide_directions (count, 3), the unit gradient of
+        the distance, all float32
     facts : {"surface": how it was made, "open": whether much of it lies far from any point}
     """
     rng = np.random.default_rng(seed)
     some = np.arange(len(points))
     if len(points) > POISSON_POINTS:
         some = np.sort(rng.choice(len(points), POISSON_POINTS, replace=False))
-    empty = {"guide_points": np.empty((0, 3), np.float32), "guide_distances": np.empty(0, np.float32)}
+    depth = depth or DEPTHS[noise >= NOISY]
     if is_flat(points):  # screened Poisson of coplanar points never returns
         vertices, faces = np.empty((0, 3)), np.empty((0, 3), np.int64)
     else:
@@ -75,10 +79,10 @@ def make_guide(
     samples = np.concatenate([rng.uniform(-1, 1, (half, 3)), np.clip(near, -1, 1)]).astype(np.float32)
     facts: dict[str, Any]
     if not len(faces):
-        signed = _tangent_plane_distance(samples, points, normals)
+        signed, away = _tangent_plane_distance(samples, points, normals)
         facts = {"surface": "tangent planes", "open": True}
     else:
-        signed, watertight = _signed_distance(samples, vertices, faces)
+        signed, away, watertight = _signed_distance(samples, vertices, faces)
         centres = vertices[faces].mean(1)
         corner = vertices[faces]
         area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
@@ -87,9 +91,9 @@ def make_guide(
         share = float(area[far].sum() / max(area.sum(), 1e-300))
         facts = {"surface": f"screened Poisson, depth {depth}", "watertight": watertight,
                  "unsupported": share, "open": share > UNSUPPORTED}  # fmt: skip
-    if not count:
-        return empty, facts
-    return {"guide_points": samples, "guide_distances": signed.astype(np.float32)}, facts
+    directions = away / np.where(np.abs(signed) < 1e-9, np.inf, signed)[:, None]
+    arrays: dict[str, NDArray[Any]] = {"guide_points": samples, "guide_distances": signed, "guide_directions": directions}
+    return {name: a.astype(np.float32) for name, a in arrays.items()}, facts
 
 
 def is_flat(points: Array) -> bool:
@@ -100,28 +104,33 @@ def is_flat(points: Array) -> bool:
     return bool(np.sqrt(max(np.linalg.eigvalsh(centred.T @ centred / len(points))[0], 0)) < 1e-6)
 
 
-def _signed_distance(samples: NDArray[np.float32], vertices: Array, faces: NDArray[np.int64]) -> tuple[Array, bool]:
-    """Signed distance to a mesh, negative inside; by ray parity where it is closed, else by the nearest face's side."""
+def _signed_distance(samples: NDArray[np.float32], vertices: Array, faces: NDArray[np.int64]) -> tuple[Array, Array, bool]:
+    """Signed distance to a mesh, negative inside; by ray parity where it is closed, else by the nearest face's side.
+
+    Returns distances (n,), vectors from the nearest point of the surface (n, 3), and whether the mesh is closed.
+    """
     import trimesh
 
     scene = ray_scene(vertices, faces)
     closed = bool(trimesh.Trimesh(vertices, faces, process=False).is_watertight)
-    if closed:
-        return scene.compute_signed_distance(samples, nsamples=3).numpy().astype(np.float64), True
     hit = scene.compute_closest_points(samples)
-    nearest = hit["points"].numpy().astype(np.float64)
-    away = samples - nearest
+    away = samples - hit["points"].numpy().astype(np.float64)
+    distance = np.linalg.norm(away, axis=1)
+    if closed:
+        inside = scene.compute_occupancy(samples, nsamples=3).numpy() > 0
+        return np.where(inside, -distance, distance), away, True
     # Vertex normals, interpolated: at edges and corners the sign of one face's normal is not enough
     # (Baerentzen and Aanaes 2005).
     normals = np.asarray(trimesh.Trimesh(vertices, faces, process=False).vertex_normals)
     uv, face = hit["primitive_uvs"].numpy(), faces[hit["primitive_ids"].numpy()]
     weights = np.stack([1 - uv.sum(1), uv[:, 0], uv[:, 1]], 1)
     side = ((normals[face] * weights[..., None]).sum(1) * away).sum(1)
-    return np.linalg.norm(away, axis=1) * np.where(side < 0, -1, 1), False
+    return distance * np.where(side < 0, -1, 1), away, False
 
 
-def _tangent_plane_distance(samples: NDArray[np.float32], points: Array, normals: Array) -> Array:
-    """Distance to the nearest point, with the side of its tangent plane (Hoppe et al. 1992)."""
+def _tangent_plane_distance(samples: NDArray[np.float32], points: Array, normals: Array) -> tuple[Array, Array]:
+    """Distance to the nearest point, with the side of its tangent plane (Hoppe et al. 1992), and the vector from it."""
     distance, nearest = cKDTree(points).query(samples)
-    side = ((samples - points[nearest]) * normals[nearest]).sum(1)
-    return distance * np.where(side < 0, -1, 1)
+    away = samples - points[nearest]
+    side = (away * normals[nearest]).sum(1)
+    return distance * np.where(side < 0, -1, 1), away

@@ -79,7 +79,7 @@ def ingest_shape(
     # ---- Guide -------------------------------------------------------------------------------------
     noise, spacing = noise_and_spacing(points)
     support = support_distance(points, spacing)
-    guide, facts = make_guide(points, normals, settings.guide_samples, settings.guide_depth, support, seed)
+    guide, facts = make_guide(points, normals, settings.guide_samples, settings.guide_depth, support, seed, noise)
     arrays: dict[str, np.ndarray] = {"points": points.astype(np.float32), "normals": normals.astype(np.float32), **guide}
     if cloud.colours is not None:
         arrays["colours"] = cloud.colours

@@ -2,8 +2,9 @@
 
 A coarse grid of blocks is descended like an octree: a block is kept when |f(centre)| <= slope * half
 diagonal, where ``slope`` is a measured bound on |grad f| with a margin, and split into eight until it
-spans `LEAF` cells (fogleman/sdf's `_skip`, made hierarchical). The corners of the kept leaves are
-evaluated once each. Where the level set leaves the band through a leaf's face, the neighbour is added,
+spans `LEAF` cells (fogleman/sdf's `_skip`, made hierarchical). The last cut, which decides the cost, is made
+with the slope that the field has there. The corners of the kept leaves are evaluated once each; a leaf's
+centre is one of them. Where the level set leaves the band through a leaf's face, the neighbour is added,
 until it no longer does: a surface that was found is never cut, whatever the bound.
 """
 
@@ -19,6 +20,7 @@ from ..errors import RunError
 
 LEAF = 2  # cells along a leaf's side
 Values = Callable[[NDArray[np.float64]], NDArray[np.float32]]  # (n, 3) box coordinates -> (n,)
+LocalSlope = Callable[[NDArray[np.float64]], float]  # (n, 3) box coordinates -> bound on |grad f| near them
 
 _OFFSETS = np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)], np.int64)
 
@@ -77,6 +79,11 @@ class Band:
         key = (leaves[:, 0] * size[1] + leaves[:, 1]) * size[2] + leaves[:, 2]
         return np.where(outside, -1, key)
 
+    def off_zero(self, f: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``f`` with a hair's distance from zero: a corner on the level set puts vertices of several edges in one place."""
+        hair = np.float32(1e-4 * self.grid.step)
+        return np.where(np.abs(f) < hair, np.where(f < 0, -hair, hair), f)
+
     def corner_values(self, leaves: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, 3) kept leaves -> (n, 3, 3, 3) f at all their corners."""
         cube = np.empty((len(leaves), 4, 4, 4), np.float32)
@@ -87,8 +94,10 @@ class Band:
         return cube[:, :3, :3, :3]
 
 
-def _descend(values: Values, grid: Grid, slope: float) -> tuple[NDArray[np.int64], int]:
-    """Leaves that the level set can reach, and the evaluations spent on finding them."""
+def _descend(
+    values: Values, grid: Grid, slope: float, local_slope: LocalSlope | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """Leaves that the level set can reach, f at their centres, and the evaluations spent on finding them."""
     size = LEAF
     while size * 24 < max(grid.cells):
         size *= 2
@@ -96,14 +105,27 @@ def _descend(values: Values, grid: Grid, slope: float) -> tuple[NDArray[np.int64
     blocks = np.stack(np.meshgrid(*[np.arange(c) for c in counts], indexing="ij"), -1).reshape(-1, 3).astype(np.int64)
     evaluations = 0
     while True:
-        f = values(grid.positions((blocks + 0.5) * size))
+        centres = grid.positions((blocks + 0.5) * size)
+        f = values(centres)
         evaluations += len(blocks)
-        blocks = blocks[np.abs(f) <= slope * np.sqrt(3) / 2 * size * grid.step]
+        reach = np.sqrt(3) / 2 * size * grid.step
+        near = np.abs(f) <= slope * reach
         if size == LEAF:
-            return blocks, evaluations
+            if local_slope is not None and near.any():
+                near = np.abs(f) <= min(slope, local_slope(centres[near])) * reach
+            return blocks[near], f[near], evaluations
+        blocks = blocks[near]
         size //= 2
         blocks = (2 * blocks[:, None] + _OFFSETS).reshape(-1, 3)
         blocks = blocks[(blocks * size < np.array(grid.cells)).all(1)]
+
+
+def _hold(band: Band, leaves: NDArray[np.int64], centres: NDArray[np.float32]) -> None:
+    """Enter the centres' values of ``leaves`` into an empty band: the last of a corner block's 2 x 2 x 2."""
+    key = band.key(leaves)
+    order = np.argsort(key)
+    band.keys, band.values = key[order], np.full((len(key), 8), np.nan, np.float32)
+    band.values[:, 7] = band.off_zero(centres[order])
 
 
 def _evaluate(band: Band, values: Values, leaves: NDArray[np.int64]) -> None:
@@ -130,10 +152,7 @@ def _evaluate(band: Band, values: Values, leaves: NDArray[np.int64]) -> None:
     size = np.array(band.grid.cells, np.int64) // LEAF + 1
     base = np.stack(np.unravel_index(key[row], size), 1)
     index = base * LEAF + _OFFSETS[corner]
-    f = values(band.grid.positions(index))
-    # A corner on the level set would put vertices of several edges in one place: move it off by a hair.
-    hair = np.float32(1e-4 * band.grid.step)
-    held[row, corner] = np.where(np.abs(f) < hair, np.where(f < 0, -hair, hair), f)
+    held[row, corner] = band.off_zero(values(band.grid.positions(index)))
     band.evaluations += len(row)
 
     fresh = ~np.isin(band.keys, key, assume_unique=True)
@@ -160,7 +179,9 @@ def _leaks(band: Band, leaves: NDArray[np.int64]) -> NDArray[np.int64]:
     return found[~np.isin(band.key(found), band.key(band.leaves))]
 
 
-def narrow_band(values: Values, grid: Grid, slope: float, max_leaves: int | None = None) -> Band:
+def narrow_band(
+    values: Values, grid: Grid, slope: float, max_leaves: int | None = None, local_slope: LocalSlope | None = None
+) -> Band:
     """Find and evaluate the part of ``grid`` that the zero level set of ``values`` can reach.
 
     Parameters
@@ -168,13 +189,15 @@ def narrow_band(values: Values, grid: Grid, slope: float, max_leaves: int | None
     values : callable, (n, 3) box coordinates -> (n,) float32
     slope : bound on |grad f|, margin included
     max_leaves : give up beyond this many leaves
+    local_slope : measures a bound on |grad f| near given points, for the last cut; ``slope`` if not given
 
     Raises
     ------
     RunError : the level set fills more than ``max_leaves`` leaves, as it does when a fit has failed
     """
-    leaves, spent = _descend(values, grid, slope)
+    leaves, centres, spent = _descend(values, grid, slope, local_slope)
     band = Band(grid, leaves, evaluations=spent)
+    _hold(band, leaves, centres)
     new = leaves
     while len(new):
         if max_leaves is not None and len(band.leaves) > max_leaves:

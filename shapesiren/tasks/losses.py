@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity
+from torch.nn.functional import cosine_similarity, huber_loss
 
 
-def on_surface(value: Tensor) -> Tensor:
-    """``|f(x)|`` for x on the surface (Sitzmann et al. 2020, eq. 6, second integral). (n,) -> (n,)"""
-    return value.abs()
+def on_surface(value: Tensor, tolerance: float = 0.0) -> Tensor:
+    """``|f(x)|`` for x on the surface (Sitzmann et al. 2020, eq. 6, second integral). (n,) -> (n,)
+
+    Below ``tolerance`` it is quadratic (Huber 1964, scaled so that the slope beyond is still 1): of points with normal
+    noise the mean is a better guess than the median, and what lies far out still counts no more than its distance.
+    """
+    return huber_loss(value, torch.zeros_like(value), "none", tolerance) / tolerance if tolerance else value.abs()
 
 
 def normal(gradient: Tensor, normals: Tensor) -> Tensor:
     """``1 - <grad f(x), n(x)>``, as the paper's code has it: the cosine of the angle between the two
-    (eq. 6, second integral). (n, 3), (n, 3) -> (n,)
+    (eq. 6, second integral); off the surface, n is the direction of the guide's distance. (n, 3), (n, 3) -> (n,)
     """
     return 1 - cosine_similarity(gradient, normals, dim=-1)
 
@@ -39,3 +43,10 @@ def distance(value: Tensor, target: Tensor) -> Tensor:
     eq. 4, without its clamp). (n,), (n,) -> (n,)
     """
     return (value - target).abs()
+
+
+def trust(distance: Tensor, width: float) -> Tensor:
+    """Weight of a guide sample: 1, falling to 0 at the guide's own surface within ``width``, where the scan knows better.
+    (n,) -> (n,)
+    """
+    return (distance.abs() / width).clamp(max=1.0)

@@ -19,6 +19,9 @@ from . import losses
 from .base import Arrays, Moment, Say, Signal, Task
 
 
+CLEAN = 1e-3  # box units: what is found in clean scans is curvature, not noise
+
+
 class IngestSettings(Settings):
     """From file to arrays."""
 
@@ -28,28 +31,32 @@ class IngestSettings(Settings):
     normals: Literal["auto", "given", "estimate"] = Setting("auto", description="use the file's, or estimate them")
     neighbours: int = Setting(20, ge=5, le=200, description="of a point, to estimate its normal")
     guide_samples: int = Setting(300_000, ge=0, description="off-surface samples with a distance; 0 for none")
-    guide_depth: int = Setting(7, ge=4, le=10, description="octree depth of the guide's coarse Poisson surface")
+    guide_depth: int | None = Setting(
+        None, ge=4, le=10, description="octree depth of the guide's coarse Poisson surface; by the noise if not given"
+    )
 
 
 class BatchSettings(Settings):
     """Samples of one step."""
 
-    on_surface: int = Setting(1400, ge=1)
-    off_surface: int = Setting(1400, ge=1)
-    eikonal: int = Setting(350, ge=0, description="off-surface samples whose gradient is taken; all on-surface ones are")
+    on_surface: int = Setting(1800, ge=1)
+    off_surface: int = Setting(1000, ge=1)
+    eikonal: int = Setting(500, ge=0, description="off-surface samples whose gradient is taken; all on-surface ones are")
 
 
 class LossSettings(Settings):
     """Weights of the terms, and their shape."""
 
-    on_surface: float = Setting(300.0, ge=0)
-    normal: float = Setting(30.0, ge=0)
-    eikonal: float = Setting(5.0, ge=0)
+    on_surface: float = Setting(600.0, ge=0)
+    normal: float = Setting(40.0, ge=0)
+    eikonal: float = Setting(15.0, ge=0)
     off_surface: float = Setting(0.0, ge=0, description="repulsion from zero, the paper's term")
     distance: float = Setting(100.0, ge=0, description="signed distance of the guide samples")
+    direction: float = Setting(5.0, ge=0, description="angle between gradient and guide, at samples with a gradient")
+    trust: float = Setting(0.03, gt=0, description="distance, in box units, within which the guide counts less and less")
     eikonal_power: Literal[1, 2] = 2
     sharpness: float = Setting(100.0, gt=0, description="of the repulsion")
-    noise: Literal["auto", "ignore"] = Setting("auto", description="lower the on-surface weight as noise grows")
+    noise: Literal["auto", "ignore"] = Setting("auto", description="a tolerance on the surface that follows the noise")
     mean_over_all: bool = Setting(False, description="divide each sum by all samples of the batch, as the paper does")
 
 
@@ -94,7 +101,7 @@ PAPER: Tree = {
     },
     "batch": {"on_surface": 1400, "off_surface": 1400, "eikonal": 1400},
     "loss": {
-        "on_surface": 3e3, "normal": 1e2, "eikonal": 5e1, "off_surface": 1e2, "distance": 0.0,
+        "on_surface": 3e3, "normal": 1e2, "eikonal": 5e1, "off_surface": 1e2, "distance": 0.0, "direction": 0.0,
         "eikonal_power": 1, "sharpness": 1e2, "noise": "ignore", "mean_over_all": True,
     },
 }  # fmt: skip
@@ -108,9 +115,9 @@ class ShapeTask(Task):
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
     presets: ClassVar[Mapping[str, Tree]] = {
-        "default": {"fit": {"steps": 5000}},
-        "fast": {"fit": {"steps": 1000}},
-        "fine": {"fit": {"steps": 15_000}},
+        "default": {"fit": {"steps": 5500}},
+        "fast": {"ingest": {"guide_samples": 100_000, "guide_depth": 7}, "fit": {"steps": 1100, "learning_rate": 8e-4}},
+        "fine": {"fit": {"steps": 25_000}},
         "paper": PAPER,
     }
 
@@ -129,13 +136,17 @@ class ShapeTask(Task):
             array = signal.arrays.get(name)
             return None if array is None or not len(array) else torch.from_numpy(array).to(device)
 
-        points, normals = tensor("points"), tensor("normals")
-        assert points is not None and normals is not None
-        self.points, self.normals = points, normals
-        self.guide_points, self.guide_distances = tensor("guide_points"), tensor("guide_distances")
-        self.on_weight = self.loss.on_surface
-        if self.loss.noise == "auto":
-            self.on_weight *= noise_factor(float(signal.header.get("noise", 0.0)))
+        def table(*names: str) -> Tensor | None:
+            """Arrays side by side, so that a batch is drawn from them at once."""
+            columns = [c for c in map(tensor, names) if c is not None]
+            return torch.cat([c.reshape(len(c), -1) for c in columns], 1) if len(columns) == len(names) else None
+
+        points = table("points", "normals")
+        assert points is not None
+        self.points = points
+        self.guide = table("guide_points", "guide_distances", "guide_directions")
+        noise = float(signal.header.get("noise", 0.0))
+        self.tolerance = 2 * noise if self.loss.noise == "auto" and noise > CLEAN else 0.0
 
     @property
     def epoch_steps(self) -> int:
@@ -145,14 +156,12 @@ class ShapeTask(Task):
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
         weights, size = self.loss, self.settings
         on, off, eik = size.on_surface, size.off_surface, min(size.eikonal, size.off_surface)
-        i = torch.randint(len(self.points), (on,), generator=generator).to(self.device)
-        guided = self.guide_points is not None and self.guide_distances is not None
-        if guided:
-            j = torch.randint(len(self.guide_points), (off,), generator=generator).to(self.device)  # type: ignore[arg-type]
-            elsewhere = self.guide_points[j]  # type: ignore[index]
+        surface = _draw(self.points, on, generator)
+        if self.guide is not None:
+            elsewhere = _draw(self.guide, off, generator)
         else:
             elsewhere = (torch.rand((off, 3), generator=generator) * 2 - 1).to(self.device)
-        x = torch.cat([self.points[i], elsewhere])
+        x = torch.cat([surface[:, :3], elsewhere[:, :3]])
         value, gradient = self.evaluate_batch(x, on + eik, moment)
         f_on, f_off, g_on = value[:on], value[on:], gradient[:on]
 
@@ -160,14 +169,19 @@ class ShapeTask(Task):
             return term.sum() / (on + off) if weights.mean_over_all else term.mean()
 
         terms = {
-            "on_surface": self.on_weight * mean(losses.on_surface(f_on)),
-            "normal": weights.normal * mean(losses.normal(g_on, self.normals[i])),
+            "on_surface": weights.on_surface * mean(losses.on_surface(f_on, self.tolerance)),
+            "normal": weights.normal * mean(losses.normal(g_on, surface[:, 3:])),
             "eikonal": weights.eikonal * mean(losses.eikonal(gradient, weights.eikonal_power)),
         }
         if weights.off_surface:
             terms["off_surface"] = weights.off_surface * mean(losses.off_surface(f_off, weights.sharpness))
-        if weights.distance and guided:
-            terms["distance"] = weights.distance * mean(losses.distance(f_off, self.guide_distances[j]))  # type: ignore[index]
+        if self.guide is not None:
+            distance, direction = elsewhere[:, 3], elsewhere[:eik, 4:]
+            trust = losses.trust(distance, weights.trust)
+            if weights.distance:
+                terms["distance"] = weights.distance * mean(trust * losses.distance(f_off, distance))
+            if weights.direction and eik:
+                terms["direction"] = weights.direction * mean(trust[:eik] * losses.normal(gradient[on:], direction))
         return terms
 
     def evaluate_batch(self, x: Tensor, rows: int, moment: Moment) -> tuple[Tensor, Tensor]:
@@ -242,11 +256,6 @@ class ShapeTask(Task):
         return [*lines, f"field: Eikonal error {field['eikonal']:.3f}{error}"]
 
 
-def noise_factor(noise: float) -> float:
-    """Share of the on-surface weight that is left at a noise of ``noise`` box units.
-
-    The weight follows the noise: a heavy one fits the noise itself. Measured, Chamfer x 1000 after 4,000 steps:
-    armadillo at noise .0045, weight 300 / 100 / 50: .662 / .641 / .648, and its field error fell from .0024 to
-    .0021; rocker arm at .009, weight 50 / 25: .657 / .653. The optimum is flat; this formula gives 92 and 55.
-    """
-    return 1.0 / (1.0 + noise / 0.002)
+def _draw(table: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """``count`` random rows of a (n, k) table."""
+    return table.index_select(0, torch.randint(len(table), (count,), generator=generator).to(table.device))

@@ -77,7 +77,7 @@ def test_topology_and_refinement(name):
         return distance(x).astype(np.float32), gradient(distance, x).astype(np.float32)
 
     before = grid.positions(v)
-    after, normals, residual = newton_refine(field, before, grid.step)
+    after, normals, residual, _ = newton_refine(field, before, grid.step)
     mesh = TriangleMesh(after, f, normals)
     found = verify(mesh)
     assert found.watertight

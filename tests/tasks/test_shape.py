@@ -1,7 +1,5 @@
 """The loss terms, one by one, and the paper's recipe."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +8,7 @@ from shapesiren.config import resolve
 from shapesiren.nets.derivatives import autograd_value_and_gradient
 from shapesiren.tasks import losses
 from shapesiren.tasks.base import Moment, Signal
-from shapesiren.tasks.shape import ShapeConfig, ShapeTask, noise_factor
+from shapesiren.tasks.shape import ShapeConfig, ShapeTask
 
 
 def test_terms_by_hand():
@@ -33,6 +31,7 @@ def sphere_signal(n=500, guide=True):
     if guide:
         x = rng.uniform(-1, 1, (1000, 3)).astype(np.float32)
         arrays |= {"guide_points": x, "guide_distances": np.linalg.norm(x, axis=1) - np.float32(0.5)}
+        arrays["guide_directions"] = x / np.linalg.norm(x, axis=1, keepdims=True)
     frame = {"frame": {"centre": [0, 0, 0], "scale": 1.0}, "bounds": {"low": [-0.5] * 3, "high": [0.5] * 3}}
     return Signal(arrays, {**frame, "noise": 0.0, "spacing": 0.03, "support": 0.2, "open": False})
 
@@ -50,11 +49,11 @@ def test_preset_paper_is_the_papers_recipe():
     terms = task.losses(torch.Generator().manual_seed(3), Moment(0, 0.0, torch.float32))
     generator = torch.Generator().manual_seed(3)
     i = torch.randint(len(task.points), (1400,), generator=generator)
-    x = torch.cat([task.points[i], torch.rand((1400, 3), generator=generator) * 2 - 1])
+    x = torch.cat([task.points[i, :3], torch.rand((1400, 3), generator=generator) * 2 - 1])
     on = torch.arange(2800) < 1400
     f, g = autograd_value_and_gradient(task.net, x)
     f, g = f[:, 0], g[:, 0]
-    normals = torch.cat([task.normals[i], torch.full((1400, 3), -1.0)])
+    normals = torch.cat([task.points[i, 3:], torch.full((1400, 3), -1.0)])
     zero = torch.zeros(())
     cosine = torch.nn.functional.cosine_similarity(g, normals, dim=-1)
     expected = {
@@ -76,12 +75,25 @@ def test_the_ways_to_derive_agree(derivatives):
         config = resolve(ShapeConfig, ShapeTask.presets, [("test", base | {"fit": {"derivatives": way}})])
         task = ShapeTask(sphere_signal(), config, torch.device("cpu"))
         terms.append(task.losses(torch.Generator().manual_seed(0), Moment(0, 0.0, torch.float32)))
-    assert terms[0].keys() == {"on_surface", "normal", "eikonal", "distance"}
+    assert terms[0].keys() == {"on_surface", "normal", "eikonal", "distance", "direction"}
     for name in terms[0]:
         torch.testing.assert_close(terms[0][name], terms[1][name], rtol=1e-4, atol=1e-5)
 
 
-def test_the_on_surface_weight_follows_the_noise():
-    assert noise_factor(0.0) == 1
-    assert noise_factor(0.009) < noise_factor(0.0045) < 0.5
-    assert math.isfinite(noise_factor(1.0))
+def test_the_tolerance_on_the_surface_follows_the_noise():
+    config = resolve(ShapeConfig, ShapeTask.presets, [])
+    signal = sphere_signal()
+    tolerances = []
+    for noise in (0.0, 0.0005, 0.004, 0.009):
+        signal.header["noise"] = noise
+        tolerances.append(ShapeTask(signal, config, torch.device("cpu")).tolerance)
+    assert tolerances == pytest.approx([0, 0, 0.008, 0.018])
+
+
+def test_a_tolerance_is_quadratic_inside_and_as_steep_outside():
+    f = torch.tensor([0.0, 0.1, -0.2, 1.0], requires_grad=True)
+    term = losses.on_surface(f, 0.2)
+    torch.testing.assert_close(term.detach(), torch.tensor([0.0, 0.025, 0.1, 0.9]))
+    term.sum().backward()
+    torch.testing.assert_close(f.grad, torch.tensor([0.0, 0.5, -1.0, 1.0]))
+    torch.testing.assert_close(losses.trust(torch.tensor([0.0, -0.01, 0.5]), 0.04), torch.tensor([0.0, 0.25, 1.0]))

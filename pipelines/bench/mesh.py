@@ -1,0 +1,93 @@
+"""Cost of the mesh by resolution: python pipelines/bench/mesh.py RUN --resolutions 128 256 512 1024 2048
+
+RUN is a fitted run folder. Every resolution runs in a process of its own, so that its peak memory is its own; ``base
+MiB`` is that process before it starts. ``evaluations`` counts f on the grid, the descent included, and ``per corner``
+divides it by the number of corners of the cells that the surface crosses, the least that any method must know;
+``refinements`` counts f and its gradient at vertices. ``mesh s`` is the whole stage: band, marching cubes, refinement,
+verification, distances of the input points; ``file s`` writes the PLY.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from shapesiren.surface.band import LEAF, Band
+
+COLUMNS = ("resolution", "mesh s", "file s", "vertices", "evaluations", "per corner", "refinements", "base MiB", "peak MiB",
+           "watertight")  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--resolutions", nargs="*", type=int, default=[128, 256, 512, 1024])
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        print(json.dumps(measure(args.run, args.one)))
+        return
+    print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS), flush=True)
+    for resolution in args.resolutions:
+        command = [sys.executable, __file__, str(args.run), "--one", str(resolution)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        print("| " + " | ".join(str(v) for v in json.loads(done.stdout.splitlines()[-1])) + " |", flush=True)
+
+
+def measure(run: Path, resolution: int) -> list[str]:
+    import shapesiren
+    from shapesiren.surface.extract import band_of, extract
+    from shapesiren.surface.meshio import write_mesh
+    from shapesiren.tasks.shape import MeshSettings
+
+    field = shapesiren.load(run)
+    field.box_values(np.zeros((1, 3)))
+    base = peak()
+    start = time.perf_counter()
+    mesh, facts = extract(field, field.arrays, MeshSettings(resolution=resolution))
+    seconds = time.perf_counter() - start
+    most = peak()
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        write_mesh(Path(folder) / "mesh.ply", mesh, field.frame, resolution)
+    written = time.perf_counter() - start
+    v, evaluations, refinements = facts["verification"], facts["evaluations"], facts["refinements"]
+    del mesh, facts
+    band = band_of(field, resolution, 0.05)
+    return [str(resolution), f"{seconds:.1f}", f"{written:.1f}", f"{v['vertices']:,}", f"{evaluations:,}",
+            f"{evaluations / surface_corners(band):.2f}", f"{refinements:,}", f"{base:.0f}", f"{most:.0f}", str(v["watertight"])]  # fmt: skip
+
+
+def surface_corners(band: Band) -> int:
+    """Corners of the cells that the level set crosses."""
+    inner = np.stack(np.meshgrid(*[np.arange(LEAF)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    stride = np.array(band.grid.cells, np.int64) + 1
+    keys: list[np.ndarray] = []
+    for start in range(0, len(band.leaves), 1 << 17):
+        leaves = band.leaves[start : start + (1 << 17)]
+        negative = band.corner_values(leaves) < 0
+        for o in inner:
+            cell = negative[:, o[0] : o[0] + 2, o[1] : o[1] + 2, o[2] : o[2] + 2].reshape(len(leaves), 8)
+            crossed = leaves[cell.any(1) & ~cell.all(1)] * LEAF + o
+            for corner in np.ndindex(2, 2, 2):
+                at = crossed + corner
+                keys.append((at[:, 0] * stride[1] + at[:, 1]) * stride[2] + at[:, 2])
+        keys = [np.unique(np.concatenate(keys))]
+    return len(keys[0])
+
+
+def peak() -> float:
+    """MiB of resident memory at most so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
