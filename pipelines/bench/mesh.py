@@ -62,8 +62,10 @@ def measure(run: Path, resolution: int) -> list[str]:
     v, evaluations, refinements = facts["verification"], facts["evaluations"], facts["refinements"]
     del mesh, facts
     band = band_of(field, resolution, 0.05)
-    return [str(resolution), f"{seconds:.1f}", f"{written:.1f}", f"{v['vertices']:,}", f"{evaluations:,}",
-            f"{evaluations / surface_corners(band):.2f}", f"{refinements:,}", f"{base:.0f}", f"{most:.0f}", str(v["watertight"])]  # fmt: skip
+    return [
+        str(resolution), f"{seconds:.1f}", f"{written:.1f}", f"{v['vertices']:,}", f"{evaluations:,}",
+        f"{evaluations / surface_corners(band):.2f}", f"{refinements:,}", f"{base:.0f}", f"{most:.0f}", str(v["watertight"]),
+    ]  # fmt: skip
 
 
 def surface_corners(band: Band) -> int:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from .derivatives import value_and_gradient
 from .siren import Siren
 
-CHUNK = 4096  # rows of one pass: 4 MiB of float32 activations at width 256, about a core's L2 cache
+CHUNK = 2048  # rows of one pass: 2 MiB of float32 activations at width 256, a core's L2 cache
 
 
 @torch.no_grad()

@@ -52,7 +52,8 @@ def engine_for(backend: Literal["auto", "native", "torch"], device: torch.device
 
 
 @cache
-def _kernels() -> Any:
+def kernels() -> Any:
+    """The compiled passes, loaded when first needed."""
     from . import kernels
 
     return kernels
@@ -108,7 +109,7 @@ class _Chunk:
         self.v, self.u, self.d = [_array(a) for a in self.adjoint], [_array(b) for b in self.bend], _array(self.down)
 
     def forward(self, p: _Parameters) -> None:
-        k, n, top = _kernels(), self.n, self.depth - 1
+        k, n, top = kernels(), self.n, self.depth - 1
         k.first(self.x[:n], p.first, p.biases[0], self.s[0], self.c[0])
         for i in range(1, self.depth):
             torch.mm(self.s_rows[i - 1], p.turned[i], out=self.z_rows[i])
@@ -123,7 +124,7 @@ class _Chunk:
 
     def backward(self, p: _Parameters, a: np.ndarray[Any, Any]) -> None:
         """``a`` (n + g,): the loss gradient of the values, then ones. That of the gradients lies in ``x[n:]``."""
-        k, n, top = _kernels(), self.n, self.depth - 1
+        k, n, top = kernels(), self.n, self.depth - 1
         for grad in (self.biases, self.first, self.head):
             grad.fill(0)
         if self.g:

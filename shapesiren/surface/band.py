@@ -163,20 +163,20 @@ def _evaluate(band: Band, values: Values, leaves: NDArray[np.int64]) -> None:
 
 def _leaks(band: Band, leaves: NDArray[np.int64]) -> NDArray[np.int64]:
     """Neighbours of ``leaves``, not in the band, that the level set enters through a shared face."""
-    out = []
     inner = np.array(band.grid.cells, np.int64) // LEAF
-    for start in range(0, len(leaves), 1 << 17):
-        part = leaves[start : start + (1 << 17)]
-        negative = band.corner_values(part) < 0
-        for axis in range(3):
-            for side, step in ((0, -1), (2, 1)):
-                face = negative.take(side, axis=axis + 1).reshape(len(part), -1)
-                crossing = face.any(1) & ~face.all(1)
-                neighbour = part[crossing].copy()
-                neighbour[:, axis] += step
-                out.append(neighbour[((neighbour >= 0) & (neighbour < inner)).all(1)])
-    found = np.unique(np.concatenate(out), axis=0)
-    return found[~np.isin(band.key(found), band.key(band.leaves))]
+    held = np.sort(band.key(band.leaves))
+    out = []
+    for axis in range(3):
+        for side, step in ((0, -1), (2, 1)):
+            neighbour = leaves.copy()
+            neighbour[:, axis] += step
+            at = (neighbour[:, axis] >= 0) & (neighbour[:, axis] < inner[axis])
+            key = band.key(neighbour)
+            at &= held[np.minimum(np.searchsorted(held, key), len(held) - 1)] != key
+            for part in np.array_split(np.flatnonzero(at), max(1, at.sum() >> 17)):
+                face = (band.corner_values(leaves[part]) < 0).take(side, axis=axis + 1).reshape(len(part), (LEAF + 1) ** 2)
+                out.append(neighbour[part[face.any(1) & ~face.all(1)]])
+    return np.unique(np.concatenate(out), axis=0)
 
 
 def narrow_band(

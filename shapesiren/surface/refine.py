@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-CLOSE = 2e-3  # of a cell
+CLOSE = 1e-3  # of a cell
 
 ValuesAndGradients = Callable[[NDArray[np.float64]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .mesh import TriangleMesh
 
@@ -47,18 +48,26 @@ def verify(mesh: TriangleMesh) -> Verification:
     if not len(faces):
         return Verification(n, 0, 0, 0, 0, 0, 0, None, None, 0.0, False)
     start, end = faces.reshape(-1), faces[:, [1, 2, 0]].reshape(-1)
-    low, high = np.minimum(start, end), np.maximum(start, end)
-    edges, inverse, uses = np.unique(low * n + high, return_inverse=True, return_counts=True)
-    direction = np.bincount(inverse, np.where(start < end, 1, -1), len(edges))
+    forward = start < end
+    key = np.where(forward, start * n + end, end * n + start)
+    order = np.argsort(key, kind="stable").astype(_index(len(key)))
+    key = key[order]
+    first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
+    same = np.flatnonzero(key[1:] == key[:-1])
+    del key
+    uses = np.diff(np.r_[first, len(order)])
     boundary, nonmanifold = int((uses == 1).sum()), int((uses > 2).sum())
-    misoriented = int(((uses == 2) & (direction != 0)).sum())
+    pairs = first[uses == 2]
+    misoriented = int((forward[order[pairs]] == forward[order[pairs + 1]]).sum())
+    edges = len(first)
+    fans = _vertices_with_several_fans(faces, n, order[same], order[same + 1], forward)
+    del order, first, same, uses, pairs, start, end, forward
     components, _ = mesh.face_components()
-    fans = _vertices_with_several_fans(faces, n)
     watertight = not (boundary or nonmanifold or misoriented)
     genus = None
     if watertight and not fans:
         used = len(np.unique(faces))
-        genus = components - (used - len(edges) + len(faces)) // 2
+        genus = components - (used - edges + len(faces)) // 2
     volume = None
     if watertight:
         centred = mesh.vertices - mesh.vertices.mean(0)
@@ -68,23 +77,37 @@ def verify(mesh: TriangleMesh) -> Verification:
     return Verification(n, len(faces), boundary, nonmanifold, misoriented, fans, components, genus, volume, area, watertight)
 
 
-def _vertices_with_several_fans(faces: np.ndarray, n: int) -> int:
-    """Vertices where parts of the surface only touch: their face corners, joined across shared edges, fall apart."""
-    from scipy.sparse import coo_matrix
+def _index(largest: int) -> type[np.signedinteger[Any]]:
+    return np.int32 if largest < 2**31 else np.int64
+
+
+def _vertices_with_several_fans(
+    faces: NDArray[np.int64],
+    n: int,
+    a: NDArray[np.signedinteger[Any]],
+    b: NDArray[np.signedinteger[Any]],
+    forward: NDArray[np.bool_],
+) -> int:
+    """Vertices where parts of the surface only touch: their face corners, joined across shared edges, fall apart.
+
+    A corner is known by the half-edge that starts at its vertex. ``a`` and ``b`` are half-edges on one edge, ``forward``
+    says which way each half-edge runs along its edge.
+    """
+    from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import connected_components
 
-    m = len(faces)
-    corner = np.arange(3 * m)
-    vertex = faces.reshape(-1)
-    # each corner touches two edges; corners of one vertex on the same edge belong to one fan
-    ahead = faces[:, [1, 2, 0]].reshape(-1)
-    behind = faces[:, [2, 0, 1]].reshape(-1)
-    key = np.concatenate([vertex * n + ahead, vertex * n + behind])
-    order = np.argsort(key, kind="stable")
-    who = np.concatenate([corner, corner])[order]
-    same = np.flatnonzero(key[order][1:] == key[order][:-1])
-    graph = coo_matrix((np.ones(len(same), np.int8), (who[same], who[same + 1])), (3 * m, 3 * m))
-    fans, label = connected_components(graph, directed=False)
-    first = np.full(fans, -1, np.int64)
-    first[label] = vertex
-    return int((np.bincount(first, minlength=n) > 1).sum())
+    def following(h: NDArray[np.signedinteger[Any]]) -> NDArray[np.signedinteger[Any]]:
+        return h + np.where(h % 3 == 2, -2, 1).astype(h.dtype)
+
+    # Two half-edges that run opposite ways: where one starts, the other's follower starts.
+    alike = forward[a] == forward[b]
+    after_a, after_b = following(a), following(b)
+    rows = np.concatenate([a, after_a])
+    cols = np.concatenate([np.where(alike, b, after_b), np.where(alike, after_b, b)])
+    corners = 3 * len(faces)
+    graph = csr_matrix((np.ones(len(rows), np.int8), (rows, cols)), (corners, corners))
+    del rows, cols, after_a, after_b
+    fans, label = connected_components(graph, connection="weak")
+    vertex = np.empty(fans, faces.dtype)
+    vertex[label] = faces.reshape(-1)
+    return int((np.bincount(vertex, minlength=n) > 1).sum())

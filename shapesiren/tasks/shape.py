@@ -18,7 +18,6 @@ from ..nets.siren import Siren
 from . import losses
 from .base import Arrays, Moment, Say, Signal, Task
 
-
 CLEAN = 1e-3  # box units: what is found in clean scans is curvature, not noise
 
 
