@@ -1,25 +1,35 @@
 """Ours against screened Poisson and the paper's recipe, on virtual scans, in one run.
 
     python pipelines/bench/shapes.py                       # armadillo and rocker arm of ../shared, or analytic shapes
-    python pipelines/bench/shapes.py mesh.obj trefoil --noise 0 0.0025 --presets fast default --points 100000
+    python pipelines/bench/shapes.py mesh.obj trefoil --noise 0 0.0025 0.005 --presets fast default --points 100000
 
 Each surface is scanned by the virtual scanner; every method gets the same points and normals. Errors are measured
 point to surface between the result and the surface that was scanned, in box units (longest side 1.8) times 1000;
 ``nc`` is normal consistency, ``field`` the mean error of the signed distance over the box, in percent of its half
-side. ``paper`` is fitted for as long as the preset before it took. Times are wall times of this machine, which may
-be shared: compare within one table.
+side. ``vs poisson`` divides by the Chamfer distance of Poisson at its best depth of --depths, tuned by hand as it were.
+
+Each of our rows is `shapesiren fit` and `shapesiren mesh` as processes of their own, as a user runs them: ``total`` is
+their wall time, ``start`` what is left of it beside the stages (imports, loading, writing), ``peak MiB`` the larger of
+their resident memories. ``GFLOP/s`` counts the matrix products that the formulas of `nets/fused.py` need (6 of width x
+width a sample with its gradient, 3 without), ``of peak`` divides by this machine's fastest product in the precision of
+most steps. ``paper`` (autograd double backward, float32) is fitted for as long as the preset before it took. Times are
+wall times of this machine, which may be shared: compare within one table.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import os
+import platform
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 import shapesiren
 from shapesiren.metrics.geometry import Surface, compare_surfaces
@@ -28,29 +38,34 @@ from shapesiren.signals.frame import Frame
 from shapesiren.signals.guide import poisson_surface
 from shapesiren.signals.readers import read_cloud
 from shapesiren.signals.scanner import Scanner, load_surface, scan, write_scan
+from shapesiren.stages.stage import stored_config
 from shapesiren.stages.store import Run
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "shapes"
-COLUMNS = ("surface", "noise %", "method", "ingest s", "fit s", "mesh s", "steps", "chamfer", "hausdorff95", "nc",
-           "field %", "eikonal", "vs poisson", "components")  # fmt: skip
+COLUMNS = ("surface", "noise %", "method", "total s", "start s", "ingest s", "fit s", "mesh s", "steps", "steps/s",
+           "samples/s", "GFLOP/s", "of peak", "peak MiB", "chamfer", "hausdorff95", "nc", "field %", "eikonal", "vs poisson",
+           "components")  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("surfaces", nargs="*", help="mesh files or analytic shapes")
-    parser.add_argument("--noise", nargs="*", type=float, default=[0.0, 0.0025], help="share of the longest side")
-    parser.add_argument("--presets", nargs="*", default=["default", "paper"])
-    parser.add_argument("--depths", nargs="*", type=int, default=[6, 7, 8, 9])
+    parser.add_argument("--noise", nargs="*", type=float, default=[0.0, 0.0025, 0.005], help="share of the longest side")
+    parser.add_argument("--presets", nargs="*", default=["fast", "default", "paper", "fine"])
+    parser.add_argument("--depths", nargs="*", type=int, default=[7, 8, 9, 10])
     parser.add_argument("--points", type=int, default=100_000)
     parser.add_argument("--resolution", type=int, default=256)
+    parser.add_argument("--noisy-presets", nargs="*", default=["default"], help="presets for scans with noise")
     parser.add_argument("--csv", type=Path, help="write the table here too")
     args = parser.parse_args()
     surfaces = args.surfaces or [str(p) for p in (SHARED / "armadillo.obj", SHARED / "rocker-arm.obj") if p.exists()]
     rows: list[dict[str, object]] = []
+    peaks = {name: peak(getattr(torch, name)) for name in ("float32", "bfloat16")}
+    print(f"{machine()}; fastest matrix products: " + ", ".join(f"{k} {v:.0f} GFLOP/s" for k, v in peaks.items()) + "\n")
     print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS), flush=True)
     for name in surfaces or ["trefoil", "holed_plate"]:
         for noise in args.noise:
-            bench(name, noise, args, rows)
+            bench(name, noise, args, rows, peaks)
     if args.csv:
         with open(args.csv, "w", newline="") as f:
             writer = csv.DictWriter(f, COLUMNS)
@@ -58,7 +73,41 @@ def main() -> None:
             writer.writerows(rows)
 
 
-def bench(name: str, noise: float, args: argparse.Namespace, rows: list[dict[str, object]]) -> None:
+def machine() -> str:
+    """What this ran on, without names."""
+    model, cpuinfo = platform.processor(), Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        model = next((r.split(":")[1].strip() for r in cpuinfo.read_text().splitlines() if "model name" in r), model)
+    return f"{model}, {torch.get_num_threads()} cores used, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def peak(dtype: torch.dtype, repeats: int = 10) -> float:
+    """GFLOP/s of the fastest of some products, large and of a layer's size."""
+    best = 0.0
+    for rows, width in ((2048, 2048), (2800, 256)):
+        a, b = torch.randn((rows, width)).to(dtype), torch.randn((width, width)).to(dtype)
+        for _ in range(repeats):
+            start = time.perf_counter()
+            a @ b
+            best = max(best, 2 * rows * width**2 / (time.perf_counter() - start) / 1e9)
+    return best
+
+
+def command(*words: object) -> tuple[float, float]:
+    """Run a shapesiren command: its wall time and peak resident memory in MiB."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shapesiren", *map(str, words)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    assert process.stderr is not None
+    said = process.stderr.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"shapesiren {' '.join(map(str, words))} ended with status {status}\n{said}")
+    return time.perf_counter() - start, usage.ru_maxrss / 1024
+
+
+def bench(name: str, noise: float, args: argparse.Namespace, rows: list[dict[str, object]], peaks: dict[str, float]) -> None:
     truth = load_surface(name)
     frame = Frame.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
     reference = Surface(frame.to_box(truth.points), truth.faces)
@@ -84,33 +133,39 @@ def bench(name: str, noise: float, args: argparse.Namespace, rows: list[dict[str
         vertices, faces = poisson_surface(frame.to_box(cloud.points), cloud.normals, depth)
         seconds = time.perf_counter() - start
         errors.append(row(f"Poisson, depth {depth}", Surface(vertices, faces), None, **{"fit s": f"{seconds:.1f}"}))
-    # clean scans: the deepest, as the most exact; noisy ones: the best of all depths, tuned by hand
-    baseline = errors[-1] if noise == 0 else min(errors)
+    baseline = min(errors)
 
     last_fit = 60.0
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "scan.ply"
         write_scan(source, cloud)
-        for preset in args.presets:
+        for preset in args.noisy_presets if noise else args.presets:
             out = Path(folder) / preset
-            seconds_given = last_fit if preset == "paper" else None
-            field = shapesiren.fit(source, out=out, preset=preset, seconds=seconds_given)
-            try:
-                shapesiren.mesh(out, resolution=args.resolution)
-            except shapesiren.ShapesirenError as e:
-                print(f"{label} {preset}: {e.line()}", file=sys.stderr)
-                continue
-            stages = Run.open(out).manifest["stages"]
-            last_fit = last_fit if preset == "paper" else stages["fit"]["seconds"]
+            end = ("--set", f"fit.seconds={last_fit}") if preset == "paper" else ()
+            fitting, memory = command("fit", source, "--out", out, "--preset", preset, *end)
+            meshing, more = command("mesh", out, "--resolution", args.resolution)
+            run = Run.open(out)
+            stages, config = run.manifest["stages"], stored_config(run, [])[1]
+            spent = {s: stages[s]["seconds"] for s in ("ingest", "fit", "mesh")}
+            facts = stages["fit"]["facts"]
+            last_fit = last_fit if preset == "paper" else facts["seconds"]
+            rate = facts["steps"] / facts["seconds"]
+            batch, width, layers = config.batch, config.net.width, config.net.hidden_layers
+            samples = batch.on_surface + batch.off_surface
+            products = 6 * (batch.on_surface + batch.eikonal) + 3 * (batch.off_surface - batch.eikonal)
+            gflops = rate * products * layers * 2 * width**2 / 1e9
             written = read_cloud(out / "mesh.ply")
+            field = shapesiren.load(out)
             moved = Surface(field.frame.to_box(truth.points), truth.faces)
             judged = field_errors(field, moved, field.arrays["points"], 0)
             row(
                 f"shapesiren {preset}", Surface(frame.to_box(written.points), written.faces), baseline,
                 **{
-                    **{f"{s} s": f"{stages[s]['seconds']:.1f}" for s in ("ingest", "fit", "mesh")},
-                    "steps": stages["fit"]["facts"]["steps"],
-                    "field %": f"{judged.get('distance_percent_of_box', np.nan):.3f}",
+                    "total s": f"{fitting + meshing:.1f}", "start s": f"{fitting + meshing - sum(spent.values()):.1f}",
+                    **{f"{s} s": f"{seconds:.1f}" for s, seconds in spent.items()},
+                    "steps": facts["steps"], "steps/s": f"{rate:.0f}", "samples/s": f"{rate * samples:,.0f}",
+                    "GFLOP/s": f"{gflops:.0f}", "of peak": f"{gflops / peaks[facts['precision']]:.0%}",
+                    "peak MiB": f"{max(memory, more):.0f}", "field %": f"{judged.get('distance_percent_of_box', np.nan):.3f}",
                     "eikonal": f"{judged['eikonal']:.3f}",
                     "components": stages["mesh"]["facts"]["verification"]["components"],
                 },

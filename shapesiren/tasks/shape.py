@@ -38,16 +38,16 @@ class IngestSettings(Settings):
 class BatchSettings(Settings):
     """Samples of one step."""
 
-    on_surface: int = Setting(1800, ge=1)
-    off_surface: int = Setting(1000, ge=1)
-    eikonal: int = Setting(500, ge=0, description="off-surface samples whose gradient is taken; all on-surface ones are")
+    on_surface: int = Setting(2000, ge=1)
+    off_surface: int = Setting(800, ge=1)
+    eikonal: int = Setting(400, ge=0, description="off-surface samples whose gradient is taken; all on-surface ones are")
 
 
 class LossSettings(Settings):
     """Weights of the terms, and their shape."""
 
-    on_surface: float = Setting(600.0, ge=0)
-    normal: float = Setting(40.0, ge=0)
+    on_surface: float = Setting(900.0, ge=0)
+    normal: float = Setting(60.0, ge=0)
     eikonal: float = Setting(15.0, ge=0)
     off_surface: float = Setting(0.0, ge=0, description="repulsion from zero, the paper's term")
     distance: float = Setting(100.0, ge=0, description="signed distance of the guide samples")
@@ -115,7 +115,11 @@ class ShapeTask(Task):
     config_type: ClassVar[type[Config]] = ShapeConfig
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": {"fit": {"steps": 5500}},
-        "fast": {"ingest": {"guide_samples": 100_000, "guide_depth": 7}, "fit": {"steps": 1100, "learning_rate": 8e-4}},
+        "fast": {
+            "ingest": {"guide_samples": 100_000, "guide_depth": 7},
+            "fit": {"steps": 1250, "learning_rate": 8e-4, "warmup": 100, "low_precision_share": 0.97},
+            "batch": {"on_surface": 1000, "off_surface": 500, "eikonal": 150},
+        },
         "fine": {"fit": {"steps": 25_000}},
         "paper": PAPER,
     }
