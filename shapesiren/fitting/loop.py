@@ -91,7 +91,7 @@ def fit_task(
         low = low_precision(settings.precision, device, width=task.config.net.width)
         state = ckpt.State(key, 0, 0.0, 1.0, 0, str(low).removeprefix("torch."))
     low = getattr(torch, state.precision)
-    engine = engine_for(settings.backend, device)
+    engine = engine_for(settings.backend, device) if task.native else None  # torch has one thread beside it
     resumed = state.step
     tell(Started(total, resumed, state.precision))
 

@@ -38,7 +38,7 @@ def ingest_shape(
     InputError : the input holds no surface; says what is wrong with it
     """
     where: object = source if isinstance(source, Path) else "points"
-    cloud = read_cloud(source) if isinstance(source, Path) else source
+    cloud = read_cloud(source, settings.max_points, seed) if isinstance(source, Path) else source
     is_mesh = cloud.faces is not None
     if is_mesh:
         cloud = sample_mesh(cloud, settings.samples, seed, where)

@@ -85,8 +85,18 @@ def subsample(cloud: PointCloud, count: int, seed: int) -> PointCloud:
     """At most ``count`` points, drawn at random without repetition, in their order."""
     if len(cloud.points) <= count:
         return cloud
-    index = np.random.default_rng(seed).choice(len(cloud.points), count, replace=False)
-    return cloud.take(np.sort(index))
+    return cloud.take(random_rows(len(cloud.points), count, seed))
+
+
+def random_rows(total: int, count: int, seed: int) -> NDArray[np.int64]:
+    """``count`` different numbers below ``total``, in order, in memory that grows with ``count`` alone."""
+    if 3 * count >= total:
+        return np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
+    rng = np.random.default_rng(seed)
+    rows = np.empty(0, np.int64)
+    while len(rows) < count:
+        rows = np.unique(np.concatenate([rows, rng.integers(0, total, count)]))
+    return rows[np.sort(rng.choice(len(rows), count, replace=False))]
 
 
 def sample_mesh(cloud: PointCloud, count: int, seed: int, where: object) -> PointCloud:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .pointcloud import PointCloud
+from .pointcloud import PointCloud, random_rows
+
+Pick = Callable[[int], NDArray[np.int64] | None]  # points in a file -> the rows to keep, None for all of them
 
 
-def read_cloud(path: Path) -> PointCloud:
+def read_cloud(path: Path, most: int | None = None, seed: int = 0) -> PointCloud:
     """Read a point cloud or mesh; the format follows the extension.
+
+    Of a cloud in a file that can be read in part (binary PLY, NPY) at most ``most`` random points are brought into
+    memory, and a note of the cloud says so; other formats are read whole.
 
     Raises
     ------
@@ -33,7 +39,7 @@ def read_cloud(path: Path) -> PointCloud:
     try:
         if path.stat().st_size == 0:
             raise InputError("the file is empty", where=path)
-        cloud = reader(path)
+        cloud = _in_part(path, most, seed) if most is not None and path.suffix.lower() in (".ply", ".npy") else reader(path)
     except InputError:
         raise
     except PermissionError:
@@ -49,10 +55,25 @@ def read_cloud(path: Path) -> PointCloud:
     return cloud
 
 
+def _in_part(path: Path, most: int, seed: int) -> PointCloud:
+    total = 0
+
+    def pick(count: int) -> NDArray[np.int64] | None:
+        nonlocal total
+        total = count
+        return random_rows(count, most, seed) if count > most else None
+
+    cloud = (_read_ply if path.suffix.lower() == ".ply" else _read_npy)(path, pick)
+    if total > most and cloud.faces is None:
+        note = f"{total:,} points: a random {most:,} of them are read (ingest.max_points)"
+        cloud = replace(cloud, notes=(*cloud.notes, note))
+    return cloud
+
+
 # ---- PLY ----------------------------------------------------------------------------------------------
 
 
-def _read_ply(path: Path) -> PointCloud:
+def _read_ply(path: Path, pick: Pick = lambda count: None) -> PointCloud:
     """ASCII and binary, any scalar types, faces with any number of corners, and triangle strips."""
     from plyfile import PlyData, PlyElementParseError, PlyHeaderParseError
 
@@ -75,6 +96,10 @@ def _read_ply(path: Path) -> PointCloud:
         raise InputError(f"the PLY vertices lack {' '.join(missing)}", where=path, hint=f"they have {' '.join(names)}")
     if any(vertex.dtype[n].kind == "O" for n in "xyz"):
         raise InputError("the PLY coordinates are lists", where=path)
+    meshed = any(len(elements[name].data) for name in ("face", "tristrips") if name in elements)
+    rows = None if meshed else pick(len(vertex))
+    if rows is not None:
+        vertex = _rows(vertex, rows)
     points = _columns(vertex, ("x", "y", "z"))
     normals = _columns(vertex, ("nx", "ny", "nz")) if {"nx", "ny", "nz"} <= set(names) else None
     colours = None
@@ -95,6 +120,13 @@ def _read_ply(path: Path) -> PointCloud:
         notes.append("triangle strips unrolled")
     faces_array = np.concatenate(triangles) if triangles else None
     return PointCloud(points, normals, colours, _checked(faces_array, len(points), path), tuple(notes))
+
+
+def _rows(table: NDArray[Any], rows: NDArray[np.int64], block: int = 1 << 20) -> NDArray[Any]:
+    """Some rows of a table that may lie on disk, block by block and in their order: faster than one by one."""
+    cuts = np.searchsorted(rows, np.arange(0, len(table), block))
+    parts = [np.array(table[i * block : (i + 1) * block])[part - i * block] for i, part in enumerate(np.split(rows, cuts[1:]))]
+    return np.concatenate(parts)
 
 
 def _columns(table: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.float64]:
@@ -250,8 +282,10 @@ def _looks_like_normals(triple: NDArray[np.float64]) -> bool:
 # ---- Arrays ---------------------------------------------------------------------------------------------
 
 
-def _read_npy(path: Path) -> PointCloud:
-    return from_table(np.load(path, allow_pickle=False), path)
+def _read_npy(path: Path, pick: Pick = lambda count: None) -> PointCloud:
+    table = np.load(path, mmap_mode="r", allow_pickle=False)
+    rows = pick(len(table)) if table.ndim == 2 else None
+    return from_table(np.array(table) if rows is None else _rows(table, rows), path)
 
 
 def _read_npz(path: Path) -> PointCloud:

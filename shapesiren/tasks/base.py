@@ -65,6 +65,7 @@ class Task(ABC):
     }
 
     net: Siren
+    native: bool = False  # whether `losses` hands its work to the engine of its `Moment`
 
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
         self.config, self.header, self.device = config, signal.header, device

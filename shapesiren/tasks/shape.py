@@ -134,6 +134,7 @@ class ShapeTask(Task):
             torch.Generator().manual_seed(config.seed),
         ).to(device)  # fmt: skip
         self.derivatives = config.fit.derivatives
+        self.native = self.derivatives == "fused"
 
         def tensor(name: str) -> Tensor | None:
             array = signal.arrays.get(name)

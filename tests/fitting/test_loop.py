@@ -16,6 +16,8 @@ from shapesiren.nets.siren import Siren
 class Curve:
     """Fits sin(4x) from random samples."""
 
+    native = False
+
     def __init__(self, spoil=lambda step: None, seed=0):
         self.net = Siren(1, 1, width=16, hidden_layers=1, generator=torch.Generator().manual_seed(seed))
         self.config, self.epoch_steps, self.spoil = Config(task="curve"), 10, spoil
@@ -148,3 +150,17 @@ def test_schedule():
     assert rate_factor(settings, 100, 1.0) == pytest.approx(0.01)
     flat = FitSettings(steps=1, warmup=0, decay="none")
     assert all(rate_factor(flat, s, p) == 1 for s, p in ((0, 0.0), (50, 0.7), (99, 1.0)))
+
+
+@pytest.mark.parametrize(("native", "backend"), [(True, "auto"), (True, "torch"), (False, "auto")])
+def test_torch_gives_up_its_threads_to_an_engine_that_is_used_alone(native, backend):
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        task = Curve(spoil=lambda step: seen.append(torch.get_num_threads()))
+        task.native = native
+        run(task, steps=2, settings={"backend": backend})
+        assert seen == [1 if native and backend == "auto" else 2] * 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -6,7 +6,7 @@ import trimesh
 from plyfile import PlyData, PlyElement
 
 from shapesiren.errors import InputError
-from shapesiren.signals.pointcloud import PointCloud, clean, sample_mesh, subsample
+from shapesiren.signals.pointcloud import PointCloud, clean, random_rows, sample_mesh, subsample
 from shapesiren.signals.readers import READERS, read_cloud, strip_triangles, triangulate
 from shapesiren.signals.scanner import write_scan
 
@@ -191,3 +191,29 @@ def test_damaged_files_give_one_line(tmp_path, cloud, suffix, rng):
         else:
             assert len(back.points) > 0
             assert suffix in (".xyz", ".pts", ".txt", ".obj", ".off", ".stl")
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".npy"])
+def test_a_large_file_is_read_in_part(tmp_path, suffix):
+    n = 5000
+    points = np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".npy":
+        np.save(path, points)
+    else:
+        write_scan(path, PointCloud(points.astype(float), normals=points.astype(float)))
+    whole, part = read_cloud(path), read_cloud(path, 700, seed=3)
+    assert part.points.shape == (700, 3) and f"{n:,} points: a random 700" in part.notes[-1]
+    index = {tuple(p): i for i, p in enumerate(whole.points.tolist())}
+    rows = [index[tuple(p)] for p in part.points.tolist()]
+    assert rows == sorted(set(rows)) and max(rows) > 0.9 * n and min(rows) < 0.1 * n
+    if suffix == ".ply":
+        np.testing.assert_array_equal(part.normals, whole.normals[rows])
+    assert read_cloud(path, n).points.shape == (n, 3)
+    np.testing.assert_array_equal(read_cloud(path, 700, seed=3).points, part.points)
+
+
+@pytest.mark.parametrize(("total", "count"), [(10, 10), (10, 4), (100_000, 700)])
+def test_random_rows_differ_and_ascend(total, count):
+    rows = random_rows(total, count, 1)
+    assert len(rows) == count and (np.diff(rows) > 0).all() and rows.min() >= 0 and rows.max() < total

@@ -1,0 +1,92 @@
+"""Error against wall time, from the command to the mesh file: a step count means nothing to a user.
+
+    python pipelines/bench/curves.py armadillo.obj --seconds 5 10 20 40 80 --out curves      # curves.csv, curves.png
+
+Each point of ours and of preset ``paper`` is a whole `shapesiren fit` and `shapesiren mesh` whose schedule was told its
+time (the learning rate falls to its end by then), not a fit that was interrupted; each point of Poisson is one depth.
+The picture needs matplotlib (`pip install matplotlib`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from shapes import command
+
+from shapesiren.metrics.geometry import Surface, compare_surfaces
+from shapesiren.signals.frame import Frame
+from shapesiren.signals.guide import poisson_surface
+from shapesiren.signals.readers import read_cloud
+from shapesiren.signals.scanner import Scanner, load_surface, scan, write_scan
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("surface", help="mesh file or analytic shape")
+    parser.add_argument("--seconds", nargs="*", type=float, default=[5, 10, 20, 40, 80], help="of fitting")
+    parser.add_argument("--noise", type=float, default=0.0, help="share of the longest side")
+    parser.add_argument("--points", type=int, default=100_000)
+    parser.add_argument("--presets", nargs="*", default=["default", "paper"])
+    parser.add_argument("--out", type=Path, default=Path("curves"))
+    args = parser.parse_args()
+    truth = load_surface(args.surface)
+    frame = Frame.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
+    reference = Surface(frame.to_box(truth.points), truth.faces)
+    cloud = scan(args.surface, Scanner(points=args.points, noise=args.noise))
+    assert cloud.normals is not None
+    rows: list[tuple[str, float, float]] = []
+
+    def add(method: str, seconds: float, mesh: Surface) -> None:
+        rows.append((method, seconds, 1e3 * compare_surfaces(mesh, reference, 200_000, 0.01, 0)["chamfer"]))
+        print(f"{method}: {seconds:.1f} s, chamfer {rows[-1][2]:.3f}", flush=True)
+
+    for depth in (6, 7, 8, 9, 10):
+        start = time.perf_counter()
+        vertices, faces = poisson_surface(frame.to_box(cloud.points), cloud.normals, depth)
+        add("Poisson (Open3D), depths 6 to 10", time.perf_counter() - start, Surface(vertices, faces))
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "scan.ply"
+        write_scan(source, cloud)
+        for preset in args.presets:
+            for seconds in args.seconds:
+                out = Path(folder) / f"{preset}-{seconds:g}"
+                spent = command("fit", source, "--out", out, "--preset", preset, "--set", f"fit.seconds={seconds}")[0]
+                spent += command("mesh", out)[0]
+                written = read_cloud(out / "mesh.ply")
+                add(f"shapesiren {preset}", spent, Surface(frame.to_box(written.points), written.faces))
+
+    with open(args.out.with_suffix(".csv"), "w", newline="") as f:
+        writer = csv.writer(f)
+        writer.writerow(("method", "seconds", "chamfer x 1000, box units"))
+        writer.writerows((m, f"{s:.2f}", f"{c:.4f}") for m, s, c in rows)
+    draw(rows, Path(args.surface).stem, args.noise, args.out.with_suffix(".png"))
+
+
+def draw(rows: list[tuple[str, float, float]], name: str, noise: float, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+    from matplotlib.ticker import ScalarFormatter
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.2), constrained_layout=True)
+    for method in dict.fromkeys(r[0] for r in rows):
+        points = np.array([(s, c) for m, s, c in rows if m == method])
+        axes.plot(*points.T, marker="o", label=method)
+    axes.set(xscale="log", xlabel="seconds, from the command to the mesh")
+    axes.set(yscale="log", ylabel="Chamfer distance x 1000, box units")
+    axes.set_title(f"{name}, " + (f"noise {100 * noise:g} %" if noise else "no noise"))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(ScalarFormatter())
+    axes.grid(which="both", alpha=0.25)
+    axes.legend()
+    figure.savefig(path, dpi=150)
+
+
+if __name__ == "__main__":
+    main()
