@@ -114,10 +114,10 @@ class ShapeTask(Task):
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
     presets: ClassVar[Mapping[str, Tree]] = {
-        "default": {"fit": {"steps": 5500}},
+        "default": {"fit": {"steps": 5000}},
         "fast": {
             "ingest": {"guide_samples": 100_000, "guide_depth": 7},
-            "fit": {"steps": 1250, "learning_rate": 8e-4, "warmup": 100, "low_precision_share": 0.97},
+            "fit": {"steps": 1150, "learning_rate": 8e-4, "warmup": 100, "low_precision_share": 0.97},
             "batch": {"on_surface": 1000, "off_surface": 500, "eikonal": 150},
         },
         "fine": {"fit": {"steps": 25_000}},
