@@ -50,7 +50,11 @@ def examine() -> tuple[dict[str, Any], list[str], bool]:
         import torch
 
         from .fitting.precision import low_precision
+        from .nets.native import available
 
+        facts["native"] = available()
+        if not facts["native"]:
+            lines.append("note     no numba: steps on the CPU run in plain torch, half as slow again: pip install numba")
         facts["cuda"] = torch.cuda.is_available()
         facts["threads"] = torch.get_num_threads()
         facts["precision"] = str(low_precision("auto", torch.device("cpu"), 256)).removeprefix("torch.")
