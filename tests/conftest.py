@@ -60,5 +60,6 @@ def rng() -> np.random.Generator:
 # Small, but with real data paths: a fit of a few seconds.
 QUICK = {"net": {"width": 64, "hidden_layers": 2}, "batch": {"on_surface": 500, "off_surface": 500, "eikonal": 250},
          "ingest": {"guide_samples": 30_000, "guide_depth": 6}, "fit": {"steps": 400, "learning_rate": 1e-3},
+         "loss": {"on_surface": 300.0, "normal": 30.0, "eikonal": 5.0, "direction": 1.0},
          "mesh": {"resolution": 64}, "evaluate": {"samples": 20_000}}  # fmt: skip
 QUICK_ARGS = [a for section, values in QUICK.items() for k, v in values.items() for a in ("--set", f"{section}.{k}={v}")]

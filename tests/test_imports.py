@@ -50,7 +50,7 @@ def run(code):
 
 
 def test_fitting_needs_torch_and_numpy_alone(torus_scan, tmp_path):
-    """Ingest here, then fit in a process in which open3d, trimesh, scikit-image, scipy and plyfile do not exist."""
+    """Ingest here, then fit in a process in which open3d, trimesh, scikit-image, scipy, plyfile and numba do not exist."""
     import shapesiren
     from tests.conftest import QUICK
 
@@ -59,7 +59,7 @@ def test_fitting_needs_torch_and_numpy_alone(torus_scan, tmp_path):
 import sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("open3d", "trimesh", "skimage", "scipy", "plyfile", "PIL"):
+        if name.split(".")[0] in ("open3d", "trimesh", "skimage", "scipy", "plyfile", "PIL", "numba", "llvmlite"):
             raise ImportError(name + " is not on this node")
 sys.meta_path.insert(0, Absent())
 from shapesiren.cli import app

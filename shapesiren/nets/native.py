@@ -9,7 +9,6 @@ Needs numba; `available` says whether it is there, and `fused.py` is the way wit
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,8 +30,12 @@ MIN_CHUNK = 350  # at least, if there is a choice: a chunk costs .4 ms of calls,
 
 @cache
 def available() -> bool:
-    """Whether numba is installed."""
-    return importlib.util.find_spec("numba") is not None
+    """Whether numba is installed and works with this Python and numpy; loads it."""
+    try:
+        kernels()
+    except Exception:  # an installation that does not fit fails in its own ways; plain torch is there for it
+        return False
+    return True
 
 
 def engine_for(backend: Literal["auto", "native", "torch"], device: torch.device) -> Engine | None:
