@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import platform
 import subprocess
 import sys
@@ -94,17 +93,27 @@ def peak(dtype: torch.dtype, repeats: int = 10) -> float:
 
 
 def command(*words: object) -> tuple[float, float]:
-    """Run a shapesiren command: its wall time and peak resident memory in MiB."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "shapesiren", *map(str, words)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    assert process.stderr is not None
-    said = process.stderr.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"shapesiren {' '.join(map(str, words))} ended with status {status}\n{said}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    """Run a shapesiren command: its wall time, and its peak resident memory in MiB (Linux; nan elsewhere).
+
+    The memory is read from /proc while it runs: what the system reports afterwards includes this process, as it was when
+    it started the other.
+    """
+    line = [sys.executable, "-m", "shapesiren", *map(str, words)]
+    most = float("nan")
+    with tempfile.TemporaryFile() as said:
+        start = time.perf_counter()
+        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=said)
+        status = Path(f"/proc/{process.pid}/status")
+        while process.poll() is None:
+            found = [r for r in status.read_text().splitlines() if r.startswith("VmHWM")] if status.exists() else []
+            most = float(found[0].split()[1]) / 1024 if found else most
+            time.sleep(0.02)
+        seconds = time.perf_counter() - start
+        if process.returncode:
+            said.seek(0)
+            message = said.read().decode()
+            raise SystemExit(f"shapesiren {' '.join(map(str, words))} ended with status {process.returncode}\n{message}")
+    return seconds, most
 
 
 def bench(name: str, noise: float, args: argparse.Namespace, rows: list[dict[str, object]], peaks: dict[str, float]) -> None:
