@@ -63,7 +63,7 @@ class ShapeField(Field):
         tree = self.settings.model_dump(exclude_none=True)
         config = resolve(type(self.settings), TASKS[self.task].presets, [("run", tree), ("mesh()", {"mesh": changed})])
         made, facts = extract(self, self.arrays, config.mesh)  # type: ignore[attr-defined]
-        return Mesh(made.vertices, made.faces, made.normals, made.colours, facts, self.frame)
+        return Mesh(made.vertices, made.faces, made.normals, made.colours, made.intensity, facts, self.frame)
 
 
 def _wrap(fitted: Field, arrays: Arrays, config: Config, run: Path | None) -> ShapeField:
@@ -114,7 +114,7 @@ def fit(
         if out is not None:
             context = context_for(task, Path(out), layers, device, say, force)
             with context.run.locked():
-                ingest_stage.ingest(context, path)
+                ingest_stage.ingest(context, [path])
                 fit_stage.fit(context, listeners)
             return load(out)
         given: Any = path
@@ -173,7 +173,7 @@ def ingest(
     layers = settings_layers(preset, settings, None, None, seed)
     context = context_for(task_for(path), Path(out), layers, "cpu", say, False)
     with context.run.locked():
-        return ingest_stage.ingest(context, path)
+        return ingest_stage.ingest(context, [path])
 
 
 def simulate(surface: str | Path, out: str | Path | None = None, **scanner: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:

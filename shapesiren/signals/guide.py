@@ -33,16 +33,6 @@ def poisson_surface(points: Array, normals: Array, depth: int) -> tuple[Array, N
     return np.asarray(mesh.vertices), np.asarray(mesh.triangles, np.int64)
 
 
-def support_distance(points: Array, spacing: float) -> float:
-    """How far from the points a surface may lie and still be supported by them.
-
-    The median spacing times 4 would do for an even scan; for an uneven one, half as far again as all but a
-    thousandth of the points are from their fourth neighbour.
-    """
-    distance = cKDTree(points).query(points[:: max(1, len(points) // 50_000)], min(5, len(points)))[0][:, -1]
-    return float(max(4 * spacing, 1.5 * np.quantile(distance, 0.999)))
-
-
 def make_guide(
     points: Array, normals: Array, count: int, depth: int | None, support: float, seed: int, noise: float = 0.0
 ) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:

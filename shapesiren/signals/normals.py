@@ -1,105 +1,129 @@
-"""Normals: checked when the file has them, estimated and oriented when it has not."""
+"""Normals: checked and mended when the file has them, estimated and oriented when it has not."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ..errors import InputError
+from .noise import neighbours_for
 from .open3d_loader import open3d
+from .orient import flipped, propagate
+from .sensors import towards
 
-Normals = NDArray[np.float64]
+Array = NDArray[np.float64]
+Say = Callable[[str], None]
 
-MAX_INVALID = 0.1  # share of points without a valid normal that are dropped; more is an error
-ORIENT_POINTS = 30_000  # orientation is propagated over this many; the others take their neighbour's side
+MISSING = 0.9  # share of points without a valid normal from which the others are not believed either
+MIXED, RANDOM = 0.01, 0.35  # share of flipped signs from which they are mended; from which they mean nothing
+AXIS = 0.7  # median |cosine| to the local plane's normal below which given normals are not believed
 
 
-def unit_normals(normals: Normals, where: object) -> tuple[Normals, NDArray[np.bool_]]:
-    """Normals scaled to length 1, and which of them are valid (finite, not zero).
-
-    Raises
-    ------
-    InputError : more than a tenth are not
-    """
+def unit_normals(normals: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Normals scaled to length 1, and which of them are valid (finite, not zero)."""
     with np.errstate(invalid="ignore", over="ignore"):
         length = np.linalg.norm(normals, axis=1)
     valid = np.isfinite(length) & (length > 1e-12)
-    share = 1 - valid.mean()
-    if share > MAX_INVALID:
-        which = "all normals are" if share == 1 else f"{share:.0%} of the normals are"
-        raise InputError(f"{which} zero or not finite", where=where, hint="try --set ingest.normals=estimate")
-    return np.where(valid[:, None], normals / np.where(valid, length, 1)[:, None], 0), valid
+    return np.where(valid[:, None], np.where(valid[:, None], normals, 0) / np.where(valid, length, 1)[:, None], 0), valid
 
 
-def estimate_normals(points: NDArray[np.float64], neighbours: int) -> Normals:
-    """Normals from local planes (Hoppe et al. 1992), oriented consistently, outward at the top.
-
-    Planes are fitted to the ``neighbours`` nearest points. Signs are propagated along a minimum spanning
-    tree of a subsample; every other point takes the sign that agrees with its nearest one there. The whole
-    is then turned so that the normals at the highest points look up, which is outward for a closed shape
-    and towards the sky for terrain.
-
-    points : (n, 3) -> (n, 3) unit
-    """
+def plane_normals(points: Array, neighbours: int) -> Array:
+    """Unit normals, of either sign, of the planes through the ``neighbours`` nearest points (Hoppe et al. 1992)."""
     o3d = open3d()
     cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
     cloud.estimate_normals(o3d.geometry.KDTreeSearchParamKNN(min(neighbours, len(points))))
-    normals = np.array(cloud.normals)
-    some = np.arange(len(points))
-    if len(points) > ORIENT_POINTS:
-        some = np.sort(np.random.default_rng(0).choice(len(points), ORIENT_POINTS, replace=False))
-    part = cloud.select_by_index(some.tolist())
-    try:
-        part.orient_normals_consistent_tangent_plane(min(12, len(some) - 1))
-        oriented = np.array(part.normals)
-    except RuntimeError:  # no tetrahedra: the points lie in one plane, and any common side will do
-        oriented = normals[some] * np.sign(normals[some] @ normals[some[0]] + 1e-30)[:, None]
-    _, nearest = cKDTree(points[some]).query(points)
-    agree = (normals * oriented[nearest]).sum(1)
-    normals *= np.where(agree < 0, -1, 1)[:, None]
-    # Hoppe's rule, over the highest thousandth rather than one point
-    top = np.argsort(points[:, 2])[-max(10, len(points) // 1000) :]
-    if normals[top, 2].sum() < 0:
-        normals = -normals
-    return normals
+    return np.array(cloud.normals)
 
 
-def noise_and_spacing(points: NDArray[np.float64], sample: int = 5000) -> tuple[float, float]:
-    """Noise and spacing of a cloud, (n, 3) in any unit.
+def make_normals(
+    points: Array, given: Array | None, sensors: Array | None, sensor: NDArray[np.integer] | None,
+    noise: float, spacing: float, neighbours: int | None, say: Say,
+) -> tuple[Array, dict[str, Any]]:  # fmt: skip
+    """Unit normals on consistent sides for every point, whatever the file had.
+
+    Parameters
+    ----------
+    points : (n, 3), in any unit that ``noise`` and ``spacing`` share
+    given : (n, 3), not necessarily unit, valid or consistent; None if there are none
+    sensors, sensor : positions of the scanner (k, 3), and which of them saw each point (n,), -1 for unknown; or None
+    neighbours : of the local planes; None: by the noise
+    say : gets a line about each thing that was done
 
     Returns
     -------
-    noise : estimated standard deviation across the surface: the median residual of quadric fits to the
-        neighbourhoods of up to ``sample`` points (a plane would take curvature for noise). Neighbourhoods
-        grow until they are much wider than the noise, which else fills them and is underestimated
-    spacing : median distance to the nearest other point
+    normals : (n, 3)
+    facts : origin, and what was found: shares of missing and flipped ones, how they were oriented, confidence
     """
-    rng = np.random.default_rng(0)
-    tree = cKDTree(points)
-    index = rng.choice(len(points), min(sample, len(points)), replace=False)
-    spacing = float(np.median(tree.query(points[index], 2)[0][:, 1]))
-    sigma = 0.0
-    for neighbours in (24, 48, 96, 192):
-        if neighbours >= len(points):
-            break
-        distance, near = tree.query(points[index], neighbours + 1)
-        sigma = _quadric_residual(points[near], distance[:, -1:])
-        if sigma < 0.2 * np.median(distance[:, -1]):
-            break
-    return sigma, spacing
+    facts: dict[str, Any] = {}
+    count = neighbours or neighbours_for(points, noise, 16)
+    if given is not None:
+        normals, valid = unit_normals(given)
+        facts["missing"] = float(1 - valid.mean())
+        if facts["missing"] <= MISSING:
+            mended = _mend(points, normals, valid, count, noise, facts, say)
+            if mended is not None:
+                return mended, facts
+        elif facts["missing"] == 1:
+            say("all normals in it are zero or not finite: ignored")
+        else:
+            say(f"{facts['missing']:.0%} of its normals are zero or not finite: all are ignored")
+    normals = plane_normals(points, count)
+    facts |= {"origin": "estimated", "neighbours": count}
+    if sensors is not None and sensor is not None:
+        facts |= {"oriented": "towards the scanner", "confidence": _clearness(points, normals, sensors, sensor)}
+        known = sensor >= 0
+        if not known.all():
+            normals, _ = propagate(points, normals, spacing)
+        normals = towards(points, normals, sensors, sensor)
+        where = "position" if len(sensors) == 1 else f"{len(sensors)} positions"
+        say(f"normals estimated from {count} neighbours, turned towards the scanner's {where}")
+    else:
+        normals, confidence = propagate(points, normals, spacing)
+        facts |= {"oriented": "by propagation", "confidence": confidence}
+        say(f"normals estimated from {count} neighbours, oriented consistently (confidence {confidence:.1%})")
+        if confidence < 0.97:
+            say("their sides are uncertain; --viewpoint X,Y,Z (where the scanner stood) settles them")
+    return normals, facts
 
 
-def _quadric_residual(neighbourhoods: NDArray[np.float64], size: NDArray[np.float64]) -> float:
-    """Median over (n, k, 3) neighbourhoods of the standard deviation from their best quadric."""
-    local = neighbourhoods - neighbourhoods.mean(1, keepdims=True)
-    _, axes = np.linalg.eigh(np.einsum("nki,nkj->nij", local, local))
-    w, v, u = np.moveaxis(np.einsum("nki,nij->nkj", local, axes), -1, 0)  # ascending: w is across the surface
-    size = np.maximum(size, 1e-300)
-    u, v = u / size, v / size
-    design = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], -1)
-    # the normal equations, damped by a hair for collinear neighbourhoods
-    normal = np.einsum("nki,nkj->nij", design, design) + 1e-9 * np.eye(6)
-    fit = np.linalg.solve(normal, np.einsum("nki,nk->ni", design, w)[..., None])[..., 0]
-    residual = w - np.einsum("nki,ni->nk", design, fit)
-    return float(np.median(np.sqrt((residual**2).sum(1) / (residual.shape[1] - 6))))
+def _mend(
+    points: Array, normals: Array, valid: NDArray[np.bool_], count: int, noise: float, facts: dict[str, Any], say: Say
+) -> Array | None:
+    """Given normals with the missing ones filled in and flipped ones turned; None if they are not to be believed."""
+    some = np.random.default_rng(0).choice(len(points), min(len(points), 20_000), replace=False)
+    some = some[valid[some]]
+    planes = plane_normals(points, count)
+    facts["agreement"] = float(np.median(np.abs((planes[some] * normals[some]).sum(1))))
+    if facts["agreement"] < AXIS:
+        say(f"its normals do not fit its points (median cosine {facts['agreement']:.2f}): ignored")
+        return None
+    if not valid.all():
+        nearest = cKDTree(points[valid]).query(points[~valid])[1]
+        side = (planes[~valid] * normals[valid][nearest]).sum(1)
+        normals = normals.copy()
+        normals[~valid] = np.where(side[:, None] < 0, -planes[~valid], planes[~valid])
+        say(f"{(~valid).sum():,} of its normals are zero or not finite: estimated, on their neighbours' side")
+    facts |= {"origin": "given", "flipped": 0.0}
+    wrong = flipped(points, normals)
+    if wrong.mean() > RANDOM:
+        say(f"the signs of its normals are mixed ({wrong.mean():.0%} against their neighbours): oriented anew")
+        return None
+    if wrong.mean() > MIXED:
+        facts["flipped"] = float(wrong.mean())
+        for _ in range(5):
+            normals = np.where(wrong[:, None], -normals, normals)
+            wrong = flipped(points, normals)
+            if not wrong.any():
+                break
+        say(f"{facts['flipped']:.1%} of its normals looked the other way than their neighbours: turned")
+    return normals
+
+
+def _clearness(points: Array, normals: Array, sensors: Array, sensor: NDArray[np.integer]) -> float:
+    """Share of points that were not seen so nearly edge-on that the side of a noisy normal is open."""
+    ray = sensors[np.maximum(sensor, 0)] - points
+    cosine = np.abs((normals * ray).sum(1)) / np.maximum(np.linalg.norm(ray, axis=1), 1e-300)
+    return float(((cosine > 0.1) & (sensor >= 0)).mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +22,11 @@ class PointCloud:
     normals : (n, 3) float64 or None; not necessarily unit
     colours : (n, 3) uint8 or None
     faces : (m, 3) int64 or None; when given, the file is a mesh and points are its vertices
+    intensity : (n,) float32 or None, in the file's own scale
+    sensors : (k, 3) float64 or None: where the scanner stood
+    sensor : (n,) int32 or None: which of the sensors saw each point, -1 for unknown
+    depth_axis : 0, 1 or 2 of a depth frame, whose values along this axis are steps of a sensor; None else
+    sure : whether the sensors are known, or only stand in a header that often names (0, 0, 0)
     notes : facts found while reading, for the user
     """
 
@@ -28,6 +34,11 @@ class PointCloud:
     normals: NDArray[np.float64] | None = None
     colours: NDArray[np.uint8] | None = None
     faces: NDArray[np.int64] | None = None
+    intensity: NDArray[np.float32] | None = None
+    sensors: NDArray[np.float64] | None = None
+    sensor: NDArray[np.int32] | None = None
+    depth_axis: int | None = None
+    sure: bool = True
     notes: tuple[str, ...] = field(default_factory=tuple)
 
     def take(self, index: NDArray[Any]) -> PointCloud:
@@ -37,8 +48,47 @@ class PointCloud:
             points=self.points[index],
             normals=None if self.normals is None else self.normals[index],
             colours=None if self.colours is None else self.colours[index],
+            intensity=None if self.intensity is None else self.intensity[index],
+            sensor=None if self.sensor is None else self.sensor[index],
             faces=None,
         )
+
+    def seen_from(self, position: NDArray[np.float64], sure: bool = True) -> PointCloud:
+        """The cloud with every point seen from one ``position`` (3,)."""
+        sensor = np.zeros(len(self.points), np.int32)
+        return replace(self, sensors=np.asarray(position, np.float64).reshape(1, 3), sensor=sensor, sure=sure)
+
+
+def merge(clouds: Sequence[PointCloud]) -> PointCloud:
+    """Registered scans as one. What one of them lacks is NaN (normals), unknown (sensor), or dropped for all (colours,
+    intensity), with a note."""
+    if len(clouds) == 1:
+        return clouds[0]
+    notes = [n for c in clouds for n in c.notes]
+    normals = None
+    if any(c.normals is not None for c in clouds):
+        normals = np.concatenate([np.full_like(c.points, np.nan) if c.normals is None else c.normals for c in clouds])
+    kept: dict[str, Any] = {}
+    for name in ("colours", "intensity"):
+        values = [getattr(c, name) for c in clouds]
+        if all(v is not None for v in values):
+            kept[name] = np.concatenate(values)
+        elif any(v is not None for v in values):
+            notes.append(f"only some of the scans have {name}: left out")
+    sensors: list[NDArray[np.float64]] = []
+    sensor: list[NDArray[Any]] = []
+    for c in clouds:
+        if c.sensors is not None and c.sensor is not None and c.sure:
+            sensor.append(np.where(c.sensor >= 0, c.sensor + sum(map(len, sensors)), -1))
+            sensors.append(c.sensors)
+        else:
+            sensor.append(np.full(len(c.points), -1))
+    points = np.concatenate([c.points for c in clouds])
+    positions = np.concatenate(sensors) if sensors else None
+    of_point = np.concatenate(sensor).astype(np.int32) if sensors else None
+    axes = {c.depth_axis for c in clouds}
+    axis = axes.pop() if len(axes) == 1 else None
+    return PointCloud(points, normals, sensors=positions, sensor=of_point, depth_axis=axis, notes=tuple(notes), **kept)
 
 
 def clean(cloud: PointCloud, where: object) -> tuple[PointCloud, dict[str, int]]:
@@ -59,9 +109,9 @@ def clean(cloud: PointCloud, where: object) -> tuple[PointCloud, dict[str, int]]
     if len(finite) and not finite.any():
         raise InputError("every point has a NaN or infinite coordinate", where=where)
     cloud = cloud.take(finite)
-    _, first = np.unique(cloud.points, axis=0, return_index=True) if len(cloud.points) else (None, np.empty(0, int))
+    first = _first_of_equals(cloud.points)
     counts["duplicates"] = len(cloud.points) - len(first)
-    cloud = cloud.take(np.sort(first))
+    cloud = cloud.take(first)
     n = len(cloud.points)
     if counts["read"] and n == 1 and counts["duplicates"]:
         raise InputError(f"all {counts['read']} points are equal", where=where)
@@ -79,6 +129,15 @@ def clean(cloud: PointCloud, where: object) -> tuple[PointCloud, dict[str, int]]
     if spread[1] < max(1e-7, 4 * resolution) * max(spread[0], 1e-300):
         raise InputError("all points lie on one line", where=where)
     return cloud, counts
+
+
+def _first_of_equals(points: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Where each different point occurs first, in order. (n, 3) -> (m,)"""
+    order = np.lexsort(points.T)
+    same = (points[order[1:]] == points[order[:-1]]).all(1)
+    new = np.concatenate([[True], ~same]) if len(points) else np.empty(0, bool)
+    # lexsort is stable: the first of a group of equals is the one that came first
+    return np.sort(order[new])
 
 
 def subsample(cloud: PointCloud, count: int, seed: int) -> PointCloud:
@@ -129,4 +188,4 @@ def sample_mesh(cloud: PointCloud, count: int, seed: int, where: object) -> Poin
         colours = cloud.colours[cKDTree(np.where(finite[:, None], cloud.points - offset, np.inf)[finite]).query(points)[1]]
     normals = mesh.face_normals[face]
     notes = (*cloud.notes, f"a mesh of {len(cloud.faces):,} faces: {len(points):,} points sampled from it")
-    return PointCloud(np.asarray(points) + offset, np.asarray(normals), colours, None, notes)
+    return PointCloud(np.asarray(points) + offset, np.asarray(normals), colours, notes=notes)

@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .pointcloud import PointCloud, random_rows
+from .survey import read_e57, read_las
+
+# names of a scalar per vertex that PLY and PCD files use for the strength of the echo
+INTENSITY = ("intensity", "scalar_Intensity", "scalar_intensity", "reflectance", "scalar_Reflectance")
 
 Pick = Callable[[int], NDArray[np.int64] | None]  # points in a file -> the rows to keep, None for all of them
 
@@ -39,7 +43,7 @@ def read_cloud(path: Path, most: int | None = None, seed: int = 0) -> PointCloud
     try:
         if path.stat().st_size == 0:
             raise InputError("the file is empty", where=path)
-        cloud = _in_part(path, most, seed) if most is not None and path.suffix.lower() in (".ply", ".npy") else reader(path)
+        cloud = reader(path) if most is None or reader not in IN_PART else _in_part(path, most, seed)
     except InputError:
         raise
     except PermissionError:
@@ -48,11 +52,18 @@ def read_cloud(path: Path, most: int | None = None, seed: int = 0) -> PointCloud
         raise InputError("it does not fit in memory", where=path) from None
     # Parsers of damaged files fail in their own ways; whatever they raise is about this file.
     except Exception as e:
-        reason = str(e) or type(e).__name__
-        raise InputError(f"damaged, or not a {path.suffix[1:].upper()} file ({reason[:160]})", where=path) from None
+        raise InputError(f"damaged, or not a {path.suffix[1:].upper()} file ({_reason(e)})", where=path) from None
     if not len(cloud.points):
         raise InputError("there are no points in it", where=path)
     return cloud
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what a parser said, short."""
+    text = str(error).split("****")[0].strip() or type(error).__name__
+    if "allow_pickle" in text:  # numpy's advice to those who read objects: we do not
+        return "no array in it"
+    return " ".join(text.splitlines()[0].split())[:120]
 
 
 def _in_part(path: Path, most: int, seed: int) -> PointCloud:
@@ -63,7 +74,7 @@ def _in_part(path: Path, most: int, seed: int) -> PointCloud:
         total = count
         return random_rows(count, most, seed) if count > most else None
 
-    cloud = (_read_ply if path.suffix.lower() == ".ply" else _read_npy)(path, pick)
+    cloud = IN_PART[READERS[path.suffix.lower()]](path, pick)
     if total > most and cloud.faces is None:
         note = f"{total:,} points: a random {most:,} of them are read (ingest.max_points)"
         cloud = replace(cloud, notes=(*cloud.notes, note))
@@ -119,7 +130,11 @@ def _read_ply(path: Path, pick: Pick = lambda count: None) -> PointCloud:
         triangles += [strip_triangles(np.asarray(strip)) for strip in strips[name]]
         notes.append("triangle strips unrolled")
     faces_array = np.concatenate(triangles) if triangles else None
-    return PointCloud(points, normals, colours, _checked(faces_array, len(points), path), tuple(notes))
+    scalars = [n for n in INTENSITY if n in names and vertex.dtype[n].kind != "O"]
+    intensity = np.asarray(vertex[scalars[0]], np.float32) if scalars else None
+    return PointCloud(
+        points, normals, colours, _checked(faces_array, len(points), path), intensity, notes=tuple(notes)
+    )  # fmt: skip
 
 
 def _rows(table: NDArray[Any], rows: NDArray[np.int64], block: int = 1 << 20) -> NDArray[Any]:
@@ -201,11 +216,22 @@ def _read_pcd(path: Path) -> PointCloud:
         raise InputError(f"the PCD file is truncated: {found:,} of {expected:,} points could be read", where=path)
     arrays = {name: cloud.point[name].numpy() for name in cloud.point}
     colours = arrays.get("colors")
-    return PointCloud(
+    scalars = [n for n in INTENSITY if n in arrays]
+    read = PointCloud(
         arrays["positions"].astype(np.float64),
         arrays["normals"].astype(np.float64) if "normals" in arrays else None,
         None if colours is None else to_uint8(colours, colours.dtype.kind in "iu"),
+        intensity=arrays[scalars[0]].reshape(-1).astype(np.float32) if scalars else None,
     )
+    try:
+        position = np.array([float(v) for v in fields.get("VIEWPOINT", [])[:3]])
+        organised = int(fields.get("HEIGHT", ["1"])[0]) > 1
+    except ValueError:
+        return read
+    # Rows and columns mean one depth frame, and then the header's position is where the camera was.
+    if organised:
+        read = replace(read, depth_axis=2)
+    return read.seen_from(position, sure=organised) if len(position) == 3 and np.isfinite(position).all() else read
 
 
 # ---- Text -----------------------------------------------------------------------------------------------
@@ -261,6 +287,7 @@ def from_table(table: NDArray[Any], where: object) -> PointCloud:
     points, rest = table[:, :3], table[:, 3:]
     if rest.shape[1] in (4, 5):
         rest = rest[:, 1:4]  # x y z intensity r g b [a]
+    intensity = table[:, 3].astype(np.float32) if table.shape[1] in (4, 7, 8) else None
     triples = [rest[:, i : i + 3] for i in range(0, rest.shape[1] - 2, 3)]
     normals = colours = None
     for triple in triples:
@@ -268,7 +295,7 @@ def from_table(table: NDArray[Any], where: object) -> PointCloud:
             normals = triple
         elif colours is None:
             colours = to_uint8(triple, integer=bool((triple == np.rint(triple)).all()))
-    return PointCloud(points, normals, colours)
+    return PointCloud(points, normals, colours, intensity=intensity)
 
 
 def _looks_like_normals(triple: NDArray[np.float64]) -> bool:
@@ -311,8 +338,14 @@ def _read_npz(path: Path) -> PointCloud:
             value = value[:, :3]
             extra[wanted] = to_uint8(value, value.dtype.kind in "iu") if wanted == "colours" else value.astype(float)
     faces = next((arrays[names[n]] for n in ("faces", "triangles") if n in names), None)
-    faces = None if faces is None else triangulate(faces)
-    return PointCloud(cloud.points, extra["normals"], extra["colours"], _checked(faces, len(cloud.points), path))
+    faces = _checked(None if faces is None else triangulate(faces), len(cloud.points), path)
+    intensity = arrays.get(names.get("intensity", ""))
+    if intensity is not None and intensity.shape != (len(cloud.points),):
+        raise InputError(f"intensity has shape {intensity.shape}, not ({len(cloud.points)},)", where=path)
+    return PointCloud(
+        cloud.points, extra["normals"], extra["colours"], faces,
+        None if intensity is None else intensity.astype(np.float32),
+    )  # fmt: skip
 
 
 # ---- Meshes -----------------------------------------------------------------------------------------------
@@ -367,4 +400,11 @@ READERS: dict[str, Callable[[Path], PointCloud]] = {
     ".glb": _read_mesh,
     ".npz": _read_npz,
     ".npy": _read_npy,
+    ".las": read_las,
+    ".laz": read_las,
+    ".e57": read_e57,
 }
+# those that can leave out rows while they read
+IN_PART: dict[Callable[[Path], PointCloud], Callable[[Path, Pick], PointCloud]] = {
+    _read_ply: _read_ply, _read_npy: _read_npy, read_las: read_las, read_e57: read_e57,
+}  # fmt: skip

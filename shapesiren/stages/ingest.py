@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +13,30 @@ from ..config import Tree, to_toml
 from ..errors import InputError
 from ..tasks.base import Signal
 from .stage import Context, execute, refuse_to_replace
-from .store import digest_file
+from .store import digest_data, digest_file
 
 HEADER = "header.json"  # of the signal, inside the npz as a byte array, so that one file is the whole signal
 
 
-def ingest(context: Context, source: Path) -> Tree:
-    """Read ``source`` and write the task's cache file.
+def ingest(context: Context, sources: Sequence[Path]) -> Tree:
+    """Read the ``sources``, which together are one input, and write the task's cache file.
 
     Raises
     ------
     InputError : the source cannot be used, or the run belongs to another input
     """
     run, task = context.run, context.task
-    if source.is_dir():
-        raise InputError("this is a folder", where=source, hint="name a file in it")
-    if not source.exists():
-        raise InputError("no such file", where=source)
-    try:
-        digest = digest_file(source)
-    except OSError as e:
-        raise InputError(f"cannot read it ({e.strerror})", where=source) from None
+    digests = []
+    for source in sources:
+        if source.is_dir():
+            raise InputError("this is a folder", where=source, hint="name a file in it")
+        if not source.exists():
+            raise InputError("no such file", where=source)
+        try:
+            digests.append(digest_file(source))
+        except OSError as e:
+            raise InputError(f"cannot read it ({e.strerror})", where=source) from None
+    digest = digests[0] if len(digests) == 1 else digest_data(digests)
     held = run.manifest.get("source")
     if held and held["sha256"] != digest and not context.force:
         raise InputError(
@@ -41,11 +45,16 @@ def ingest(context: Context, source: Path) -> Tree:
         )  # fmt: skip
 
     def body() -> Tree:
-        signal = task.ingest(source, context.config, context.say)
+        signal = task.ingest(sources[0] if len(sources) == 1 else sources, context.config, context.say)
         run.write(task.cache, pack(signal))
         run.manifest |= {
             "task": task.name,
-            "source": {"name": source.name, "path": str(source), "sha256": digest, "bytes": source.stat().st_size},
+            "source": {
+                "name": " ".join(s.name for s in sources),
+                "paths": [str(s) for s in sources],
+                "sha256": digest,
+                "bytes": sum(s.stat().st_size for s in sources),
+            },
         }
         run.write("config.toml", to_toml(context.config).encode())
         return signal.info

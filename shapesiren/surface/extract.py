@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,18 @@ from scipy.spatial import cKDTree
 from ..errors import RunError
 from ..field import Field
 from .band import Band, Grid, narrow_band
+from .cleanup import carry, clean_up
+from .dual import dual_contouring
 from .marching import sparse_marching_cubes
 from .mesh import TriangleMesh
+from .post import decimate, decimate_to_error, farthest, smooth
 from .refine import newton_refine
 from .verify import verify
 
 SLOPE_MARGIN = 1.25  # on the largest gradient seen
 LOCAL_MARGIN = 1.05
 SLOPE_CAP = 4.0  # a distance field's slope is 1; far more means that the fit failed, and costs memory cubed
+RESOLUTIONS = (256, 512)  # least and most that is chosen unasked
 MAX_LEAVES_PER_AREA = 40  # leaves per squared grid side: a fitted surface has 1 to 8
 
 
@@ -40,6 +45,15 @@ def local_slope(field: Field, points: NDArray[np.float64], seed: int = 0, sample
     some = points[np.random.default_rng(seed).integers(0, len(points), samples)]
     _, g = field.box_values_and_gradients(some)
     return float(max(1.0, np.quantile(np.linalg.norm(g, axis=1), 0.999)) * LOCAL_MARGIN)
+
+
+def resolution_of(field: Field, settings: Any) -> int:
+    """The resolution asked for, else cells of two point spacings: finer ones would show the fit, not the scan."""
+    if settings.resolution is not None:
+        return int(settings.resolution)
+    low, high = (np.array(field.header["bounds"][k]) for k in ("low", "high"))
+    cells = float((high - low).max()) / (2 * max(field.header["spacing"], 1e-9))
+    return int(np.clip(32 * round(cells / 32), *RESOLUTIONS))
 
 
 def grid_of(field: Field, resolution: int, margin: float) -> Grid:
@@ -76,77 +90,75 @@ def extract(
     RunError : the field has no zero level set inside the grid, or so much of it that the fit has failed
     """
     begun = time.perf_counter()
-    band = band_of(field, settings.resolution, settings.margin)
+    scale = field.frame.scale
+    resolution = resolution_of(field, settings)
+    band = band_of(field, resolution, settings.margin)
     grid = band.grid
-    vertices, faces = sparse_marching_cubes(band)
-    if not len(faces):
+    if not _crosses_zero(band):
         raise RunError("the field has no zero level set here", where="mesh", hint="fit longer, or look at the loss")
-    box, normals, residual, refinements = newton_refine(
-        field.box_values_and_gradients, grid.positions(vertices), grid.step, settings.refine
-    )
-    mesh = TriangleMesh(box, faces, normals)
+    if settings.sharp:
+        box, faces, normals, refinements = dual_contouring(band, field.box_values_and_gradients)
+        residual = np.abs(field.box_values(box))
+    else:
+        vertices, faces = sparse_marching_cubes(band)
+        box, normals, residual, refinements = newton_refine(
+            field.box_values_and_gradients, grid.positions(vertices), grid.step, settings.refine
+        )
+    at_boundary = _at_boundary(box, grid)
     facts: dict[str, Any] = {
-        "resolution": settings.resolution,
-        "cell": grid.step * field.frame.scale,
+        "resolution": resolution,
+        "method": "dual contouring" if settings.sharp else "marching cubes",
+        "cell": grid.step * scale,
         "evaluations": band.evaluations,
         "refinements": refinements,
-        "residual": float(residual.mean()) * field.frame.scale,
+        "residual": float(residual.mean()) * scale,
     }
-
-    # ---- Clean up ----------------------------------------------------------------------------------
     points = arrays["points"].astype(np.float64)
     tree = cKDTree(points)
-    trim = settings.trim == "on" or (settings.trim == "auto" and bool(field.header["open"]))
-    if trim:
-        reach = settings.trim_distance * field.header["spacing"] if settings.trim_distance else field.header["support"]
-        near = tree.query(mesh.vertices, distance_upper_bound=reach)[0] <= reach
-        keep = near[mesh.faces].all(1)
-        if not keep.any():
-            raise RunError("trimming leaves nothing of the surface", where="mesh", hint="--set mesh.trim=off")
-        areas = mesh.face_areas()
-        facts["trimmed"] = {"distance": reach * field.frame.scale, "area_share": float(areas[~keep].sum() / areas.sum())}
-        mesh = mesh.keep_faces(keep)
-        say(f"open scan: trimmed what lies farther than {reach * field.frame.scale:.4g} from any point "
-            f"({facts['trimmed']['area_share']:.1%} of the area; --set mesh.trim=off keeps it)")  # fmt: skip
-    mesh, dropped = drop_small_components(mesh, settings.min_component)
-    facts["dropped_components"] = dropped
-    if dropped:
-        say(f"dropped {dropped} components below {settings.min_component:.2%} of the area")
-    if settings.colours and "colours" in arrays:
-        mesh = TriangleMesh(mesh.vertices, mesh.faces, mesh.normals, blend_colours(mesh.vertices, tree, arrays["colours"]))
+    mesh = clean_up(TriangleMesh(box, faces, normals), field, points, tree, settings, facts, say)
+    mesh = _after(mesh, field, settings, facts, say)
+    if settings.colours and ("colours" in arrays or "intensity" in arrays):
+        mesh = carry(mesh, tree, arrays.get("colours"), arrays.get("intensity"))
 
     # ---- Verify ------------------------------------------------------------------------------------
-    mesh = TriangleMesh(field.frame.to_user(mesh.vertices), mesh.faces, mesh.normals, mesh.colours)
+    mesh = replace(mesh, vertices=field.frame.to_user(mesh.vertices))
     checked = verify(mesh)
     facts["verification"] = checked.facts()
-    facts["input_distance"] = input_distances(field.frame.to_box(mesh.vertices), mesh.faces, points, field.frame.scale)
-    facts["touches_boundary"] = bool(checked.boundary_edges) and _at_boundary(vertices, grid)
+    facts["input_distance"] = input_distances(field.frame.to_box(mesh.vertices), mesh.faces, points, scale)
+    facts["touches_boundary"] = bool(checked.boundary_edges) and at_boundary
     facts["seconds"] = time.perf_counter() - begun
     return mesh, facts
 
 
+def _after(mesh: TriangleMesh, field: Field, settings: Any, facts: dict[str, Any], say: Callable[[str], None]) -> TriangleMesh:
+    """Smoothing and decimation, where asked for; how far the result is from the mesh before goes into ``facts``."""
+    if not (settings.smooth or settings.faces or settings.max_error):
+        return mesh
+    vertices, faces = mesh.vertices, mesh.faces
+    scale = field.frame.scale
+    if settings.smooth:
+        vertices = smooth(vertices, faces, settings.smooth)
+    if settings.max_error:
+        vertices, faces = decimate_to_error(vertices, faces, settings.max_error / scale)
+    if settings.faces:
+        vertices, faces = decimate(vertices, faces, settings.faces)
+    moved = farthest(mesh.vertices, vertices, faces) * scale
+    facts["post"] = {"faces_before": len(mesh.faces), "farthest": moved}
+    say(f"{len(mesh.faces):,} -> {len(faces):,} faces; no vertex of the full mesh is farther than {moved:.3g} from this one")
+    _, gradient = field.box_values_and_gradients(vertices)
+    length = np.maximum(np.linalg.norm(gradient, axis=1, keepdims=True), 1e-12)
+    return TriangleMesh(vertices, faces, (gradient / length).astype(np.float32))
+
+
+def _crosses_zero(band: Band) -> bool:
+    f = band.values[~np.isnan(band.values)]
+    return bool(len(f) and f.min() < 0 < f.max())
+
+
 def _at_boundary(vertices: NDArray[np.float64], grid: Grid) -> bool:
-    return bool(((vertices < 0.01) | (vertices > np.array(grid.cells) - 0.01)).any())
-
-
-def drop_small_components(mesh: TriangleMesh, share: float) -> tuple[TriangleMesh, int]:
-    """Without the components whose area is below ``share`` of the whole; and how many those were."""
-    count, label = mesh.face_components()
-    if count < 2 or share <= 0:
-        return mesh, 0
-    areas = np.bincount(label, mesh.face_areas(), count)
-    small = areas < share * areas.sum()
-    return (mesh.keep_faces(~small[label]), int(small.sum())) if small.any() else (mesh, 0)
-
-
-def blend_colours(
-    vertices: NDArray[np.float64], tree: cKDTree, colours: NDArray[np.uint8], neighbours: int = 4
-) -> NDArray[np.uint8]:
-    """Colour of each vertex: the nearest points', weighted by inverse squared distance. (n, 3) uint8"""
-    distance, near = tree.query(vertices, min(neighbours, tree.n))
-    weight = 1 / np.maximum(distance, 1e-12) ** 2
-    blended = (colours[near] * weight[..., None]).sum(1) / weight.sum(1, keepdims=True)
-    return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+    low, high = grid.positions(np.zeros(3)), grid.positions(np.array(grid.cells))
+    hair = 0.01 * grid.step
+    return bool(((vertices < low + hair) | (vertices > high - hair)).any())
 
 
 def input_distances(

@@ -13,13 +13,14 @@ from scipy.sparse.csgraph import connected_components
 @dataclass(frozen=True)
 class TriangleMesh:
     """vertices : (n, 3) float64; faces : (m, 3) int64, counter-clockwise seen from outside;
-    normals : (n, 3) float32, unit, outward; colours : (n, 3) uint8 or None
+    normals : (n, 3) float32, unit, outward; colours : (n, 3) uint8 or None; intensity : (n,) float32 or None
     """
 
     vertices: NDArray[np.float64]
     faces: NDArray[np.int64]
     normals: NDArray[np.float32]
     colours: NDArray[np.uint8] | None = None
+    intensity: NDArray[np.float32] | None = None
 
     def keep_faces(self, keep: NDArray[np.bool_]) -> TriangleMesh:
         """The mesh of the faces in ``keep`` (m,), without vertices that none of them uses."""
@@ -33,6 +34,7 @@ class TriangleMesh:
             faces=number[faces],
             normals=self.normals[used],
             colours=None if self.colours is None else self.colours[used],
+            intensity=None if self.intensity is None else self.intensity[used],
         )
 
     def face_areas(self) -> NDArray[np.float64]:

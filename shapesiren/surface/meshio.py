@@ -55,7 +55,7 @@ def read_mesh(path: Path) -> TriangleMesh:
     cloud = read_cloud(path)
     if cloud.faces is None or cloud.normals is None:
         raise InputError("not a mesh that shapesiren wrote", where=path, hint="run `shapesiren mesh --force`")
-    return TriangleMesh(cloud.points, cloud.faces, cloud.normals.astype(np.float32), cloud.colours)
+    return TriangleMesh(cloud.points, cloud.faces, cloud.normals.astype(np.float32), cloud.colours, cloud.intensity)
 
 
 def _ply(mesh: TriangleMesh, frame: Frame, double: bool) -> bytes:
@@ -67,6 +67,9 @@ def _ply(mesh: TriangleMesh, frame: Frame, double: bool) -> bytes:
     if mesh.colours is not None:
         fields += [(n, "u1") for n in ("red", "green", "blue")]
         columns += list(mesh.colours.T)
+    if mesh.intensity is not None:
+        fields.append(("intensity", "<f4"))
+        columns.append(mesh.intensity)
     vertex = np.empty(len(mesh.vertices), fields)
     for (name, _), column in zip(fields, columns, strict=True):
         vertex[name] = column

@@ -81,6 +81,16 @@ class Task(ABC):
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
         """Read a file (or take arrays) and return what `fit` needs. Raises InputError."""
 
+    @classmethod
+    def inspect(cls, source: Any, config: Any, say: Say) -> Tree:
+        """Facts of an input, before any work. By default what `ingest` finds."""
+        return cls.ingest(source, config, say).info
+
+    @classmethod
+    def trial(cls) -> Signal | None:
+        """A small signal whose steps cost what those of any cost, to time them; None if there is none."""
+        return None
+
     # ---- fit: torch and numpy alone ------------------------------------------------------------------
     @abstractmethod
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:

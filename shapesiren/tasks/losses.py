@@ -7,13 +7,17 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, huber_loss
 
 
-def on_surface(value: Tensor, tolerance: float = 0.0) -> Tensor:
+def on_surface(value: Tensor, tolerance: Tensor | float = 0.0) -> Tensor:
     """``|f(x)|`` for x on the surface (Sitzmann et al. 2020, eq. 6, second integral). (n,) -> (n,)
 
-    Below ``tolerance`` it is quadratic (Huber 1964, scaled so that the slope beyond is still 1): of points with normal
-    noise the mean is a better guess than the median, and what lies far out still counts no more than its distance.
+    Below ``tolerance``, a number or (n,), it is quadratic (Huber 1964, scaled so that the slope beyond is still 1): of points
+    with normal noise the mean is a better guess than the median, and what lies far out still counts no more than its
+    distance.
     """
-    return huber_loss(value, torch.zeros_like(value), "none", tolerance) / tolerance if tolerance else value.abs()
+    if isinstance(tolerance, float):
+        return huber_loss(value, torch.zeros_like(value), "none", tolerance) / tolerance if tolerance else value.abs()
+    size = value.abs()
+    return torch.where(size < tolerance, value.square() / (2 * tolerance.clamp(min=1e-9)), size - tolerance / 2)
 
 
 def normal(gradient: Tensor, normals: Tensor) -> Tensor:

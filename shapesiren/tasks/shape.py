@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from pydantic import Field as Setting
 from torch import Tensor
@@ -28,7 +29,11 @@ class IngestSettings(Settings):
     samples: int = Setting(200_000, ge=100, description="points drawn from a mesh given as input")
     max_points: int = Setting(2_000_000, ge=100, description="more are subsampled at random")
     normals: Literal["auto", "given", "estimate"] = Setting("auto", description="use the file's, or estimate them")
-    neighbours: int = Setting(20, ge=5, le=200, description="of a point, to estimate its normal")
+    neighbours: int | None = Setting(None, ge=5, le=400, description="of a point, for its normal; by the noise if not given")
+    viewpoint: tuple[float, float, float] | None = Setting(None, description="where the scanner stood, in the file's units")
+    outliers: Literal["remove", "keep"] = Setting("remove", description="points that lie on no surface")
+    steps: Literal["smooth", "keep"] = Setting("smooth", description="of a depth camera's values: smooth within each step")
+    surface: Literal["auto", "closed", "open"] = Setting("auto", description="an open one is trimmed where no point is")
     guide_samples: int = Setting(300_000, ge=0, description="off-surface samples with a distance; 0 for none")
     guide_depth: int | None = Setting(
         None, ge=4, le=10, description="octree depth of the guide's coarse Poisson surface; by the noise if not given"
@@ -62,13 +67,21 @@ class LossSettings(Settings):
 class MeshSettings(Settings):
     """From field to triangles."""
 
-    resolution: int = Setting(256, ge=8, le=8192, description="cells along the longest side")
+    resolution: int | None = Setting(
+        None, ge=8, le=8192, description="cells along the longest side; two point spacings each, 256 to 512, if not given"
+    )
     refine: int = Setting(2, ge=0, le=10, description="Newton steps of each vertex onto the level set")
     margin: float = Setting(0.05, ge=0, le=0.5, description="of the grid round the scan, as a share of its longest side")
     trim: Literal["auto", "on", "off"] = Setting("auto", description="cut off what no point supports; auto: open scans")
-    trim_distance: float | None = Setting(None, gt=0, description="in point spacings; from the data if not given")
+    trim_distance: float | None = Setting(None, gt=0, description="in the scan's units; from the data if not given")
+    fill_holes: float = Setting(0.0, ge=0, description="trimmed holes up to this size, in the scan's units, stay filled")
     min_component: float = Setting(0.001, ge=0, lt=1, description="components below this share of the area are dropped")
-    colours: bool = Setting(True, description="carry the scan's colours to the vertices")
+    largest: int | None = Setting(None, ge=1, description="keep only so many components, the largest")
+    sharp: bool = Setting(False, description="dual contouring: sharp edges stay sharp")
+    faces: int | None = Setting(None, ge=64, description="decimate to about so many faces")
+    max_error: float | None = Setting(None, gt=0, description="decimate as far as this distance allows, in the scan's units")
+    smooth: int = Setting(0, ge=0, le=1000, description="rounds of Taubin smoothing")
+    colours: bool = Setting(True, description="carry the scan's colours and intensity to the vertices")
 
 
 class EvaluateSettings(Settings):
@@ -110,7 +123,7 @@ class ShapeTask(Task):
     """Fit a SIREN to points, normals and guide samples; write its zero level set as a mesh."""
 
     name = "shape"
-    suffixes = (".ply", ".pcd", ".xyz", ".pts", ".txt", ".obj", ".stl", ".off", ".glb", ".npz", ".npy")
+    suffixes = (".ply", ".pcd", ".xyz", ".pts", ".txt", ".obj", ".stl", ".off", ".glb", ".npz", ".npy", ".las", ".laz", ".e57")
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
     presets: ClassVar[Mapping[str, Tree]] = {
@@ -146,7 +159,7 @@ class ShapeTask(Task):
             columns = [c for c in map(tensor, names) if c is not None]
             return torch.cat([c.reshape(len(c), -1) for c in columns], 1) if len(columns) == len(names) else None
 
-        points = table("points", "normals")
+        points = table("points", "normals", *(("deviation",) if "deviation" in signal.arrays else ()))
         assert points is not None
         self.points = points
         self.guide = table("guide_points", "guide_distances", "guide_directions")
@@ -174,8 +187,8 @@ class ShapeTask(Task):
             return term.sum() / (on + off) if weights.mean_over_all else term.mean()
 
         terms = {
-            "on_surface": weights.on_surface * mean(losses.on_surface(f_on, self.tolerance)),
-            "normal": weights.normal * mean(losses.normal(g_on, surface[:, 3:])),
+            "on_surface": weights.on_surface * mean(losses.on_surface(f_on, self.tolerance_of(surface))),
+            "normal": weights.normal * mean(losses.normal(g_on, surface[:, 3:6])),
             "eikonal": weights.eikonal * mean(losses.eikonal(gradient, weights.eikonal_power)),
         }
         if weights.off_surface:
@@ -188,6 +201,12 @@ class ShapeTask(Task):
             if weights.direction and eik:
                 terms["direction"] = weights.direction * mean(trust[:eik] * losses.normal(gradient[on:], direction))
         return terms
+
+    def tolerance_of(self, surface: Tensor) -> Tensor | float:
+        """Of each sample on the surface, or of all: twice the deviation of its position."""
+        if self.loss.noise == "ignore" or surface.shape[1] < 7:
+            return self.tolerance
+        return 2 * surface[:, 6]
 
     def evaluate_batch(self, x: Tensor, rows: int, moment: Moment) -> tuple[Tensor, Tensor]:
         """Values (n,) of ``x`` (n, 3) and gradients (rows, 3) of its leading rows."""
@@ -209,19 +228,34 @@ class ShapeTask(Task):
         return Signal(arrays, header, info)
 
     @classmethod
+    def inspect(cls, source: Any, config: Any, say: Say) -> Tree:
+        from ..signals.preflight import preflight
+
+        return preflight(source, config.ingest, config.seed, say)
+
+    @classmethod
+    def trial(cls) -> Signal:
+        points = np.random.default_rng(0).normal(size=(10_000, 3)).astype(np.float32)
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        zero = np.zeros(len(points), np.float32)
+        half: Arrays = {"points": points / 2, "normals": points, "guide_points": points / 2, "guide_distances": zero}
+        return Signal({**half, "guide_directions": points}, {"frame": {"centre": [0, 0, 0], "scale": 1.0}})
+
+    @classmethod
     def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
         from ..surface.extract import extract
         from ..surface.meshio import write_mesh
 
         mesh, facts = extract(fitted, arrays, config.mesh, say)
-        write_mesh(path, mesh, fitted.frame, config.mesh.resolution)
+        write_mesh(path, mesh, fitted.frame, facts["resolution"])
         return facts
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
+        from ..surface.extract import resolution_of
         from ..surface.meshio import read_mesh, write_mesh
 
-        write_mesh(path, read_mesh(written), fitted.frame, config.mesh.resolution)
+        write_mesh(path, read_mesh(written), fitted.frame, resolution_of(fitted, config.mesh))
 
     @classmethod
     def check_output(cls, path: Path) -> None:
@@ -237,11 +271,15 @@ class ShapeTask(Task):
 
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:
+        if stage == "inspect":
+            from ..signals.preflight import table
+
+            return table(facts)
         if stage == "ingest":
-            colours = ", colours" if facts["colours"] else ""
+            extras = "".join(f", {name}" for name in ("colours", "intensity") if facts[name])
             size = " x ".join(f"{s:.4g}" for s in facts["size"])
             return [
-                f"{facts['points']:,} points, normals {facts['normals']}{colours}, size {size}",
+                f"{facts['points']:,} points, normals {facts['normals']['origin']}{extras}, size {size}",
                 f"spacing {facts['spacing']:.3g}, noise about {facts['noise']:.2g}, "
                 f"{'open' if facts['guide']['open'] else 'closed'}, guide: {facts['guide']['surface']}",
             ]

@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy.spatial import cKDTree
 
 from shapesiren.errors import InputError
 from shapesiren.signals.frame import Frame
-from shapesiren.signals.normals import estimate_normals, noise_and_spacing, unit_normals
 from shapesiren.signals.open3d_loader import ray_scene
 from shapesiren.signals.scanner import Scanner, scan, viewpoints
 from shapesiren.signals.shapes import SHAPES, gradient, tessellate
@@ -38,44 +36,6 @@ def test_frame_is_exact_at_utm():
     np.testing.assert_allclose(frame.to_user(frame.to_box(np.stack([low, high]))), np.stack([low, high]), atol=2e-9)
     assert frame.needs_float64(0.5)
     assert not Frame((0.0, 0.0, 0.0), 1.0).needs_float64(2 / 256)
-
-
-@pytest.mark.parametrize("name", ["torus", "trefoil", "box"])
-def test_estimated_normals(name):
-    cloud = scan(name, Scanner(points=40_000))  # above the subsample that orientation is propagated on
-    normals = estimate_normals(cloud.points, 20)
-    cosine = (normals * cloud.normals).sum(1)
-    assert (cosine > 0.9).mean() > (0.95 if name == "box" else 0.97)  # edges have no normal
-
-
-def test_plane_normals():
-    rng = np.random.default_rng(0)
-    points = np.concatenate([rng.uniform(-1, 1, (500, 2)), np.zeros((500, 1))], 1)
-    normals = estimate_normals(points, 12)
-    assert np.abs(normals[:, 2] - 1).max() < 1e-6
-
-
-def test_unit_normals():
-    n = np.tile([0.0, 0, 2], (100, 1))
-    unit, valid = unit_normals(n, "x")
-    assert valid.all()
-    assert np.abs(np.linalg.norm(unit, axis=1) - 1).max() < 1e-12
-    n[:5] = 0
-    assert unit_normals(n, "x")[1].sum() == 95
-    n[:50] = np.nan
-    with pytest.raises(InputError, match="50% of the normals are zero.*estimate"):
-        unit_normals(n, "x")
-    with pytest.raises(InputError, match="all normals are zero"):
-        unit_normals(np.zeros((20, 3)), "x")
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.005, 0.01])
-def test_noise_is_estimated(noise):
-    cloud = scan("torus", Scanner(points=50_000, noise=noise))
-    side = 2 * (0.6 + 0.22)
-    estimate, spacing = noise_and_spacing(cloud.points)
-    assert abs(estimate - noise * side) < 0.3 * noise * side + 2e-4
-    assert spacing == pytest.approx(np.median(cKDTree(cloud.points).query(cloud.points, 2)[0][:, 1]), rel=0.1)
 
 
 def test_scanner():

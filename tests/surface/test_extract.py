@@ -10,7 +10,7 @@ from shapesiren.signals.frame import Frame
 from shapesiren.signals.readers import read_cloud
 from shapesiren.signals.shapes import SHAPES, gradient
 from shapesiren.surface.band import LEAF, Grid, narrow_band
-from shapesiren.surface.extract import blend_colours, drop_small_components
+from shapesiren.surface.cleanup import carry, drop_phantoms, drop_small_components, keep_largest
 from shapesiren.surface.marching import dense_marching_cubes, sparse_marching_cubes
 from shapesiren.surface.mesh import TriangleMesh
 from shapesiren.surface.meshio import read_mesh, write_mesh
@@ -154,11 +154,27 @@ def test_small_components_go():
     assert len(mesh.vertices) == len(big.vertices)
 
 
-def test_colours_are_blended():
+def test_largest_and_phantoms():
+    big, small = trimesh.creation.icosphere(3), trimesh.creation.icosphere(2, radius=0.3)
+    small.apply_translation([2, 0, 0])
+    both = trimesh.util.concatenate([big, small])
+    mesh = as_mesh(both.vertices, both.faces)
+    kept, dropped = keep_largest(mesh, 1)
+    assert (dropped, len(kept.faces)) == (1, len(big.faces))
+    assert keep_largest(mesh, 2)[1] == 0
+    supported, phantoms = drop_phantoms(mesh, cKDTree(big.vertices), 0.1)
+    assert (phantoms, len(supported.faces)) == (1, len(big.faces))
+    assert drop_phantoms(mesh, cKDTree(both.vertices), 0.1)[1] == 0
+    assert drop_phantoms(mesh, cKDTree(both.vertices + 9), 0.1)[1] == 0  # never all of it
+
+
+def test_colours_and_intensity_are_blended():
     points = np.array([[0.0, 0, 0], [1, 0, 0]])
     colours = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
-    out = blend_colours(np.array([[0.0, 0, 0], [0.5, 0, 0], [1, 0, 0]]), cKDTree(points), colours)
-    np.testing.assert_array_equal(out, [[0, 0, 0], [100, 50, 25], [200, 100, 50]])
+    mesh = TriangleMesh(np.array([[0.0, 0, 0], [0.5, 0, 0], [1, 0, 0]]), np.array([[0, 1, 2]]), np.zeros((3, 3), np.float32))
+    out = carry(mesh, cKDTree(points), colours, np.array([0, 8], np.float32))
+    np.testing.assert_array_equal(out.colours, [[0, 0, 0], [100, 50, 25], [200, 100, 50]])
+    np.testing.assert_allclose(out.intensity, [0, 4, 8], atol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", [".ply", ".obj", ".stl", ".off", ".glb"])

@@ -1,0 +1,118 @@
+"""What the commands share: options that mean the same everywhere, the screen, and how options become settings."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..stages.stage import Context
+
+# ---- Options that mean the same everywhere -------------------------------------------------------------
+OutDir = Annotated[Path | None, typer.Option("--out", help="Run folder (default: runs/<name of the input>).")]
+Preset = Annotated[str | None, typer.Option(help="fast, default, fine or paper.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings, as TOML.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. fit.steps=2000.")]
+FORMATS = "Scan or mesh: PLY PCD XYZ PTS OBJ STL OFF GLB NPZ NPY LAS LAZ E57; several registered scans are one input."
+Viewpoint = Annotated[str | None, typer.Option("--viewpoint", metavar="X,Y,Z", help="Where the scanner stood.")]
+Surface = Annotated[str | None, typer.Option("--surface", help="auto, closed, or open: trimmed where no point is.")]
+Time = Annotated[str | None, typer.Option("--time", help="Fit for this long: 60s, 2m, 1h.")]
+Steps = Annotated[int | None, typer.Option(help="Fit for this many steps.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Force = Annotated[bool, typer.Option("--force", help="Do it again, replacing what is there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
+RunFolder = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run folder (default: the newest in runs/).")]
+
+
+class Screen:
+    """Lines for people go to stderr, results for scripts to stdout."""
+
+    def __init__(self, quiet: bool, as_json: bool) -> None:
+        self.quiet, self.as_json = quiet, as_json
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def stage(self, context: Context, stage: str, facts: dict[str, Any]) -> None:
+        lines = context.task.summary(stage, facts)
+        for i, line in enumerate(lines):
+            self.say(f"{stage + ':' if i == 0 else '':<10}{line}")
+
+    def result(self, data: dict[str, Any]) -> None:
+        if self.as_json:
+            print(json.dumps(data, indent=1))
+
+
+def settings_layers_of(
+    preset: str | None, config: Path | None, assignments: list[str] | None, time: str | None, steps: int | None,
+    seed: int | None,
+) -> list[tuple[str, dict[str, Any]]]:  # fmt: skip
+    from ..config import parse_assignments, read_toml
+    from ..stages.context import settings_layers
+
+    layers = [(str(config), read_toml(config))] if config else []
+    layers += settings_layers(preset, None, None, None, None)
+    if assignments:
+        layers.append(("--set", parse_assignments(assignments)))
+    return layers + settings_layers(None, None, steps, seconds_of(time), seed)
+
+
+def seconds_of(text: str | None) -> float | None:
+    """``90``, ``90s``, ``1.5m``, ``1h`` -> seconds."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([smh]?)", text.strip())
+    if not match or float(match[1]) == 0:
+        raise InputError(f"{text!r} is no time", where="--time", hint="for example 60s, 2m or 1h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def folder_of(sources: list[Path], out: Path | None) -> Path:
+    from ..stages.context import RUNS
+
+    return out or RUNS / sources[0].stem
+
+
+def check_sources(sources: list[Path]) -> None:
+    """Before any folder is made for them."""
+    for source in sources:
+        if source.is_dir():
+            raise InputError("this is a folder", where=source, hint="name a file in it")
+        if not source.exists():
+            raise InputError("no such file", where=source)
+
+
+def scan_layers(viewpoint: str | None, surface: str | None) -> list[tuple[str, dict[str, Any]]]:
+    """What the options about a scan come to, as layers of settings."""
+    layers: list[tuple[str, dict[str, Any]]] = []
+    if viewpoint is not None:
+        try:
+            position = [float(v) for v in viewpoint.replace(",", " ").split()]
+        except ValueError:
+            position = []
+        if len(position) != 3:
+            raise InputError(f"{viewpoint!r} is no position", where="--viewpoint", hint="for example 1.5,0,2")
+        layers.append(("--viewpoint", {"ingest": {"viewpoint": position}}))
+    if surface is not None:
+        layers.append(("--surface", {"ingest": {"surface": surface}}))
+    return layers
+
+
+def open_run(run: Path | None, layers: list[tuple[str, dict[str, Any]]], device: str, screen: Screen, force: bool) -> Context:
+    from ..stages.context import RUNS, run_context
+    from ..stages.store import Run
+
+    opened = Run.open(run) if run is not None else Run.newest(RUNS)
+    if run is None:
+        screen.say(f"run: {opened.folder}")
+    return run_context(opened, layers, device, screen.say, force)

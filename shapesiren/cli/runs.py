@@ -1,0 +1,235 @@
+"""The commands that work on runs: ingest, fit, mesh, evaluate, run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .app import app
+from .common import (
+    FORMATS,
+    ConfigFile,
+    Device,
+    Force,
+    Json,
+    OutDir,
+    Preset,
+    Quiet,
+    RunFolder,
+    Screen,
+    Seed,
+    Set,
+    Steps,
+    Surface,
+    Time,
+    Viewpoint,
+    check_sources,
+    folder_of,
+    open_run,
+    scan_layers,
+    settings_layers_of,
+)
+
+if TYPE_CHECKING:
+    from ..stages.stage import Context
+
+
+def ingest_and_fit(context: Context, sources: list[Path], screen: Screen) -> dict[str, Any]:
+    """Ingest the sources, if there are any, and fit."""
+    from ..fitting.progress import TerminalBar, listener
+    from ..stages.fit import fit as fit_stage
+    from ..stages.ingest import ingest as ingest_stage
+
+    if sources:
+        screen.stage(context, "ingest", ingest_stage(context, sources))
+    progress = listener(screen.quiet)
+    try:
+        facts = fit_stage(context, [progress])
+    finally:
+        if isinstance(progress, TerminalBar):
+            progress.close()
+    screen.stage(context, "fit", facts)
+    return facts
+
+
+@app.command()
+def ingest(
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help=FORMATS)],
+    out: OutDir = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    set_: Set = None,
+    viewpoint: Viewpoint = None,
+    surface: Surface = None,
+    seed: Seed = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Only read a file into a run folder, to be fitted later or on another machine.
+
+    Example: shapesiren ingest scan.ply, then: shapesiren fit runs/scan
+    """
+    from ..stages.context import context_for
+    from ..stages.ingest import ingest as ingest_stage
+    from ..tasks import task_for
+
+    screen = Screen(quiet, as_json)
+    check_sources(sources)
+    layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface)
+    context = context_for(task_for(sources[0]), folder_of(sources, out), layers, "cpu", screen.say, force)
+    with context.run.locked():
+        facts = ingest_stage(context, sources)
+    screen.stage(context, "ingest", facts)
+    screen.say(f"made {context.run.folder}; next: shapesiren fit {context.run.folder}")
+    screen.result({"run": str(context.run.folder), "ingest": facts})
+
+
+@app.command()
+def fit(
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help=f"{FORMATS} Or an ingested run.")],
+    out: OutDir = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    set_: Set = None,
+    viewpoint: Viewpoint = None,
+    surface: Surface = None,
+    time: Time = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Ingest a file and fit a field to it. The same command goes on where it was stopped.
+
+    Example: shapesiren fit scan.ply --preset fine
+    """
+    from ..stages.context import context_for, is_run
+    from ..tasks import task_for
+
+    screen = Screen(quiet, as_json)
+    layers = settings_layers_of(preset, config, set_, time, steps, seed) + scan_layers(viewpoint, surface)
+    ingested = len(sources) == 1 and is_run(sources[0])
+    if ingested:
+        context = open_run(sources[0], layers, device, screen, force)
+    else:
+        check_sources(sources)
+        context = context_for(task_for(sources[0]), folder_of(sources, out), layers, device, screen.say, force)
+    with context.run.locked():
+        facts = ingest_and_fit(context, [] if ingested else sources, screen)
+    screen.say(f"made {context.run.folder}; next: shapesiren {context.task.output} {context.run.folder}")
+    screen.result({"run": str(context.run.folder), "fit": facts})
+
+
+@app.command()
+def mesh(
+    run: RunFolder = None,
+    resolution: Annotated[int | None, typer.Option(help="Cells along the longest side (default: 256 to 512).")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A copy: .ply .obj .stl .glb .off.")] = None,
+    sharp: Annotated[bool | None, typer.Option("--sharp", help="Keep sharp edges sharp (dual contouring).")] = None,
+    faces: Annotated[int | None, typer.Option(help="Decimate to about so many faces.")] = None,
+    max_error: Annotated[float | None, typer.Option(help="Decimate as far as this distance allows.")] = None,
+    fill_holes: Annotated[float | None, typer.Option(help="Leave trimmed holes up to this size filled.")] = None,
+    smooth: Annotated[int | None, typer.Option(help="Rounds of Taubin smoothing.")] = None,
+    largest: Annotated[int | None, typer.Option(help="Keep only so many components.")] = None,
+    trim: Annotated[str | None, typer.Option(help="auto, on, or off: cut off what no point supports.")] = None,
+    set_: Set = None,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Take the mesh from a fitted field, in the scan's own coordinates, and verify it.
+
+    Example: shapesiren mesh runs/scan --resolution 512 -o scan.glb
+    """
+    from ..config import parse_assignments
+    from ..stages.output import export
+    from ..stages.output import output as output_stage
+
+    screen = Screen(quiet, as_json)
+    layers = [("--set", parse_assignments(set_))] if set_ else []
+    given = {"resolution": resolution, "sharp": sharp, "faces": faces, "max_error": max_error, "fill_holes": fill_holes,
+             "smooth": smooth, "largest": largest, "trim": trim}  # fmt: skip
+    layers += [("--" + k.replace("_", "-"), {"mesh": {k: v}}) for k, v in given.items() if v is not None]
+    context = open_run(run, layers, device, screen, force)
+    if output is not None:
+        context.task.check_output(output)
+    with context.run.locked():
+        facts = output_stage(context)
+        if output is not None:
+            export(context, output)
+    screen.stage(context, "mesh", facts)
+    made = [str(context.run.folder / context.task.output_file)] + ([str(output)] if output else [])
+    screen.say(f"made {' and '.join(made)}; next: shapesiren evaluate {context.run.folder}")
+    screen.result({"run": str(context.run.folder), "files": made, "mesh": facts})
+
+
+@app.command()
+def evaluate(
+    run: RunFolder = None,
+    reference: Annotated[Path | None, typer.Option(help="The true surface: a mesh or a cloud.")] = None,
+    set_: Set = None,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure a run's mesh and field against a reference, or against its own input.
+
+    Example: shapesiren evaluate runs/scan --reference truth.ply --json
+    """
+    from ..config import parse_assignments
+    from ..stages.evaluate import evaluate as evaluate_stage
+
+    screen = Screen(quiet, as_json)
+    context = open_run(run, [("--set", parse_assignments(set_))] if set_ else [], device, screen, force)
+    with context.run.locked():
+        facts = evaluate_stage(context, reference)
+    screen.stage(context, "evaluate", facts)
+    screen.result({"run": str(context.run.folder), "evaluate": facts})
+
+
+@app.command("run")
+def run_pipeline(
+    pipeline: Annotated[Path, typer.Argument(help="Settings of all stages, as TOML.")],
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="The input; several registered scans are one.")],
+    reference: Annotated[Path | None, typer.Option(help="The true surface, to evaluate against.")] = None,
+    out: OutDir = None,
+    preset: Preset = None,
+    set_: Set = None,
+    time: Time = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """All stages in one go; what has not changed since the last time is skipped.
+
+    Example: shapesiren run pipelines/scan.toml scan.ply
+    """
+    from ..stages.context import context_for
+    from ..stages.evaluate import evaluate as evaluate_stage
+    from ..stages.output import output as output_stage
+    from ..tasks import TASKS, task_for
+
+    screen = Screen(quiet, as_json)
+    layers = settings_layers_of(preset, pipeline, set_, time, steps, seed)
+    check_sources(sources)
+    named = next((tree["task"] for _, tree in layers if "task" in tree), None)
+    task = TASKS[named] if named in TASKS else task_for(sources[0])
+    context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)
+    with context.run.locked():
+        results = {"fit": ingest_and_fit(context, sources, screen), task.output: output_stage(context)}
+        screen.stage(context, task.output, results[task.output])
+        results["evaluate"] = evaluate_stage(context, reference)
+        screen.stage(context, "evaluate", results["evaluate"])
+    files = sorted(p.name for p in context.run.folder.iterdir() if not p.name.startswith("."))
+    screen.say(f"made {context.run.folder}: {' '.join(files)}")
+    screen.result({"run": str(context.run.folder), **results})

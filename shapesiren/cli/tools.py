@@ -1,0 +1,124 @@
+"""The commands beside runs: inspect, simulate, picture, doctor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import InputError
+from .app import app
+from .common import (
+    FORMATS,
+    ConfigFile,
+    Device,
+    Force,
+    Json,
+    Preset,
+    Quiet,
+    Screen,
+    Seed,
+    Set,
+    Surface,
+    Viewpoint,
+    check_sources,
+    scan_layers,
+    settings_layers_of,
+)
+
+
+@app.command()
+def inspect(
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help=FORMATS)],
+    preset: Preset = None,
+    config: ConfigFile = None,
+    set_: Set = None,
+    viewpoint: Viewpoint = None,
+    surface: Surface = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """What is in a file, before any work: points, spacing, noise, normals, openness, and what they lead to.
+
+    Example: shapesiren inspect scan.ply
+    """
+    from ..config import resolve
+    from ..stages.fit import torch_device
+    from ..stages.inspect import inspect as inspect_stage
+    from ..tasks import task_for
+
+    screen = Screen(False, as_json)
+    check_sources(sources)
+    task = task_for(sources[0])
+    layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface)
+    settings = resolve(task.config_type, task.presets, layers)
+    facts = inspect_stage(task, sources, settings, torch_device(device), screen.say)
+    for line in task.summary("inspect", facts):
+        screen.say(line)
+    screen.result(facts)
+
+
+@app.command()
+def simulate(
+    surface: Annotated[str, typer.Argument(help="A mesh file, or an analytic shape: sphere, torus, box, plate, cylinder, "
+                                                "holed_plate, two_spheres, trefoil.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The scan: .ply .xyz .npy .npz.")],
+    points: Annotated[int, typer.Option(help="Points, outliers included.", min=10)] = 100_000,
+    noise: Annotated[float, typer.Option(help="Standard deviation, as a share of the longest side.", min=0)] = 0.0,
+    normal_noise: Annotated[float, typer.Option(help="Standard deviation added to the unit normals.", min=0)] = 0.0,
+    outliers: Annotated[float, typer.Option(help="Share of points that lie anywhere.", min=0, max=0.99)] = 0.0,
+    views: Annotated[int, typer.Option(help="Scan from this many viewpoints only; 0 sees everything.", min=0)] = 0,
+    normals: Annotated[bool, typer.Option(help="Write normals.")] = True,
+    seed: Annotated[int, typer.Option(help="Seed.", min=0)] = 0,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """A virtual scanner: samples of a surface with noise, outliers and occlusion.
+
+    Example: shapesiren simulate trefoil -o scan.ply --noise 0.0025 --views 3
+    """
+    from ..signals.scanner import Scanner, scan, write_scan
+
+    if output.exists() and not force:
+        raise InputError("the file exists", where=output, hint="--force replaces it")
+    if not output.absolute().parent.is_dir():
+        raise InputError("its folder does not exist", where=output, hint=f"mkdir -p {output.parent}")
+    cloud = scan(surface, Scanner(points, noise, normal_noise, outliers, views, normals, seed))
+    write_scan(output, cloud)
+    Screen(quiet, False).say(f"made {output}: {len(cloud.points):,} points; next: shapesiren fit {output}")
+
+
+@app.command()
+def picture(
+    files: Annotated[list[Path], typer.Argument(help="Meshes and scans, drawn side by side.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture: .png .jpg.")],
+    size: Annotated[int, typer.Option(help="Pixels along each side of a panel.", min=16, max=4096)] = 640,
+    azimuth: Annotated[float, typer.Option(help="Degrees round the vertical.")] = 30.0,
+    elevation: Annotated[float, typer.Option(help="Degrees above the horizon.")] = 20.0,
+    up: Annotated[str, typer.Option(help="The vertical axis: x, y or z.")] = "y",
+) -> None:
+    """Draw meshes and scans without a display (ray casting, no OpenGL).
+
+    Example: shapesiren picture scan.ply runs/scan/mesh.ply -o both.png
+    """
+    from ..report.picture import draw_files
+
+    draw_files(files, output, size, azimuth, elevation, up)
+    print(f"made {output}", file=sys.stderr)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """What this machine has, what is missing, and the command that mends it."""
+    from ..doctor import examine
+
+    facts, lines, healthy = examine()
+    screen = Screen(False, as_json)
+    for line in lines:
+        screen.say(line)
+    screen.result(facts)
+    if not healthy:
+        raise typer.Exit(1)

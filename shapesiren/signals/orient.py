@@ -1,0 +1,131 @@
+"""Signs for normals that have none: propagated, then checked against the surface that they imply."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from .guide import is_flat, poisson_surface
+from .open3d_loader import open3d, ray_scene
+
+Array = NDArray[np.float64]
+
+ORIENT_POINTS = 30_000  # signs are propagated over this many; the others take their neighbour's side
+JITTER = 1e-3  # of the spacing: exactly coplanar points make the triangulation a hundred times slower
+SWEEPS, SETTLED = 6, 2e-4  # looks at the implied surface; share of changed signs that ends them
+DEPTH = 6  # of the octree of that surface
+FINE_POINTS, FINE_SWEEPS, FINE_DEPTH = 150_000, 3, 7  # the same once more, for what the subsample is too coarse for
+OUTWARD = 0.1  # normalised flux of a component from which it is taken as closed
+GAP = 8.0  # spacings between parts that are connected components of their own
+
+
+def propagate(points: Array, normals: Array, spacing: float) -> tuple[Array, float]:
+    """Consistent signs for unit normals (n, 3) of points (n, 3); and the share of them that the check agreed with.
+
+    Along a minimum spanning tree (Hoppe et al. 1992) of a subsample; each connected component outward where it encloses
+    something, else upward; then, in sweeps, each sign is compared with the screened Poisson surface of all of them
+    (after Hou et al. 2022, who also let the directions follow). Every other point takes the sign that agrees with its
+    nearest one in the subsample.
+    """
+    rng = np.random.default_rng(0)
+    some = np.arange(len(points))
+    if len(points) > ORIENT_POINTS:
+        some = np.sort(rng.choice(len(points), ORIENT_POINTS, replace=False))
+    p, n = points[some], normals[some].copy()
+    apart = spacing * (len(points) / len(some)) ** 0.5
+    n = _spanning_tree(p, n, JITTER * apart * rng.normal(size=p.shape))
+    label = _components(p, GAP * apart)
+    n = _outward(p, n, label)
+    first = n
+    if not is_flat(p):
+        for _ in range(SWEEPS):
+            wrong = _against_surface(p, n)
+            n = np.where(wrong[:, None], -n, n)
+            if wrong.mean() < SETTLED:
+                break
+        n = _outward(p, n, label)
+    confidence = float(((first * n).sum(1) > 0).mean())
+    out = _side_of_nearest(points, normals, p, n)
+    if is_flat(p):
+        return out, confidence
+    index = np.arange(len(points))
+    if len(points) > FINE_POINTS:
+        index = np.sort(rng.choice(len(points), FINE_POINTS, replace=False))
+    p, n = points[index], out[index]
+    for _ in range(FINE_SWEEPS):
+        wrong = _against_surface(p, n, FINE_DEPTH)
+        n = np.where(wrong[:, None], -n, n)
+        if wrong.mean() < SETTLED:
+            break
+    return _side_of_nearest(points, out, p, n), confidence
+
+
+def _side_of_nearest(points: Array, normals: Array, known: Array, signed: Array) -> Array:
+    """Normals (n, 3) turned to agree with that of the nearest ``known`` point (m, 3), ``signed`` (m, 3)."""
+    nearest = cKDTree(known).query(points, workers=-1)[1]
+    return np.where((normals * signed[nearest]).sum(1, keepdims=True) < 0, -normals, normals)
+
+
+def _spanning_tree(points: Array, normals: Array, jitter: Array) -> Array:
+    o3d = open3d()
+    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points + jitter))
+    cloud.normals = o3d.utility.Vector3dVector(normals)
+    try:
+        cloud.orient_normals_consistent_tangent_plane(min(12, len(points) - 1))
+    except RuntimeError:  # no tetrahedra: the points lie in one plane, and any common side will do
+        return normals * np.sign(normals @ normals[0] + 1e-30)[:, None]
+    return np.array(cloud.normals)
+
+
+def _components(points: Array, gap: float) -> NDArray[np.int64]:
+    """(n,) the connected component of each point, when those closer than ``gap`` are joined."""
+    count = min(13, len(points))
+    distance, near = cKDTree(points).query(points, count, workers=-1)
+    joined = distance < gap
+    rows = np.repeat(np.arange(len(points)), count)[joined.reshape(-1)]
+    graph = coo_matrix((np.ones(len(rows), np.int8), (rows, near.reshape(-1)[joined.reshape(-1)])), (len(points),) * 2)
+    return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def _outward(points: Array, normals: Array, label: NDArray[np.int64]) -> Array:
+    """Each component turned as a whole: outward if its normals have a common flux through it, else up."""
+    out = normals.copy()
+    sizes = np.bincount(label)
+    for part in np.flatnonzero(sizes >= max(50, len(points) // 200)):
+        index = np.flatnonzero(label == part)
+        p, n = points[index], normals[index]
+        away = p - (p.min(0) + p.max(0)) / 2
+        flux = (away * n).sum() / max(np.linalg.norm(away, axis=1).sum(), 1e-300)
+        top = np.argsort(p[:, 2])[-max(10, len(p) // 1000) :]  # Hoppe's rule, over more points than one
+        if (flux if abs(flux) > OUTWARD else n[top, 2].sum()) < 0:
+            out[index] = -n
+    return out
+
+
+def _against_surface(points: Array, normals: Array, depth: int = DEPTH) -> NDArray[np.bool_]:
+    """Which normals disagree with the nearest face of the Poisson surface of them all."""
+    vertices, faces = poisson_surface(points, normals, depth)
+    if not len(faces):
+        return np.zeros(len(points), bool)
+    hit = ray_scene(vertices, faces).compute_closest_points(points.astype(np.float32))
+    wrong: NDArray[np.bool_] = (hit["primitive_normals"].numpy() * normals).sum(1) < 0
+    return wrong
+
+
+def flipped(points: Array, normals: Array, neighbours: int = 12) -> NDArray[np.bool_]:
+    """Which of some given normals look the other way than most of the points beside them. (n,)
+
+    The other sheet of a thin wall has no vote: two points that look away from each other, and each lies behind the other.
+    """
+    distance, near = cKDTree(points).query(points, min(neighbours + 1, len(points)), workers=-1)
+    votes = np.zeros(len(points))
+    for j in range(1, near.shape[1]):
+        other = near[:, j]
+        between, behind = points[other] - points, -0.02 * distance[:, j]
+        wall = ((between * normals).sum(1) < behind) & (-(between * normals[other]).sum(1) < behind)
+        dot = (normals * normals[other]).sum(1)
+        votes += np.where((dot < -0.5) & ~wall | (dot > 0.5), dot, 0)
+    return votes < 0

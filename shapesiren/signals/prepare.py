@@ -1,0 +1,169 @@
+"""From what a file holds to clean, oriented points in the network's box; and what was found on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .frame import Frame
+from .noise import noise_and_spacing, smooth_steps, step_noise, support_distance
+from .normals import make_normals
+from .outliers import find_outliers
+from .pointcloud import PointCloud, clean, merge, sample_mesh, subsample
+from .readers import read_cloud
+from .sensors import believable, high_above, seen_from_above
+
+Say = Callable[[str], None]
+Source = Path | Sequence[Path] | PointCloud
+
+MOST_OUTLIERS = 0.5  # a cloud of which more looks like noise is left as it is: the search has failed, not the scan
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """cloud : cleaned, in the user's coordinates, with all that belongs to its points; its normals are (n, 3) unit
+    points : (n, 3) the same points in the box
+    frame : between the two
+    deviation : (n,) standard deviation of each point's position, in box units
+    noise, spacing, support : in box units; the median of the deviation; see `noise_and_spacing`, `support_distance`
+    facts : counts, origins and choices, for the manifest and for `inspect`
+    """
+
+    cloud: PointCloud
+    points: NDArray[np.float64]
+    frame: Frame
+    deviation: NDArray[np.float64]
+    noise: float
+    spacing: float
+    support: float
+    facts: dict[str, Any]
+
+    @property
+    def normals(self) -> NDArray[np.float64]:
+        assert self.cloud.normals is not None
+        return self.cloud.normals
+
+
+def name_of(source: Source) -> object:
+    """What an error calls the input."""
+    if isinstance(source, PointCloud):
+        return "points"
+    return source if isinstance(source, Path) else source[0] if len(source) == 1 else f"{source[0]} and {len(source) - 1} more"
+
+
+def load(source: Source, settings: Any, seed: int, say: Say) -> tuple[PointCloud, bool]:
+    """Read one file or several registered ones, sample what is a mesh; also whether it was one."""
+    if isinstance(source, PointCloud):
+        clouds = [source]
+    else:
+        paths = [source] if isinstance(source, Path) else list(source)
+        clouds = [read_cloud(p, max(100, settings.max_points // len(paths)), seed) for p in paths]
+    meshes = [c.faces is not None for c in clouds]
+    where = name_of(source)
+    clouds = [
+        sample_mesh(c, settings.samples, seed, where) if is_mesh else c for c, is_mesh in zip(clouds, meshes, strict=True)
+    ]
+    cloud = merge(clouds)
+    for note in cloud.notes:
+        say(note)
+    return cloud, all(meshes)
+
+
+def prepare(source: Source, settings: Any, seed: int, say: Say) -> Prepared:
+    """Read, clean, frame, and orient.
+
+    Parameters
+    ----------
+    source : a file, several registered ones, or a cloud in memory
+    settings : `tasks.shape.IngestSettings`
+    say : gets one line about each thing that was done to the input
+
+    Raises
+    ------
+    InputError : the input holds no surface; says what is wrong with it
+    """
+    where = name_of(source)
+    cloud, is_mesh = load(source, settings, seed, say)
+    cloud, counts = clean(cloud, where)
+    if counts["non_finite"] or counts["duplicates"]:
+        say(f"dropped {counts['non_finite']:,} non-finite and {counts['duplicates']:,} duplicate points")
+    if len(cloud.points) > settings.max_points:
+        say(f"{len(cloud.points):,} points: a random {settings.max_points:,} of them are used (ingest.max_points)")
+        cloud = subsample(cloud, settings.max_points, seed)
+
+    # ---- Outliers, before the frame: one of them would shrink all the rest ---------------------------------
+    counts["outliers"] = 0
+    if settings.outliers == "remove" and not is_mesh:
+        bad = find_outliers(cloud.points - cloud.points[0])
+        share = bad.mean()
+        if share > MOST_OUTLIERS:
+            say(f"{share:.0%} of the points look like outliers: none are removed")
+        elif bad.any():
+            counts["outliers"] = int(bad.sum())
+            say(f"removed {counts['outliers']:,} outliers ({share:.2%}; ingest.outliers=keep leaves them)")
+            cloud = cloud.take(~bad)
+    low, high = cloud.points.min(0), cloud.points.max(0)
+    frame = Frame.of_bounds(low, high, settings.extent)
+    points = frame.to_box(cloud.points)
+    noise, spacing = noise_and_spacing(points)
+    deviation = np.full(len(points), noise)
+    if cloud.depth_axis is not None and settings.steps == "smooth":
+        steps = step_noise(points[:, cloud.depth_axis])
+        if np.median(steps) > 0:
+            points = smooth_steps(points, cloud.depth_axis, steps)
+            deviation = np.maximum(noise_and_spacing(points)[0], steps / 2)
+            noise = float(np.median(deviation))
+            most = float(steps.max() * frame.scale * 12**0.5)
+            say(f"a depth frame, measured in steps of up to {most:.2g}: smoothed within them (ingest.steps=keep leaves them)")
+
+    # ---- Where the scanner stood ---------------------------------------------------------------------------
+    sensors = "none"
+    if settings.viewpoint is not None:
+        cloud, sensors = cloud.seen_from(np.array(settings.viewpoint)), "given"
+    elif cloud.sensors is not None and (cloud.sure or believable(cloud.points, cloud.sensors[0])):
+        sensors = "in the file"
+    elif cloud.normals is None and seen_from_above(cloud.points):
+        cloud, sensors = cloud.seen_from(high_above(cloud.points)), "above"
+        say("hardly anything lies under anything else: taken as seen from above (--viewpoint says otherwise)")
+    else:
+        cloud = replace(cloud, sensors=None, sensor=None)
+
+    # ---- Normals -------------------------------------------------------------------------------------------
+    if settings.normals == "given" and cloud.normals is None:
+        raise InputError("there are no normals in it", where=where, hint="try --set ingest.normals=estimate")
+    given = cloud.normals
+    if given is not None and settings.normals == "estimate":
+        say("its normals are ignored, as asked")
+        given = None
+    elif given is None:
+        say("no normals in it")
+    seats = None if cloud.sensors is None else frame.to_box(cloud.sensors)
+    if is_mesh and given is not None:
+        normals, facts = given, {"origin": "faces"}
+    else:
+        normals, facts = make_normals(points, given, seats, cloud.sensor, noise, spacing, settings.neighbours, say)
+    return Prepared(
+        replace(cloud, normals=normals),
+        points,
+        frame,
+        deviation,
+        noise,
+        spacing,
+        support_distance(points, spacing),
+        {
+            "points": len(points),
+            **counts,
+            "normals": facts,
+            "sensors": {"origin": sensors, "positions": 0 if cloud.sensors is None else len(cloud.sensors)},
+            "colours": cloud.colours is not None,
+            "intensity": cloud.intensity is not None,
+            "low": low.tolist(),
+            "size": (high - low).tolist(),
+        },
+    )

@@ -1,0 +1,87 @@
+"""Where the scanner stood: whether a position that a file names can be believed, and what it says of the normals."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+Array = NDArray[np.float64]
+
+FAR = 3.0  # diagonals of the scan: a default position in a header says nothing of a cloud so far away
+SLOPE = (0.5, 1.8)  # of log spacing over log range; 1 for a scanner with fixed angular steps, 0 for an even sampling
+UNDER = 0.2  # share of points below others that a scan from above may have
+HIDDEN = 0.25  # share of points behind others that a believable position may leave
+
+
+def believable(points: Array, position: Array) -> bool:
+    """Whether the points look as if one scanner at ``position`` had measured them. (n, 3), (3,)
+
+    Many programs write (0, 0, 0) into every header. Two things give a real position away: the spacing of the points grows
+    with their distance from it, and few of them lie behind others. A cloud that is equally far all round (a ball sampled
+    about its centre) is not believed: it looks the same from inside and from outside.
+    """
+    away = points - position
+    reach = np.linalg.norm(away, axis=1)
+    low, high = points.min(0), points.max(0)
+    if reach.min() == 0 or np.linalg.norm(position - (low + high) / 2) > FAR * np.linalg.norm(high - low):
+        return False
+    near, far = np.quantile(reach, [0.1, 0.9])
+    if far < 1.5 * near:
+        return False
+    some = points if len(points) <= 50_000 else points[np.random.default_rng(0).choice(len(points), 50_000, replace=False)]
+    range_ = np.linalg.norm(some - position, axis=1)
+    spacing = np.maximum(cKDTree(some).query(some, [min(7, len(some))])[0][:, 0], 1e-12 * far)
+    slope = float(np.polyfit(np.log(range_), np.log(spacing), 1)[0])
+    return SLOPE[0] <= slope <= SLOPE[1] and hidden_share(some, position) <= HIDDEN
+
+
+def hidden_share(points: Array, position: Array) -> float:
+    """Share of the points that lie behind another one, seen from ``position``: in the same small cell of directions and
+    clearly farther. A cell holds about ten points of a single sheet."""
+    away = points - position
+    reach = np.maximum(np.linalg.norm(away, axis=1), 1e-300)
+    spacing = cKDTree(points).query(points, [min(7, len(points))])[0][:, 0]
+    cell = 2 * float(np.median(spacing / reach))
+    _, of_point = np.unique(np.floor(away / reach[:, None] / max(cell, 1e-9)), axis=0, return_inverse=True)
+    of_point = of_point.reshape(-1)
+    nearest = np.full(of_point.max() + 1, np.inf)
+    np.minimum.at(nearest, of_point, reach)
+    return float((reach > 1.05 * nearest[of_point] + 5 * spacing).mean())
+
+
+def seen_from_above(points: Array, spacings: float = 3.0) -> bool:
+    """Whether the points are a terrain: hardly any lies clearly below another one, in cells a few spacings wide.
+
+    Share of such points: airborne scan with houses and woods .14; closed shapes .44 and more; one-sided scans of them
+    .31 and more, unless they were taken from above.
+    """
+    low, high = points.min(0), points.max(0)
+    if not (high[:2] > low[:2]).all():
+        return False
+    some = points if len(points) <= 200_000 else points[np.random.default_rng(0).choice(len(points), 200_000, replace=False)]
+    spacing = float(np.median(cKDTree(some).query(some[:: max(1, len(some) // 5000)], 2)[0][:, 1]))
+    if spacing <= 0:
+        return False
+    _, of_point = np.unique(np.floor((some[:, :2] - low[:2]) / (spacings * spacing)), axis=0, return_inverse=True)
+    of_point = of_point.reshape(-1)
+    top = np.full(of_point.max() + 1, -np.inf)
+    np.maximum.at(top, of_point, some[:, 2])
+    enough = len(some) > 2 * len(top)  # else the cells are too empty to tell
+    return bool(enough and (some[:, 2] < top[of_point] - 5 * spacing).mean() < UNDER)
+
+
+def high_above(points: Array) -> Array:
+    """A position so high that every point is seen vertically. (n, 3) -> (3,)"""
+    low, high = points.min(0), points.max(0)
+    return (low + high) / 2 + np.array([0.0, 0.0, 100 * np.linalg.norm(high - low)])
+
+
+def towards(points: Array, normals: Array, sensors: Array, sensor: NDArray[np.integer]) -> Array:
+    """Normals turned to the side from which each point was seen; where that is unknown (-1) they stay.
+
+    points, normals : (n, 3); sensors : (k, 3) positions; sensor : (n,) index into them
+    """
+    known = sensor >= 0
+    ray = sensors[np.where(known, sensor, 0)] - points
+    return np.where((known & ((normals * ray).sum(1) < 0))[:, None], -normals, normals)

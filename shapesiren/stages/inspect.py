@@ -1,0 +1,40 @@
+"""``inspect``: what is in an input, before any work. It makes no run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..config import Config, Tree
+from ..fitting.events import Event, Progress
+from ..fitting.loop import fit_task
+from ..tasks.base import Say, Signal, Task
+
+TRIAL_SECONDS = 1.2  # of fitting, to know the machine's pace; the first half second compiles and warms up
+
+
+def inspect(task: type[Task], sources: Sequence[Path], config: Config, device: torch.device, say: Say) -> Tree:
+    """Facts of the input and, where the task can say so, the pace and time of a fit on this machine."""
+    facts = task.inspect(sources[0] if len(sources) == 1 else sources, config, say)
+    trial = task.trial()
+    if trial is not None:
+        rate = pace(task, trial, config, device)
+        steps = config.fit.steps
+        facts |= {"fit_rate": rate}
+        facts["fit_seconds"] = config.fit.seconds if config.fit.seconds is not None else (steps or 0) / max(rate, 1e-9)
+    return facts
+
+
+def pace(task: type[Task], trial: Signal, config: Config, device: torch.device) -> float:
+    """Steps a second, measured on a signal that stands for any."""
+    rates: list[float] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Progress):
+            rates.append(event.rate)
+
+    settings = config.fit.model_copy(update={"seconds": TRIAL_SECONDS, "steps": None, "epochs": None})
+    fit_task(task(trial, config, device), settings, seed=0, device=device, listeners=[listen])
+    return rates[-1] if rates else 0.0

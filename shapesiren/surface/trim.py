@@ -1,0 +1,85 @@
+"""Open scans: the part of a surface that the points support."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from .mesh import TriangleMesh
+
+Array = NDArray[np.float64]
+
+NEIGHBOURS = 16  # over which density is counted
+# From the distance of the 16th neighbour to the median distance of the nearest one, of a Poisson process in the plane
+EVEN = float(np.sqrt(np.log(2) / NEIGHBOURS))
+REACH = 5.0  # times that: as far as a hole between the points of an even random sample goes
+FAR, FAR_SHARE = 5.0, 0.01  # median spacings, and the share of the kept area that may lie farther than them
+
+
+def trim(
+    mesh: TriangleMesh, points: Array, tree: cKDTree, spacing: float, support: float, fixed: float | None
+) -> tuple[NDArray[np.bool_], float]:
+    """Which faces (m,) the points support, and the distance from them up to which all do; everything in box coordinates.
+
+    Within that distance (``support``, or `FAR` spacings) every face stays. Beyond it, holes between sparser points are
+    left filled: a laser scanner leaves lines on a far floor that are many median spacings apart. A face belongs to such a
+    hole if a point is as near as holes between the points *there* are large; the smallest holes come first, and in all at
+    most ``FAR_SHARE`` of the kept area lies farther than ``FAR`` median spacings from any point.
+
+    Parameters
+    ----------
+    spacing, support : of the scan, see `signals.noise`
+    fixed : a distance that replaces all this; None
+    """
+    distance, nearest = tree.query(mesh.vertices, workers=-1)
+    face_distance = distance[mesh.faces].max(1)
+    if fixed is not None:
+        return face_distance <= fixed, fixed
+    reach = max(support, FAR * spacing)
+    keep = face_distance <= reach
+    local = EVEN * tree.query(points, [min(NEIGHBOURS + 1, tree.n)], workers=-1)[0][:, 0]
+    local = np.median(local[tree.query(points, min(8, tree.n), workers=-1)[1]], axis=1)
+    hole = ~keep & (face_distance <= REACH * local[nearest][mesh.faces].max(1))
+    index = np.flatnonzero(hole)
+    index = index[np.argsort(face_distance[index])]
+    area = mesh.face_areas()
+    filled = np.cumsum(area[index])
+    far = np.cumsum(np.where(distance[mesh.faces[index]].mean(1) > FAR * spacing, area[index], 0))
+    keep[index[far <= FAR_SHARE * (area[keep].sum() + filled)]] = True
+    return keep, reach
+
+
+def fill_holes(mesh: TriangleMesh, keep: NDArray[np.bool_], size: float) -> NDArray[np.bool_]:
+    """``keep`` (m,) and the trimmed patches that only close a hole: all round them faces stay, and no side of their bounding
+    box is longer than ``size``. The field's own surface fills the hole, not a flat lid.
+    """
+    out = ~keep
+    index = np.flatnonzero(out)
+    if not len(index):
+        return keep
+    faces = mesh.faces
+    ends = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    _, edge, uses = np.unique(ends[:, 0] * len(mesh.vertices) + ends[:, 1], return_inverse=True, return_counts=True)
+    edge = edge.reshape(-1, 3)
+    # patches: trimmed faces that share an edge
+    rows = np.repeat(np.arange(len(index)), 3)
+    incidence = coo_matrix((np.ones(len(rows), np.int8), (rows, edge[index].reshape(-1))), (len(index), len(uses))).tocsr()
+    count, label = connected_components(incidence.astype(np.int32) @ incidence.T.astype(np.int32), directed=False)
+    # a patch with an edge of a single face reaches the surface's own border
+    bordering = np.zeros(count, bool)
+    bordering[label[(uses[edge[index]] == 1).any(1)]] = True
+    corners = mesh.vertices[faces[index]]
+    low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
+    np.minimum.at(low, label, corners.min(1))
+    np.maximum.at(high, label, corners.max(1))
+    touching = np.zeros(count, bool)  # a whole component that was trimmed is no hole
+    kept_edges = np.zeros(len(uses), bool)
+    kept_edges[edge[keep]] = True
+    touching[label[kept_edges[edge[index]].any(1)]] = True
+    fill = ~bordering & touching & ((high - low).max(1) <= size)
+    filled = keep.copy()
+    filled[index[fill[label]]] = True
+    return filled

@@ -1,0 +1,145 @@
+"""Normals come out on the right side, whatever the file had; noise, spacing and steps are what they are."""
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from shapesiren.signals.noise import neighbours_for, noise_and_spacing, smooth_steps, step_noise, support_distance
+from shapesiren.signals.normals import make_normals, plane_normals, unit_normals
+from shapesiren.signals.orient import flipped
+from shapesiren.signals.scanner import Scanner, scan
+
+
+def normals_of(points, given=None, sensors=None, sensor=None):
+    said = []
+    noise, spacing = noise_and_spacing(points)
+    normals, facts = make_normals(points, given, sensors, sensor, noise, spacing, None, said.append)
+    return normals, facts, said
+
+
+@pytest.mark.parametrize(("name", "noise"), [("torus", 0), ("trefoil", 0), ("box", 0), ("two_spheres", 0), ("torus", 0.01)])
+def test_estimated(name, noise):
+    cloud = scan(name, Scanner(points=40_000, noise=noise))  # above the subsample that orientation is propagated on
+    normals, facts, said = normals_of(cloud.points)
+    cosine = (normals * cloud.normals).sum(1)
+    assert (cosine > 0).mean() > 0.995
+    assert (cosine > 0.9).mean() > 0.94
+    assert facts["origin"] == "estimated"
+    assert facts["confidence"] > 0.97
+    assert "oriented consistently" in said[0]
+
+
+def test_all_in_one_plane():
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.uniform(-1, 1, (500, 2)), np.zeros((500, 1))], 1)
+    assert np.abs(normals_of(points)[0][:, 2] - 1).max() < 1e-6
+
+
+def test_flipped_are_turned():
+    cloud = scan("trefoil", Scanner(points=20_000))
+    turned = np.random.default_rng(0).random(20_000) < 0.1
+    normals, facts, said = normals_of(cloud.points, np.where(turned[:, None], -cloud.normals, cloud.normals))
+    assert (normals * cloud.normals).sum(1).min() > 0.99
+    assert facts["flipped"] == pytest.approx(0.1, abs=0.02)
+    assert "looked the other way" in said[0]
+    assert not flipped(cloud.points, cloud.normals).any()
+
+
+def test_thin_wall_is_not_flipped():
+    """Two sheets closer together than their points: the neighbours across look the other way, and rightly."""
+    x = np.random.default_rng(0).uniform(-1, 1, (10_000, 2))
+    top = np.arange(10_000) % 2 == 0
+    points = np.concatenate([x, np.where(top, 0.004, -0.004)[:, None]], 1)
+    normals = np.where(top[:, None], [[0, 0, 1.0]], [[0, 0, -1.0]])
+    assert flipped(points, normals).mean() < 0.002
+
+
+def test_random_signs_are_oriented_anew():
+    cloud = scan("torus", Scanner(points=20_000))
+    sign = np.where(np.random.default_rng(0).random(20_000) < 0.5, -1, 1)
+    normals, _, said = normals_of(cloud.points, cloud.normals * sign[:, None])
+    assert ((normals * cloud.normals).sum(1) > 0).mean() > 0.995
+    assert "are mixed" in said[0]
+
+
+def test_missing_are_filled_in():
+    cloud = scan("torus", Scanner(points=20_000))
+    given = 3 * cloud.normals
+    given[::3] = 0
+    given[1::7] = np.nan
+    normals, facts, said = normals_of(cloud.points, given)
+    assert (normals * cloud.normals).sum(1).min() > 0.9
+    assert facts["missing"] == pytest.approx(1 / 3 + 2 / 21, abs=0.01)
+    assert "on their neighbours' side" in said[0]
+    _, facts, said = normals_of(cloud.points, np.zeros_like(given))
+    assert facts["origin"] == "estimated"
+    assert "ignored" in said[0]
+
+
+def test_normals_that_do_not_fit_are_ignored():
+    cloud = scan("torus", Scanner(points=10_000))
+    other = np.roll(cloud.normals, 1, axis=1) * [1, -1, 1]
+    normals, _, said = normals_of(cloud.points, other)
+    assert ((normals * cloud.normals).sum(1) > 0).mean() > 0.995
+    assert "do not fit" in said[0]
+
+
+def test_towards_the_scanner():
+    cloud = scan("sphere", Scanner(points=5000))
+    inside = normals_of(cloud.points, None, np.zeros((1, 3)), np.zeros(5000, np.int32))[0]
+    assert ((inside * cloud.normals).sum(1) < 0).all()
+
+
+def test_unit_normals():
+    n = np.tile([0.0, 0, 2], (100, 1))
+    n[:5], n[5:9] = 0, np.nan
+    unit, valid = unit_normals(n)
+    assert valid.sum() == 91
+    assert np.abs(np.linalg.norm(unit[valid], axis=1) - 1).max() < 1e-12
+    assert np.isfinite(unit).all()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.005, 0.01])
+def test_noise_is_estimated(noise):
+    cloud = scan("torus", Scanner(points=50_000, noise=noise))
+    side = 2 * (0.6 + 0.22)
+    estimate, spacing = noise_and_spacing(cloud.points)
+    assert abs(estimate - noise * side) < 0.3 * noise * side + 2e-4
+    assert spacing == pytest.approx(np.median(cKDTree(cloud.points).query(cloud.points, 2)[0][:, 1]), rel=0.1)
+    count = neighbours_for(cloud.points, estimate, 16)
+    assert count == 16 if not noise else count > 50
+
+
+def test_wide_neighbourhoods_for_noise():
+    cloud = scan("torus", Scanner(points=50_000, noise=0.01))
+    few, many = (np.abs((plane_normals(cloud.points, k) * cloud.normals).sum(1)).mean() for k in (16, 300))
+    assert many > 0.97 > 0.8 > few
+
+
+def depth_frame(step):
+    """A tilted plane as a depth camera sees it: rows and columns, and depth in steps."""
+    x, y = (a.ravel() for a in np.meshgrid(np.linspace(-1, 1, 200), np.linspace(-1, 1, 150)))
+    z = 3 + 0.31 * x + 0.12 * y
+    return np.stack([x, y, np.rint(z / step) * step], 1), z
+
+
+def test_steps_of_a_depth_camera():
+    points, z = depth_frame(0.03)
+    sigma = step_noise(points[:, 2])
+    assert np.median(sigma) == pytest.approx(0.03 / np.sqrt(12), rel=0.05)
+    smooth = smooth_steps(points, 2, sigma)
+    before, after = np.abs(points[:, 2] - z), np.abs(smooth[:, 2] - z)
+    assert after.mean() < 0.35 * before.mean()
+    assert np.abs(smooth - points).max() <= 0.0151
+    assert not step_noise(np.random.default_rng(0).normal(size=1000)).any()
+    fine = smooth_steps(points, 2, np.zeros(len(points)))
+    np.testing.assert_array_equal(fine, points)
+
+
+def test_support_reaches_over_the_gaps():
+    u = np.random.default_rng(0).uniform(size=(20_000, 3)) * [1, 1, 0]
+    spacing = noise_and_spacing(u)[1]
+    assert support_distance(u, spacing) == pytest.approx(5 * spacing, rel=0.1)
+    x, y = np.meshgrid(np.arange(0, 1000.0), np.arange(0, 500.0, 10))  # lines ten spacings apart
+    lines = np.stack([x.ravel(), y.ravel(), 0 * x.ravel()], 1)
+    assert 5 < support_distance(lines, 1.0) < 10
