@@ -26,3 +26,7 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as e:  # the disk is full, read-only or gone: trouble of the machine, which deserves a line, not a trace
+        where = f"{e.filename}: " if e.filename else ""
+        print(f"error: {where}{e.strerror or e}; what was finished is kept, the same command goes on", file=sys.stderr)
+        sys.exit(1)

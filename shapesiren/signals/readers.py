@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from . import apart, survey
 from .pointcloud import PointCloud, random_rows
-from .survey import read_e57, read_las
 
 # names of a scalar per vertex that PLY and PCD files use for the strength of the echo
 INTENSITY = ("intensity", "scalar_Intensity", "scalar_intensity", "reflectance", "scalar_Reflectance")
@@ -32,6 +32,14 @@ def read_cloud(path: Path, most: int | None = None, seed: int = 0) -> PointCloud
     ------
     InputError : no such file, a folder, empty, unknown extension, damaged, or no points in it
     """
+    if path.suffix.lower() in APART and path.is_file() and path.stat().st_size:
+        survey.require(path)
+        return apart.read_apart(path, most, seed)
+    return read_here(path, most, seed)
+
+
+def read_here(path: Path, most: int | None, seed: int) -> PointCloud:
+    """`read_cloud`, in this process whatever the format."""
     if path.is_dir():
         raise InputError("this is a folder", where=path, hint="name a scan inside it")
     if not path.exists():
@@ -400,11 +408,12 @@ READERS: dict[str, Callable[[Path], PointCloud]] = {
     ".glb": _read_mesh,
     ".npz": _read_npz,
     ".npy": _read_npy,
-    ".las": read_las,
-    ".laz": read_las,
-    ".e57": read_e57,
+    ".las": survey.read_las,
+    ".laz": survey.read_las,
+    ".e57": survey.read_e57,
 }
+APART = (".laz",)  # whose parser aborts on some damaged files
 # those that can leave out rows while they read
 IN_PART: dict[Callable[[Path], PointCloud], Callable[[Path, Pick], PointCloud]] = {
-    _read_ply: _read_ply, _read_npy: _read_npy, read_las: read_las, read_e57: read_e57,
+    _read_ply: _read_ply, _read_npy: _read_npy, survey.read_las: survey.read_las, survey.read_e57: survey.read_e57,
 }  # fmt: skip

@@ -16,6 +16,8 @@ from .pointcloud import PointCloud, random_rows
 Pick = Callable[[int], NDArray[np.int64] | None]
 NOISE_CLASSES = (7, 18)  # low and high noise (ASPRS LAS 1.4 R15, table 17)
 CHUNK = 1 << 20
+MOST_POINTS_PER_BYTE = 100  # no compression gets so far
+NEEDS = {".las": ("laspy",), ".laz": ("laspy", "lazrs"), ".e57": ("pye57",)}
 INSTALL = "pip install 'shapesiren[survey]'"
 
 
@@ -28,15 +30,22 @@ def extra(name: str, where: Path) -> Any:
         raise InputError(f"reading {kind} files needs the package {name}", where=where, hint=INSTALL) from None
 
 
+def require(path: Path) -> None:
+    """Raise InputError if a package that this file needs is missing."""
+    for name in NEEDS[path.suffix.lower()]:
+        extra(name, path)
+
+
 def read_las(path: Path, pick: Pick = lambda count: None) -> PointCloud:
     """LAS and LAZ, in chunks: coordinates in float64, colours, intensity; points marked as noise or withheld are left out."""
+    require(path)
     laspy = extra("laspy", path)
-    if path.suffix.lower() == ".laz":
-        extra("lazrs", path)
     parts: list[dict[str, NDArray[Any]]] = []
     dropped = 0
     with laspy.open(path) as file:
         total = int(file.header.point_count)
+        if total > MOST_POINTS_PER_BYTE * path.stat().st_size:
+            raise InputError(f"damaged: its header promises {total:,} points", where=path)
         rows = pick(total)
         start = 0
         for chunk in file.chunk_iterator(CHUNK):

@@ -129,6 +129,8 @@ class Run:
                                  hint="wait for it, or name another with --out") from None  # fmt: skip
             except OSError:
                 pass  # a file system without locks
+            for stale in self.folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+                stale.unlink(missing_ok=True)
             try:
                 yield
             finally:

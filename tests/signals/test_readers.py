@@ -166,7 +166,7 @@ def test_clouds_without_a_surface(points, message):
         clean(PointCloud(points), "x")
 
 
-@pytest.mark.parametrize("suffix", sorted(READERS))
+@pytest.mark.parametrize("suffix", sorted(set(READERS) - {".las", ".laz", ".e57"}))  # those: test_fuzz.py
 def test_damaged_files_give_one_line(tmp_path, cloud, suffix, rng):
     """Empty, garbage, binary noise and truncations of a good file: an InputError that names the file, or a smaller cloud."""
     path = tmp_path / f"a{suffix}"
