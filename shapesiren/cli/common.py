@@ -14,6 +14,7 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..stages.stage import Context
+    from ..tasks.base import Task
 
 # ---- Options that mean the same everywhere -------------------------------------------------------------
 OutDir = Annotated[Path | None, typer.Option("--out", help="Run folder (default: runs/<name of the input>).")]
@@ -22,6 +23,7 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings, as 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. fit.steps=2000.")]
 FORMATS = "Scan or mesh: PLY PCD XYZ PTS OBJ STL OFF GLB NPZ NPY LAS LAZ E57; several registered scans are one input."
 Viewpoint = Annotated[str | None, typer.Option("--viewpoint", metavar="X,Y,Z", help="Where the scanner stood.")]
+Intrinsics = Annotated[str | None, typer.Option("--intrinsics", metavar="FX,FY,CX,CY", help="The input is a depth image.")]
 Surface = Annotated[str | None, typer.Option("--surface", help="auto, closed, or open: trimmed where no point is.")]
 Time = Annotated[str | None, typer.Option("--time", help="Fit for this long: 60s, 2m, 1h.")]
 Steps = Annotated[int | None, typer.Option(help="Fit for this many steps.")]
@@ -92,20 +94,35 @@ def check_sources(sources: list[Path]) -> None:
             raise InputError("no such file", where=source)
 
 
-def scan_layers(viewpoint: str | None, surface: str | None) -> list[tuple[str, dict[str, Any]]]:
+def scan_layers(viewpoint: str | None, surface: str | None, intrinsics: str | None) -> list[tuple[str, dict[str, Any]]]:
     """What the options about a scan come to, as layers of settings."""
     layers: list[tuple[str, dict[str, Any]]] = []
     if viewpoint is not None:
-        try:
-            position = [float(v) for v in viewpoint.replace(",", " ").split()]
-        except ValueError:
-            position = []
-        if len(position) != 3:
-            raise InputError(f"{viewpoint!r} is no position", where="--viewpoint", hint="for example 1.5,0,2")
+        position = _numbers(viewpoint, 3, "--viewpoint", "position", "1.5,0,2")
         layers.append(("--viewpoint", {"ingest": {"viewpoint": position}}))
     if surface is not None:
         layers.append(("--surface", {"ingest": {"surface": surface}}))
+    if intrinsics is not None:
+        camera = _numbers(intrinsics, 4, "--intrinsics", "camera", "525,525,319.5,239.5")
+        layers.append(("--intrinsics", {"ingest": {"intrinsics": camera}}))
     return layers
+
+
+def _numbers(text: str, count: int, option: str, what: str, example: str) -> list[float]:
+    try:
+        values = [float(v) for v in text.replace(",", " ").split()]
+    except ValueError:
+        values = []
+    if len(values) != count:
+        raise InputError(f"{text!r} is no {what}", where=option, hint=f"for example {example}")
+    return values
+
+
+def task_of(sources: list[Path], intrinsics: str | None) -> type[Task]:
+    """The task of these files; an image with the intrinsics of a camera is a depth frame."""
+    from ..tasks import TASKS, task_for
+
+    return TASKS["shape"] if intrinsics is not None else task_for(sources[0])
 
 
 def open_run(run: Path | None, layers: list[tuple[str, dict[str, Any]]], device: str, screen: Screen, force: bool) -> Context:

@@ -13,6 +13,7 @@ from .common import (
     ConfigFile,
     Device,
     Force,
+    Intrinsics,
     Json,
     OutDir,
     Preset,
@@ -30,6 +31,7 @@ from .common import (
     open_run,
     scan_layers,
     settings_layers_of,
+    task_of,
 )
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ def ingest(
     set_: Set = None,
     viewpoint: Viewpoint = None,
     surface: Surface = None,
+    intrinsics: Intrinsics = None,
     seed: Seed = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -74,12 +77,11 @@ def ingest(
     """
     from ..stages.context import context_for
     from ..stages.ingest import ingest as ingest_stage
-    from ..tasks import task_for
 
     screen = Screen(quiet, as_json)
     check_sources(sources)
-    layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface)
-    context = context_for(task_for(sources[0]), folder_of(sources, out), layers, "cpu", screen.say, force)
+    layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface, intrinsics)
+    context = context_for(task_of(sources, intrinsics), folder_of(sources, out), layers, "cpu", screen.say, force)
     with context.run.locked():
         facts = ingest_stage(context, sources)
     screen.stage(context, "ingest", facts)
@@ -96,6 +98,7 @@ def fit(
     set_: Set = None,
     viewpoint: Viewpoint = None,
     surface: Surface = None,
+    intrinsics: Intrinsics = None,
     time: Time = None,
     steps: Steps = None,
     seed: Seed = None,
@@ -109,16 +112,15 @@ def fit(
     Example: shapesiren fit scan.ply --preset fine
     """
     from ..stages.context import context_for, is_run
-    from ..tasks import task_for
 
     screen = Screen(quiet, as_json)
-    layers = settings_layers_of(preset, config, set_, time, steps, seed) + scan_layers(viewpoint, surface)
+    layers = settings_layers_of(preset, config, set_, time, steps, seed) + scan_layers(viewpoint, surface, intrinsics)
     ingested = len(sources) == 1 and is_run(sources[0])
     if ingested:
         context = open_run(sources[0], layers, device, screen, force)
     else:
         check_sources(sources)
-        context = context_for(task_for(sources[0]), folder_of(sources, out), layers, device, screen.say, force)
+        context = context_for(task_of(sources, intrinsics), folder_of(sources, out), layers, device, screen.say, force)
     with context.run.locked():
         facts = ingest_and_fit(context, [] if ingested else sources, screen)
     screen.say(f"made {context.run.folder}; next: shapesiren {context.task.output} {context.run.folder}")

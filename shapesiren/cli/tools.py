@@ -15,6 +15,7 @@ from .common import (
     ConfigFile,
     Device,
     Force,
+    Intrinsics,
     Json,
     Preset,
     Quiet,
@@ -26,6 +27,7 @@ from .common import (
     check_sources,
     scan_layers,
     settings_layers_of,
+    task_of,
 )
 
 
@@ -37,6 +39,7 @@ def inspect(
     set_: Set = None,
     viewpoint: Viewpoint = None,
     surface: Surface = None,
+    intrinsics: Intrinsics = None,
     seed: Seed = None,
     device: Device = "auto",
     as_json: Json = False,
@@ -48,12 +51,11 @@ def inspect(
     from ..config import resolve
     from ..stages.fit import torch_device
     from ..stages.inspect import inspect as inspect_stage
-    from ..tasks import task_for
 
     screen = Screen(False, as_json)
     check_sources(sources)
-    task = task_for(sources[0])
-    layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface)
+    task = task_of(sources, intrinsics)
+    layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface, intrinsics)
     settings = resolve(task.config_type, task.presets, layers)
     facts = inspect_stage(task, sources, settings, torch_device(device), screen.say)
     for line in task.summary("inspect", facts):
@@ -99,6 +101,7 @@ def picture(
     azimuth: Annotated[float, typer.Option(help="Degrees round the vertical.")] = 30.0,
     elevation: Annotated[float, typer.Option(help="Degrees above the horizon.")] = 20.0,
     up: Annotated[str, typer.Option(help="The vertical axis: x, y or z.")] = "y",
+    inside: Annotated[bool, typer.Option("--inside", help="See into rooms: leave out faces that look away.")] = False,
 ) -> None:
     """Draw meshes and scans without a display (ray casting, no OpenGL).
 
@@ -106,7 +109,7 @@ def picture(
     """
     from ..report.picture import draw_files
 
-    draw_files(files, output, size, azimuth, elevation, up)
+    draw_files(files, output, size, azimuth, elevation, up, inside)
     print(f"made {output}", file=sys.stderr)
 
 

@@ -20,9 +20,13 @@ SUPERSAMPLE = 2
 
 
 def draw_files(
-    files: list[Path], output: Path, size: int = 640, azimuth: float = 30, elevation: float = 20, up: str = "y"
-) -> None:
-    """Draw files side by side, all from the same camera, framed by the first one."""
+    files: list[Path], output: Path, size: int = 640, azimuth: float = 30, elevation: float = 20, up: str = "y",
+    inside: bool = False,
+) -> None:  # fmt: skip
+    """Draw files side by side, all from the same camera, framed by the first one.
+
+    ``inside`` leaves out faces that look away from the camera, so that a room is seen into through its own walls.
+    """
     from PIL import Image as Pillow
 
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
@@ -34,7 +38,7 @@ def draw_files(
     low, high = points.min(0), points.max(0)
     camera = Camera(low + (high - low) / 2, float(np.linalg.norm(high - low)), azimuth, elevation, up)
     camera.frame(points)
-    panels = [draw(c, camera, size) for c in clouds]
+    panels = [draw(c, camera, size, inside) for c in clouds]
     picture = (np.clip(np.concatenate(panels, 1), 0, 1) * 255).round().astype(np.uint8)
     try:
         Pillow.fromarray(picture).save(output)
@@ -103,26 +107,28 @@ class Camera:
         return albedo * light[..., None]
 
 
-def draw(cloud: PointCloud, camera: Camera, size: int) -> Image:
+def draw(cloud: PointCloud, camera: Camera, size: int, inside: bool = False) -> Image:
     """One panel, (size, size, 3)."""
     pixels = size * SUPERSAMPLE
-    big = _draw_mesh(cloud, camera, pixels) if cloud.faces is not None else _draw_points(cloud, camera, pixels)
+    big = _draw_mesh(cloud, camera, pixels, inside) if cloud.faces is not None else _draw_points(cloud, camera, pixels)
     return big.reshape(size, SUPERSAMPLE, size, SUPERSAMPLE, 3).mean((1, 3))
 
 
-def _draw_mesh(cloud: PointCloud, camera: Camera, pixels: int) -> Image:
+def _draw_mesh(cloud: PointCloud, camera: Camera, pixels: int, inside: bool) -> Image:
     from ..signals.open3d_loader import open3d, ray_scene
 
     assert cloud.faces is not None
     vertices = camera.normalised(cloud.points)
     scene = ray_scene(vertices, cloud.faces)
     rays = camera.rays(pixels)
-    hit = scene.cast_rays(open3d().core.Tensor(rays))
-    distance = hit["t_hit"].numpy()
+    hit = {k: v.numpy() for k, v in scene.cast_rays(open3d().core.Tensor(rays)).items()}
+    if inside:
+        _pass_back_faces(scene, rays, hit)
+    distance = hit["t_hit"]
     found = np.isfinite(distance)
     image = np.broadcast_to(BACKGROUND, (pixels, pixels, 3)).copy()
-    face = cloud.faces[hit["primitive_ids"].numpy()[found]]
-    uv = hit["primitive_uvs"].numpy()[found]
+    face = cloud.faces[hit["primitive_ids"][found]]
+    uv = hit["primitive_uvs"][found]
     weights = np.stack([1 - uv.sum(-1), uv[:, 0], uv[:, 1]], 1)[..., None]
     a, b, c = vertices[face].transpose(1, 0, 2)
     normals: Any = np.cross(b - a, c - a)
@@ -137,15 +143,32 @@ def _draw_mesh(cloud: PointCloud, camera: Camera, pixels: int) -> Image:
     rng = np.random.default_rng(0)
     open_sky = np.zeros(len(at))
     count = 12
-    for _ in range(count):
+    for _ in range(0 if inside else count):
         d = facing + 0.98 * _unit(rng.normal(size=at.shape))
         start = at + 2e-3 * facing
         blocked = scene.test_occlusions(
             open3d().core.Tensor(np.concatenate([start, _unit(d)], 1).astype(np.float32)), 0.0, 0.25
         )
         open_sky += ~blocked.numpy()
-    image[found] = shaded * (0.45 + 0.55 * open_sky / count)[:, None]
+    image[found] = shaded if inside else shaded * (0.45 + 0.55 * open_sky / count)[:, None]
     return image
+
+
+def _pass_back_faces(scene: Any, rays: NDArray[np.float32], hit: dict[str, NDArray[Any]], most: int = 12) -> None:
+    """Replace hits on faces that look away by the next hit along the same ray."""
+    from ..signals.open3d_loader import open3d
+
+    for _ in range(most):
+        away = np.isfinite(hit["t_hit"]) & ((hit["primitive_normals"] * rays[..., 3:]).sum(-1) > 0)
+        if not away.any():
+            return
+        start = rays[away].copy()
+        reached = hit["t_hit"][away] + 1e-4
+        start[:, :3] += reached[:, None] * start[:, 3:]
+        further = scene.cast_rays(open3d().core.Tensor(start))
+        for name in ("primitive_ids", "primitive_uvs", "primitive_normals"):
+            hit[name][away] = further[name].numpy()
+        hit["t_hit"][away] = further["t_hit"].numpy() + reached
 
 
 def _unit(v: NDArray[np.float64]) -> NDArray[np.float64]:

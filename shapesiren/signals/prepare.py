@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .depth import SUFFIXES, read_depth
 from .frame import Frame
 from .noise import noise_and_spacing, smooth_steps, step_noise, support_distance
 from .normals import make_normals
@@ -63,7 +64,13 @@ def load(source: Source, settings: Any, seed: int, say: Say) -> tuple[PointCloud
         clouds = [source]
     else:
         paths = [source] if isinstance(source, Path) else list(source)
-        clouds = [read_cloud(p, max(100, settings.max_points // len(paths)), seed) for p in paths]
+        most = max(100, settings.max_points // len(paths))
+        clouds = [
+            read_depth(p, settings.intrinsics, settings.depth_scale)
+            if p.suffix.lower() in SUFFIXES
+            else read_cloud(p, most, seed)
+            for p in paths
+        ]
     meshes = [c.faces is not None for c in clouds]
     where = name_of(source)
     clouds = [

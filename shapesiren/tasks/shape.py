@@ -31,6 +31,8 @@ class IngestSettings(Settings):
     normals: Literal["auto", "given", "estimate"] = Setting("auto", description="use the file's, or estimate them")
     neighbours: int | None = Setting(None, ge=5, le=400, description="of a point, for its normal; by the noise if not given")
     viewpoint: tuple[float, float, float] | None = Setting(None, description="where the scanner stood, in the file's units")
+    intrinsics: tuple[float, float, float, float] | None = Setting(None, description="fx, fy, cx, cy of a depth image")
+    depth_scale: float = Setting(1000.0, gt=0, description="values of a depth image to a unit of length")
     outliers: Literal["remove", "keep"] = Setting("remove", description="points that lie on no surface")
     steps: Literal["smooth", "keep"] = Setting("smooth", description="of a depth camera's values: smooth within each step")
     surface: Literal["auto", "closed", "open"] = Setting("auto", description="an open one is trimmed where no point is")

@@ -1,0 +1,63 @@
+"""Real scans at default settings: how near the mesh is to the points, and how much of it no point supports.
+
+    python pipelines/bench/scans.py ../shared/data/scans/*.pcd --out runs
+
+For each file `shapesiren fit` and `shapesiren mesh`, then: mean distance from the file's points (all finite ones, outliers
+included) to the mesh over the median spacing, and the share of the mesh's area farther than 5 spacings from any of them.
+Run folders stay under OUT, to be looked at (`shapesiren picture`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+from shapes import command
+
+from shapesiren.metrics.geometry import Surface
+from shapesiren.signals.frame import Frame
+from shapesiren.signals.open3d_loader import ray_scene
+from shapesiren.signals.readers import read_cloud
+
+COLUMNS = ("scan", "points", "fit s", "mesh s", "spacing", "mean distance / spacing", "area beyond 5 spacings", "components",
+           "trimmed", "normals")  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scans", nargs="+", type=Path)
+    parser.add_argument("--preset", default="default")
+    parser.add_argument("--out", type=Path, default=Path("runs"))
+    args = parser.parse_args()
+    print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}", flush=True)
+    for path in args.scans:
+        run = args.out / path.stem
+        fit = command("fit", path, "--out", run, "--preset", args.preset, "--force")[0]
+        mesh = command("mesh", run)[0]
+        stages = json.loads((run / "run.json").read_text())["stages"]
+        print("| " + " | ".join([path.stem, *measure(path, run / "mesh.ply", fit, mesh, stages)]) + " |", flush=True)
+
+
+def measure(path: Path, mesh_file: Path, fit: float, mesh: float, stages: dict[str, dict[str, dict]]) -> list[str]:
+    cloud, written = read_cloud(path), read_cloud(mesh_file)
+    points = cloud.points[np.isfinite(cloud.points).all(1)]
+    frame = Frame.of_bounds(points.min(0), points.max(0), 1.8)
+    points, vertices = np.unique(frame.to_box(points), axis=0), frame.to_box(written.points)
+    tree = cKDTree(points)
+    spacing = float(np.median(tree.query(points, 2)[0][:, 1]))
+    distance = ray_scene(vertices, written.faces).compute_distance(points.astype(np.float32)).numpy()
+    samples, _ = Surface(vertices, written.faces).sample(400_000, 0)
+    far = float((tree.query(samples)[0] > 5 * spacing).mean())
+    facts, info = stages["mesh"]["facts"], stages["ingest"]["facts"]["normals"]
+    return [
+        f"{len(points):,}", f"{fit:.0f}", f"{mesh:.1f}", f"{spacing * frame.scale:.3g}", f"{distance.mean() / spacing:.2f}",
+        f"{far:.2%}", str(facts["verification"]["components"]), f"{facts.get('trimmed', {}).get('area_share', 0):.0%}",
+        info.get("oriented", info["origin"]),
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
