@@ -56,6 +56,7 @@ def ingest_shape(
         "spacing": p.spacing,
         "support": p.support,
         "open": facts["open"],
+        "normals": p.facts["normals"]["origin"],
     }
     info = {
         **p.facts,

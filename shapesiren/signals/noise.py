@@ -100,8 +100,8 @@ def smooth_steps(points: Array, axis: int, sigma: Array, neighbours: int = 32) -
     return out
 
 
-def neighbours_for(points: Array, noise: float, least: int, sample: int = 1000) -> int:
-    """Neighbours that a local plane needs: as many as reach six times the noise, and at least ``least``.
+def neighbours_for(points: Array, noise: float, least: int, reach: float = 6.0, sample: int = 1000) -> int:
+    """Neighbours that a local plane needs: as many as reach ``reach`` times the noise, and at least ``least``.
 
     Fewer lie in a ball of noise, whose best plane may face anywhere. Measured, share of normals on the right side with 16
     and with the number given here, armadillo and fandisk with noise 1 % of the longest side: .49 -> .98, .65 -> .999.
@@ -110,7 +110,7 @@ def neighbours_for(points: Array, noise: float, least: int, sample: int = 1000) 
     some = np.random.default_rng(0).choice(len(points), min(sample, len(points)), replace=False)
     count = float(least)
     while count < min(MOST_NEIGHBOURS, len(points) // 4):
-        if np.median(tree.query(points[some], [round(count) + 1])[0]) >= 6 * noise:
+        if np.median(tree.query(points[some], [round(count) + 1])[0]) >= reach * noise:
             break
         count *= 1.5
     return max(least, min(round(count), MOST_NEIGHBOURS))

@@ -16,6 +16,7 @@ NEIGHBOURS = 16  # over which density is counted
 # From the distance of the 16th neighbour to the median distance of the nearest one, of a Poisson process in the plane
 EVEN = float(np.sqrt(np.log(2) / NEIGHBOURS))
 REACH = 5.0  # times that: as far as a hole between the points of an even random sample goes
+BORDER = 2.5  # local spacings that a surface goes on beyond the last points
 FAR, FAR_SHARE = 5.0, 0.01  # median spacings, and the share of the kept area that may lie farther than them
 
 
@@ -24,8 +25,8 @@ def trim(
 ) -> tuple[NDArray[np.bool_], float]:
     """Which faces (m,) the points support, and the distance from them up to which all do; everything in box coordinates.
 
-    Within that distance (``support``, or `FAR` spacings) every face stays. Beyond it, holes between sparser points are
-    left filled: a laser scanner leaves lines on a far floor that are many median spacings apart. A face belongs to such a
+    Within that distance (``support``, or `FAR` spacings) every hole stays filled; at the border of the scan the surface ends
+    `BORDER` local spacings from the last points. Beyond it, holes between sparser points are left filled: a laser scanner leaves lines on a far floor that are many median spacings apart. A face belongs to such a
     hole if a point is as near as holes between the points *there* are large; the smallest holes come first, and in all at
     most ``FAR_SHARE`` of the kept area lies farther than ``FAR`` median spacings from any point.
 
@@ -39,11 +40,13 @@ def trim(
     if fixed is not None:
         return face_distance <= fixed, fixed
     reach = max(support, FAR * spacing)
-    keep = face_distance <= reach
     local = EVEN * tree.query(points, [min(NEIGHBOURS + 1, tree.n)], workers=-1)[0][:, 0]
     local = np.median(local[tree.query(points, min(8, tree.n), workers=-1)[1]], axis=1)
-    hole = ~keep & (face_distance <= REACH * local[nearest][mesh.faces].max(1))
-    index = np.flatnonzero(hole)
+    face_local = local[nearest][mesh.faces].max(1)
+    near = face_distance <= reach
+    keep = face_distance <= np.minimum(reach, BORDER * np.maximum(face_local, spacing))
+    keep = fill_holes(mesh, keep, np.inf, near)
+    index = np.flatnonzero(~keep & ~near & (face_distance <= REACH * face_local))
     index = index[np.argsort(face_distance[index])]
     area = mesh.face_areas()
     filled = np.cumsum(area[index])
@@ -52,11 +55,14 @@ def trim(
     return keep, reach
 
 
-def fill_holes(mesh: TriangleMesh, keep: NDArray[np.bool_], size: float) -> NDArray[np.bool_]:
+def fill_holes(
+    mesh: TriangleMesh, keep: NDArray[np.bool_], size: float, allowed: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
     """``keep`` (m,) and the trimmed patches that only close a hole: all round them faces stay, and no side of their bounding
-    box is longer than ``size``. The field's own surface fills the hole, not a flat lid.
+    box is longer than ``size``. The field's own surface fills the hole, not a flat lid. Patches are made of ``allowed``
+    faces (m,) alone; all of them if not given.
     """
-    out = ~keep
+    out = ~keep if allowed is None else ~keep & allowed
     index = np.flatnonzero(out)
     if not len(index):
         return keep
@@ -66,11 +72,14 @@ def fill_holes(mesh: TriangleMesh, keep: NDArray[np.bool_], size: float) -> NDAr
     edge = edge.reshape(-1, 3)
     # patches: trimmed faces that share an edge
     rows = np.repeat(np.arange(len(index)), 3)
-    incidence = coo_matrix((np.ones(len(rows), np.int8), (rows, edge[index].reshape(-1))), (len(index), len(uses))).tocsr()
-    count, label = connected_components(incidence.astype(np.int32) @ incidence.T.astype(np.int32), directed=False)
-    # a patch with an edge of a single face reaches the surface's own border
+    shape = (len(index), len(uses))
+    incidence = coo_matrix((np.ones(len(rows), np.int32), (rows, edge[index].reshape(-1))), shape).tocsr()
+    count, label = connected_components(incidence @ incidence.T, directed=False)
+    # a patch ends in nothing at an edge of a single face, or where a face beyond is neither kept nor allowed
+    nothing = uses == 1
+    nothing[edge[~keep & ~out]] = True
     bordering = np.zeros(count, bool)
-    bordering[label[(uses[edge[index]] == 1).any(1)]] = True
+    bordering[label[nothing[edge[index]].any(1)]] = True
     corners = mesh.vertices[faces[index]]
     low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
     np.minimum.at(low, label, corners.min(1))

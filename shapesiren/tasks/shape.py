@@ -55,6 +55,7 @@ class LossSettings(Settings):
 
     on_surface: float = Setting(900.0, ge=0)
     normal: float = Setting(60.0, ge=0)
+    estimated: float = Setting(0.25, ge=0, description="factor on the normals' weight where they were estimated")
     eikonal: float = Setting(15.0, ge=0)
     off_surface: float = Setting(0.0, ge=0, description="repulsion from zero, the paper's term")
     distance: float = Setting(100.0, ge=0, description="signed distance of the guide samples")
@@ -116,7 +117,7 @@ PAPER: Tree = {
     "batch": {"on_surface": 1400, "off_surface": 1400, "eikonal": 1400},
     "loss": {
         "on_surface": 3e3, "normal": 1e2, "eikonal": 5e1, "off_surface": 1e2, "distance": 0.0, "direction": 0.0,
-        "eikonal_power": 1, "sharpness": 1e2, "noise": "ignore", "mean_over_all": True,
+        "estimated": 1.0, "eikonal_power": 1, "sharpness": 1e2, "noise": "ignore", "mean_over_all": True,
     },
 }  # fmt: skip
 
@@ -165,6 +166,8 @@ class ShapeTask(Task):
         assert points is not None
         self.points = points
         self.guide = table("guide_points", "guide_distances", "guide_directions")
+        estimated = signal.header.get("normals") == "estimated"
+        self.normal_weight = self.loss.normal * (self.loss.estimated if estimated else 1.0)
         noise = float(signal.header.get("noise", 0.0))
         self.tolerance = 2 * noise if self.loss.noise == "auto" and noise > CLEAN else 0.0
 
@@ -190,7 +193,7 @@ class ShapeTask(Task):
 
         terms = {
             "on_surface": weights.on_surface * mean(losses.on_surface(f_on, self.tolerance_of(surface))),
-            "normal": weights.normal * mean(losses.normal(g_on, surface[:, 3:6])),
+            "normal": self.normal_weight * mean(losses.normal(g_on, surface[:, 3:6])),
             "eikonal": weights.eikonal * mean(losses.eikonal(gradient, weights.eikonal_power)),
         }
         if weights.off_surface:
