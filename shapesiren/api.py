@@ -1,4 +1,4 @@
-"""The Python API, in the command line's words: ingest, fit, mesh, evaluate, load, simulate."""
+"""The Python API, in the command line's words: inspect, ingest, fit, mesh, evaluate, load, simulate."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .signals.frame import Frame
 from .stages import evaluate as evaluate_stage
 from .stages import fit as fit_stage
 from .stages import ingest as ingest_stage
+from .stages import inspect as inspect_stage
 from .stages import output as output_stage
 from .stages.context import Settings, context_for, is_run, run_context, settings_layers, silent
 from .stages.stage import stored_config
@@ -73,7 +74,7 @@ def _wrap(fitted: Field, arrays: Arrays, config: Config, run: Path | None) -> Sh
 
 
 def fit(
-    source: str | Path | ArrayLike,
+    source: str | Path | Sequence[str | Path] | ArrayLike,
     *,
     normals: ArrayLike | None = None,
     colours: ArrayLike | None = None,
@@ -92,7 +93,8 @@ def fit(
 
     Parameters
     ----------
-    source : a file, or a run folder that has been ingested, or an (n, 3) array of points, or (n, 6) with normals
+    source : a file, a list of files (registered scans of one thing), a run folder that has been ingested, or an (n, 3) array
+        of points, or (n, 6) with normals
     normals, colours : (n, 3), beside an array of points
     out : run folder; None keeps everything in memory
     preset, settings : ``"fast"``, ``"default"``, ``"fine"`` or ``"paper"``; a tree like the TOML files
@@ -103,23 +105,24 @@ def fit(
     InputError : the input or a setting is wrong
     """
     layers = settings_layers(preset, settings, steps, seconds, seed)
-    if isinstance(source, (str, Path)):
-        path = Path(source)
-        if is_run(path):
-            context = run_context(Run.open(path), layers, device, say, force)
+    paths = _paths(source)
+    if paths:
+        if len(paths) == 1 and is_run(paths[0]):
+            context = run_context(Run.open(paths[0]), layers, device, say, force)
             with context.run.locked():
                 fit_stage.fit(context, listeners)
-            return load(path)
-        task = task_for(path)
+            return load(paths[0])
+        task = task_for(paths[0])
         if out is not None:
             context = context_for(task, Path(out), layers, device, say, force)
             with context.run.locked():
-                ingest_stage.ingest(context, [path])
+                ingest_stage.ingest(context, paths)
                 fit_stage.fit(context, listeners)
             return load(out)
-        given: Any = path
-        if path.is_dir() or not path.exists():
-            raise InputError("this is a folder" if path.is_dir() else "no such file", where=path)
+        given: Any = paths[0] if len(paths) == 1 else paths
+        for path in paths:
+            if path.is_dir() or not path.exists():
+                raise InputError("this is a folder" if path.is_dir() else "no such file", where=path)
     else:
         from .signals.ingest import cloud_from_arrays
 
@@ -133,6 +136,15 @@ def fit(
     fitted = task(signal, config, where)
     fit_task(fitted, config.fit, seed=config.seed, device=where, listeners=listeners)
     return _wrap(fitted.field(), signal.arrays, config, None)
+
+
+def _paths(source: Any) -> list[Path]:
+    """The files that ``source`` names; none if it is an array."""
+    if isinstance(source, (str, Path)):
+        return [Path(source)]
+    if isinstance(source, (list, tuple)) and source and all(isinstance(p, (str, Path)) for p in source):
+        return [Path(p) for p in source]
+    return []
 
 
 def load(run: str | Path, device: str = "auto") -> ShapeField:
@@ -165,15 +177,26 @@ def evaluate(run: str | Path, *, reference: str | Path | None = None, **settings
 
 
 def ingest(
-    source: str | Path, out: str | Path, *, preset: str | None = None, settings: Settings | None = None,
+    source: str | Path | Sequence[str | Path], out: str | Path, *, preset: str | None = None, settings: Settings | None = None,
     seed: int | None = None, say: Say = silent,
 ) -> Tree:  # fmt: skip
     """Only read a file into a run folder, to be fitted later or elsewhere: ``fit(out)``. Returns its facts."""
-    path = Path(source)
+    paths = _paths(source)
     layers = settings_layers(preset, settings, None, None, seed)
-    context = context_for(task_for(path), Path(out), layers, "cpu", say, False)
+    context = context_for(task_for(paths[0]), Path(out), layers, "cpu", say, False)
     with context.run.locked():
-        return ingest_stage.ingest(context, [path])
+        return ingest_stage.ingest(context, paths)
+
+
+def inspect(
+    source: str | Path | Sequence[str | Path], *, preset: str | None = None, settings: Settings | None = None,
+    device: str = "auto", say: Say = silent,
+) -> Tree:  # fmt: skip
+    """What is in a file (or in registered ones), before any work: counts, spacing, noise, normals, openness, choices."""
+    paths = _paths(source)
+    task = task_for(paths[0])
+    config = resolve(task.config_type, task.presets, settings_layers(preset, settings, None, None, None))
+    return inspect_stage.inspect(task, paths, config, fit_stage.torch_device(device), say)
 
 
 def simulate(surface: str | Path, out: str | Path | None = None, **scanner: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -192,4 +215,4 @@ def simulate(surface: str | Path, out: str | Path | None = None, **scanner: Any)
     return cloud.points, cloud.normals
 
 
-__all__ = ["Mesh", "ShapeField", "evaluate", "fit", "ingest", "load", "mesh", "simulate"]
+__all__ = ["Mesh", "ShapeField", "evaluate", "fit", "ingest", "inspect", "load", "mesh", "simulate"]

@@ -134,3 +134,14 @@ def test_several_scans_are_one_input(tmp_path, torus_scan):
     assert "ingest: unchanged, skipped" in again.stderr
     other = cli("fit", "a.ply", "--out", "runs/a", *QUICK_ARGS, cwd=tmp_path)
     assert "another input (a.ply b.xyz)" in other.stderr
+
+
+def test_the_same_in_python(tmp_path, torus_scan):
+    import shapesiren
+    from tests.conftest import QUICK
+
+    facts = shapesiren.inspect(torus_scan)
+    assert facts["points"] == 20_000
+    assert facts["normals"]["origin"] == "given"
+    field = shapesiren.fit([torus_scan, str(torus_scan)], settings=QUICK, steps=20)  # the second one adds only duplicates
+    assert len(field.arrays["points"]) == 20_000

@@ -20,8 +20,8 @@ Say = Callable[[str], None]
 MISSING = 0.9  # share of points without a valid normal from which the others are not believed either
 MIXED, RANDOM = 0.01, 0.35  # share of flipped signs from which they are mended; from which they mean nothing
 # Of the noise: planes of six times it tell the sides apart, but round off what is smaller than they are; narrower ones do for
-# the direction. Chamfer x 1000 at noise .5 %, with a reach of 6 / 4.3 / 3: armadillo 2.57 / 2.26 / 2.25, rocker arm 1.44 / 1.38 /
-# 1.65.
+# the direction. Chamfer x 1000 at noise .5 %, with a reach of 6 / 4.3 / 3: armadillo 2.57 / 2.26 / 2.25, rocker arm 1.44 /
+# 1.38 / 1.65.
 FINE = 4.3
 AXIS = 0.7  # median |cosine| to the local plane's normal below which given normals are not believed
 

@@ -26,9 +26,10 @@ def trim(
     """Which faces (m,) the points support, and the distance from them up to which all do; everything in box coordinates.
 
     Within that distance (``support``, or `FAR` spacings) every hole stays filled; at the border of the scan the surface ends
-    `BORDER` local spacings from the last points. Beyond it, holes between sparser points are left filled: a laser scanner leaves lines on a far floor that are many median spacings apart. A face belongs to such a
-    hole if a point is as near as holes between the points *there* are large; the smallest holes come first, and in all at
-    most ``FAR_SHARE`` of the kept area lies farther than ``FAR`` median spacings from any point.
+    `BORDER` local spacings from the last points. Beyond it, holes between sparser points are left filled: a laser scanner
+    leaves lines on a far floor that are many median spacings apart. A face belongs to such a hole if a point is as near as
+    holes between the points *there* are large; the smallest holes come first, and in all at most ``FAR_SHARE`` of the kept
+    area lies farther than ``FAR`` median spacings from any point.
 
     Parameters
     ----------
