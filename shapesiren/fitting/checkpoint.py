@@ -26,6 +26,7 @@ class State:
     rate_scale : what rollbacks have left of the learning rate
     average, best : moving average of the loss, and the lowest that it was
     risen : for how many looks in a row the average has been far above its best
+    first : the average at the first look
     """
 
     key: str
@@ -37,6 +38,7 @@ class State:
     average: float = math.inf
     best: float = math.inf
     risen: int = 0
+    first: float = math.inf
 
 
 def save_checkpoint(

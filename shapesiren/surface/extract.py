@@ -26,7 +26,7 @@ SLOPE_MARGIN = 1.25  # on the largest gradient seen
 LOCAL_MARGIN = 1.05
 SLOPE_CAP = 4.0  # a distance field's slope is 1; far more means that the fit failed, and costs memory cubed
 RESOLUTIONS = (256, 512)  # least and most that is chosen unasked
-MAX_LEAVES_PER_AREA = 40  # leaves per squared grid side: a fitted surface has 1 to 8
+MAX_LEAVES_PER_AREA = 20  # leaves per squared grid side: a fitted surface has 1 to 8
 
 
 def slope_bound(field: Field, grid: Grid, seed: int = 0, samples: int = 20_000) -> float:

@@ -113,6 +113,23 @@ def test_a_rising_loss_rolls_back():
     assert run(Curve(spoil), steps=300).rollbacks == 0
 
 
+def test_a_loss_that_does_not_fall_begins_anew():
+    once = []
+    events = []
+
+    def spoil(step):
+        if len(once) < 220:
+            once.append(step)
+            return 5.0
+        return None
+
+    outcome = run(Curve(spoil), steps=400, listeners=[events.append])
+    rolled = [e for e in events if isinstance(e, RolledBack)]
+    assert [(e.step, e.to_step, e.reason) for e in rolled] == [(200, 0, "the loss does not fall")]
+    assert outcome.finished
+    assert outcome.losses["data"] < 0.5
+
+
 def test_nan_for_ever_is_an_error_that_says_what_to_try():
     with pytest.raises(RunError, match="learning_rate"):
         run(Curve(lambda step: float("nan")), steps=1000)
