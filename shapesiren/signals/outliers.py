@@ -14,8 +14,10 @@ ASIDE, OFF = 2.0, 3.0  # times its neighbours' distance; times their deviation f
 ROUNDS, WORTH = 4, 1e-4  # of search; share of the points that makes another round worth while
 
 
-def find_outliers(points: Array) -> NDArray[np.bool_]:
+def find_outliers(points: Array, expected: Array | None = None) -> NDArray[np.bool_]:
     """Which points belong to no surface. (n, 3) in any unit -> (n,)
+
+    ``expected`` (n,) is what the spacing is proportional to, where that is known: the distance from the scanner.
 
     A statistical and a radius test in one, with thresholds from the data. Distance alone will not do: a laser scan is
     sparse where the scanner was far, and that is no outlier. A point goes when it is
@@ -33,16 +35,16 @@ def find_outliers(points: Array) -> NDArray[np.bool_]:
         if alive.sum() <= NEIGHBOURS:
             break
         index = np.flatnonzero(alive)
-        bad = _one_round(points[index])
+        bad = _one_round(points[index], None if expected is None else expected[index])
         alive[index[bad]] = False
         if bad.sum() < WORTH * len(points):
             break
     return ~alive
 
 
-def _one_round(points: Array) -> NDArray[np.bool_]:
+def _one_round(points: Array, expected: Array | None) -> NDArray[np.bool_]:
     distance, near = cKDTree(points).query(points, NEIGHBOURS + 1, workers=-1)
-    alone = distance[:, RANK]
+    alone = distance[:, RANK] if expected is None else distance[:, RANK] / np.maximum(expected, 1e-300)
     median = max(float(np.median(alone)), 1e-300)
     # only points that are at all alone are looked at closely
     some = np.flatnonzero(alone > 1.5 * median)

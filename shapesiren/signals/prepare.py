@@ -26,6 +26,13 @@ Source = Path | Sequence[Path] | PointCloud
 MOST_OUTLIERS = 0.5  # a cloud of which more looks like noise is left as it is: the search has failed, not the scan
 
 
+def ranges(cloud: PointCloud) -> NDArray[np.float64] | None:
+    """(n,) distance of each point from the scanner that saw it, to which its spacing is proportional; None where unknown."""
+    if cloud.sensors is None or cloud.sensor is None or (cloud.sensor < 0).any():
+        return None
+    return np.linalg.norm(cloud.points - cloud.sensors[cloud.sensor], axis=1)
+
+
 @dataclass(frozen=True)
 class Prepared:
     """cloud : cleaned, in the user's coordinates, with all that belongs to its points; its normals are (n, 3) unit
@@ -104,10 +111,22 @@ def prepare(source: Source, settings: Any, seed: int, say: Say) -> Prepared:
         say(f"{len(cloud.points):,} points: a random {settings.max_points:,} of them are used (ingest.max_points)")
         cloud = subsample(cloud, settings.max_points, seed)
 
+    # ---- Where the scanner stood ---------------------------------------------------------------------------
+    sensors = "none"
+    if settings.viewpoint is not None:
+        cloud, sensors = cloud.seen_from(np.array(settings.viewpoint)), "given"
+    elif cloud.sensors is not None and (cloud.sure or believable(cloud.points, cloud.sensors[0])):
+        sensors = "in the file"
+    elif cloud.normals is None and seen_from_above(cloud.points):
+        cloud, sensors = cloud.seen_from(high_above(cloud.points)), "above"
+        say("hardly anything lies under anything else: taken as seen from above (--viewpoint says otherwise)")
+    else:
+        cloud = replace(cloud, sensors=None, sensor=None)
+
     # ---- Outliers, before the frame: one of them would shrink all the rest ---------------------------------
     counts["outliers"] = 0
     if settings.outliers == "remove" and not is_mesh:
-        bad = find_outliers(cloud.points - cloud.points[0])
+        bad = find_outliers(cloud.points - cloud.points[0], ranges(cloud))
         share = bad.mean()
         if share > MOST_OUTLIERS:
             say(f"{share:.0%} of the points look like outliers: none are removed")
@@ -128,18 +147,6 @@ def prepare(source: Source, settings: Any, seed: int, say: Say) -> Prepared:
             noise = float(np.median(deviation))
             most = float(steps.max() * frame.scale * 12**0.5)
             say(f"a depth frame, measured in steps of up to {most:.2g}: smoothed within them (ingest.steps=keep leaves them)")
-
-    # ---- Where the scanner stood ---------------------------------------------------------------------------
-    sensors = "none"
-    if settings.viewpoint is not None:
-        cloud, sensors = cloud.seen_from(np.array(settings.viewpoint)), "given"
-    elif cloud.sensors is not None and (cloud.sure or believable(cloud.points, cloud.sensors[0])):
-        sensors = "in the file"
-    elif cloud.normals is None and seen_from_above(cloud.points):
-        cloud, sensors = cloud.seen_from(high_above(cloud.points)), "above"
-        say("hardly anything lies under anything else: taken as seen from above (--viewpoint says otherwise)")
-    else:
-        cloud = replace(cloud, sensors=None, sensor=None)
 
     # ---- Normals -------------------------------------------------------------------------------------------
     if settings.normals == "given" and cloud.normals is None:
