@@ -17,6 +17,7 @@ from .trim import fill_holes, trim
 
 Array = NDArray[np.float64]
 
+SMALL = (1e-3, 2e-4)  # share of the area, of closed and of open scans
 PHANTOM = 0.1  # a component of which a smaller share is near any point is none of the scan's
 
 
@@ -47,9 +48,12 @@ def clean_up(
     mesh, phantoms = drop_phantoms(mesh, tree, header["support"])
     if phantoms:
         say(f"dropped {phantoms} components that no point supports")
-    mesh, small = drop_small_components(mesh, settings.min_component)
+    least = settings.min_component
+    if least is None:  # the sparse parts of an open scan are islands, and surface all the same
+        least = SMALL[bool(header["open"])]
+    mesh, small = drop_small_components(mesh, least)
     if small:
-        say(f"dropped {small} components below {settings.min_component:.2%} of the area")
+        say(f"dropped {small} components below {least:.2%} of the area")
     if settings.largest is not None:
         mesh, others = keep_largest(mesh, settings.largest)
         facts["dropped_others"] = others

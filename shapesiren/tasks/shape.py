@@ -78,7 +78,9 @@ class MeshSettings(Settings):
     trim: Literal["auto", "on", "off"] = Setting("auto", description="cut off what no point supports; auto: open scans")
     trim_distance: float | None = Setting(None, gt=0, description="in the scan's units; from the data if not given")
     fill_holes: float = Setting(0.0, ge=0, description="trimmed holes up to this size, in the scan's units, stay filled")
-    min_component: float = Setting(0.001, ge=0, lt=1, description="components below this share of the area are dropped")
+    min_component: float | None = Setting(
+        None, ge=0, lt=1, description="share of the area below which components are dropped; .001, of open scans .0002"
+    )
     largest: int | None = Setting(None, ge=1, description="keep only so many components, the largest")
     sharp: bool = Setting(False, description="dual contouring: sharp edges stay sharp")
     faces: int | None = Setting(None, ge=64, description="decimate to about so many faces")
