@@ -112,7 +112,7 @@ def fit(
             with context.run.locked():
                 fit_stage.fit(context, listeners)
             return load(paths[0])
-        task = task_for(paths[0])
+        task = task_for(paths[0], layers)
         if out is not None:
             context = context_for(task, Path(out), layers, device, say, force)
             with context.run.locked():
@@ -183,7 +183,7 @@ def ingest(
     """Only read a file into a run folder, to be fitted later or elsewhere: ``fit(out)``. Returns its facts."""
     paths = _paths(source)
     layers = settings_layers(preset, settings, None, None, seed)
-    context = context_for(task_for(paths[0]), Path(out), layers, "cpu", say, False)
+    context = context_for(task_for(paths[0], layers), Path(out), layers, "cpu", say, False)
     with context.run.locked():
         return ingest_stage.ingest(context, paths)
 
@@ -194,8 +194,9 @@ def inspect(
 ) -> Tree:  # fmt: skip
     """What is in a file (or in registered ones), before any work: counts, spacing, noise, normals, openness, choices."""
     paths = _paths(source)
-    task = task_for(paths[0])
-    config = resolve(task.config_type, task.presets, settings_layers(preset, settings, None, None, None))
+    layers = settings_layers(preset, settings, None, None, None)
+    task = task_for(paths[0], layers)
+    config = resolve(task.config_type, task.presets, layers)
     return inspect_stage.inspect(task, paths, config, fit_stage.torch_device(device), say)
 
 

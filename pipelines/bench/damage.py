@@ -6,7 +6,7 @@ One damage at a time, and the combinations that real scans have. Each cell is a 
 mesh file or analytic shape. Errors are in box units x 1000 (longest side 1.8): Chamfer against the surface; for scans from
 few views against what those views see, so that nobody is judged by what nobody saw. Poisson's depth (6 to 9) is the best
 against the truth, and where a scan is open its surface is trimmed as ours is; a user would know neither. ``components``
-counts ours; ``ratio`` is our Chamfer over the better of the two Poissons. Writes OUT.csv and OUT.md.
+counts ours; ``ratio`` is our Chamfer over the better of the two Poissons. Writes OUT.csv at the end.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..stages.stage import Context
-    from ..tasks.base import Task
 
 # ---- Options that mean the same everywhere -------------------------------------------------------------
 OutDir = Annotated[Path | None, typer.Option("--out", help="Run folder (default: runs/<name of the input>).")]
@@ -116,13 +115,6 @@ def _numbers(text: str, count: int, option: str, what: str, example: str) -> lis
     if len(values) != count:
         raise InputError(f"{text!r} is no {what}", where=option, hint=f"for example {example}")
     return values
-
-
-def task_of(sources: list[Path], intrinsics: str | None) -> type[Task]:
-    """The task of these files; an image with the intrinsics of a camera is a depth frame."""
-    from ..tasks import TASKS, task_for
-
-    return TASKS["shape"] if intrinsics is not None else task_for(sources[0])
 
 
 def open_run(run: Path | None, layers: list[tuple[str, dict[str, Any]]], device: str, screen: Screen, force: bool) -> Context:

@@ -31,7 +31,6 @@ from .common import (
     open_run,
     scan_layers,
     settings_layers_of,
-    task_of,
 )
 
 if TYPE_CHECKING:
@@ -77,11 +76,12 @@ def ingest(
     """
     from ..stages.context import context_for
     from ..stages.ingest import ingest as ingest_stage
+    from ..tasks import task_for
 
     screen = Screen(quiet, as_json)
     check_sources(sources)
     layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface, intrinsics)
-    context = context_for(task_of(sources, intrinsics), folder_of(sources, out), layers, "cpu", screen.say, force)
+    context = context_for(task_for(sources[0], layers), folder_of(sources, out), layers, "cpu", screen.say, force)
     with context.run.locked():
         facts = ingest_stage(context, sources)
     screen.stage(context, "ingest", facts)
@@ -112,6 +112,7 @@ def fit(
     Example: shapesiren fit scan.ply --preset fine
     """
     from ..stages.context import context_for, is_run
+    from ..tasks import task_for
 
     screen = Screen(quiet, as_json)
     layers = settings_layers_of(preset, config, set_, time, steps, seed) + scan_layers(viewpoint, surface, intrinsics)
@@ -120,7 +121,7 @@ def fit(
         context = open_run(sources[0], layers, device, screen, force)
     else:
         check_sources(sources)
-        context = context_for(task_of(sources, intrinsics), folder_of(sources, out), layers, device, screen.say, force)
+        context = context_for(task_for(sources[0], layers), folder_of(sources, out), layers, device, screen.say, force)
     with context.run.locked():
         facts = ingest_and_fit(context, [] if ingested else sources, screen)
     screen.say(f"made {context.run.folder}; next: shapesiren {context.task.output} {context.run.folder}")
@@ -204,6 +205,9 @@ def run_pipeline(
     out: OutDir = None,
     preset: Preset = None,
     set_: Set = None,
+    viewpoint: Viewpoint = None,
+    surface: Surface = None,
+    intrinsics: Intrinsics = None,
     time: Time = None,
     steps: Steps = None,
     seed: Seed = None,
@@ -219,17 +223,16 @@ def run_pipeline(
     from ..stages.context import context_for
     from ..stages.evaluate import evaluate as evaluate_stage
     from ..stages.output import output as output_stage
-    from ..tasks import TASKS, task_for
+    from ..tasks import task_for
 
     screen = Screen(quiet, as_json)
-    layers = settings_layers_of(preset, pipeline, set_, time, steps, seed)
+    layers = settings_layers_of(preset, pipeline, set_, time, steps, seed) + scan_layers(viewpoint, surface, intrinsics)
     check_sources(sources)
-    named = next((tree["task"] for _, tree in layers if "task" in tree), None)
-    task = TASKS[named] if named in TASKS else task_for(sources[0])
-    context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)
+    context = context_for(task_for(sources[0], layers), folder_of(sources, out), layers, device, screen.say, force)
     with context.run.locked():
-        results = {"fit": ingest_and_fit(context, sources, screen), task.output: output_stage(context)}
-        screen.stage(context, task.output, results[task.output])
+        output = context.task.output
+        results = {"fit": ingest_and_fit(context, sources, screen), output: output_stage(context)}
+        screen.stage(context, output, results[output])
         results["evaluate"] = evaluate_stage(context, reference)
         screen.stage(context, "evaluate", results["evaluate"])
     files = sorted(p.name for p in context.run.folder.iterdir() if not p.name.startswith("."))

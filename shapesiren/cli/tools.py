@@ -27,7 +27,6 @@ from .common import (
     check_sources,
     scan_layers,
     settings_layers_of,
-    task_of,
 )
 
 
@@ -51,11 +50,12 @@ def inspect(
     from ..config import resolve
     from ..stages.fit import torch_device
     from ..stages.inspect import inspect as inspect_stage
+    from ..tasks import task_for
 
     screen = Screen(False, as_json)
     check_sources(sources)
-    task = task_of(sources, intrinsics)
     layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface, intrinsics)
+    task = task_for(sources[0], layers)
     settings = resolve(task.config_type, task.presets, layers)
     facts = inspect_stage(task, sources, settings, torch_device(device), screen.say)
     for line in task.summary("inspect", facts):

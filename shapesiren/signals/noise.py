@@ -119,7 +119,7 @@ def neighbours_for(points: Array, noise: float, least: int, reach: float = 6.0, 
 def support_distance(points: Array, spacing: float, sample: int = 4000) -> float:
     """How far from the points a surface may lie and still be supported by them. Same unit as ``points`` (n, 3).
 
-    Four times the median spacing, or five times the spacing that an even random sample of the same density would have: a
+    Five times the median spacing, or the spacing that an even random sample of the same density would have: a
     scanner that measures in lines leaves gaps between them, which the distance to the nearest neighbour does not see.
     The density is counted over neighbourhoods that are wide enough to have no long side.
     """
@@ -136,4 +136,4 @@ def support_distance(points: Array, spacing: float, sample: int = 4000) -> float
         even = np.sqrt(np.log(2) / (np.pi * density))  # median nearest distance of a Poisson process in the plane
         if np.median(variance[:, 1] / np.maximum(variance[:, 2], 1e-300)) > 0.0625:
             break
-    return float(max(4 * spacing, 5 * even))
+    return float(5 * max(spacing, even))

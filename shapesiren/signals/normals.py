@@ -67,7 +67,7 @@ def make_normals(
         normals, valid = unit_normals(given)
         facts["missing"] = float(1 - valid.mean())
         if facts["missing"] <= MISSING:
-            mended = _mend(points, normals, valid, count, noise, facts, say)
+            mended = _mend(points, normals, valid, count, facts, say)
             if mended is not None:
                 return mended, facts
         elif facts["missing"] == 1:
@@ -97,18 +97,14 @@ def make_normals(
     return normals, facts
 
 
-def _mend(
-    points: Array, normals: Array, valid: NDArray[np.bool_], count: int, noise: float, facts: dict[str, Any], say: Say
-) -> Array | None:
+def _mend(points: Array, normals: Array, valid: NDArray[np.bool_], count: int, facts: dict[str, Any], say: Say) -> Array | None:
     """Given normals with the missing ones filled in and flipped ones turned; None if they are not to be believed."""
-    some = np.random.default_rng(0).choice(len(points), min(len(points), 20_000), replace=False)
-    some = some[valid[some]]
-    planes = plane_normals(points, count)
-    facts["agreement"] = float(np.median(np.abs((planes[some] * normals[some]).sum(1))))
+    facts["agreement"] = _agreement(points, normals, np.flatnonzero(valid), count)
     if facts["agreement"] < AXIS:
         say(f"its normals do not fit its points (median cosine {facts['agreement']:.2f}): ignored")
         return None
     if not valid.all():
+        planes = plane_normals(points, count)
         nearest = cKDTree(points[valid]).query(points[~valid])[1]
         side = (planes[~valid] * normals[valid][nearest]).sum(1)
         normals = normals.copy()
@@ -128,6 +124,15 @@ def _mend(
                 break
         say(f"{facts['flipped']:.1%} of its normals looked the other way than their neighbours: turned")
     return normals
+
+
+def _agreement(points: Array, normals: Array, index: NDArray[np.int64], count: int, sample: int = 2000) -> float:
+    """Median |cosine| between the normals of some of the points of ``index`` and the local planes there."""
+    some = np.random.default_rng(0).choice(index, min(len(index), sample), replace=False)
+    near = points[cKDTree(points).query(points[some], min(count, len(points)))[1]]
+    local = near - near.mean(1, keepdims=True)
+    axis = np.linalg.eigh(np.einsum("nki,nkj->nij", local, local))[1][:, :, 0]
+    return float(np.median(np.abs((axis * normals[some]).sum(1))))
 
 
 def _clearness(points: Array, normals: Array, sensors: Array, sensor: NDArray[np.integer]) -> float:

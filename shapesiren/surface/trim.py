@@ -25,7 +25,7 @@ def trim(
 ) -> tuple[NDArray[np.bool_], float]:
     """Which faces (m,) the points support, and the distance from them up to which all do; everything in box coordinates.
 
-    Within that distance (``support``, or `FAR` spacings) every hole stays filled; at the border of the scan the surface ends
+    Within that distance (``support``) every hole stays filled; at the border of the scan the surface ends
     `BORDER` local spacings from the last points. Beyond it, holes between sparser points are left filled: a laser scanner
     leaves lines on a far floor that are many median spacings apart. A face belongs to such a hole if a point is as near as
     holes between the points *there* are large; the smallest holes come first, and in all at most ``FAR_SHARE`` of the kept
@@ -33,6 +33,7 @@ def trim(
 
     Parameters
     ----------
+    mesh : vertices (n, 3); points : (k, 3) of the scan, and their ``tree``
     spacing, support : of the scan, see `signals.noise`
     fixed : a distance that replaces all this; None
     """
@@ -40,12 +41,11 @@ def trim(
     face_distance = distance[mesh.faces].max(1)
     if fixed is not None:
         return face_distance <= fixed, fixed
-    reach = max(support, FAR * spacing)
     local = EVEN * tree.query(points, [min(NEIGHBOURS + 1, tree.n)], workers=-1)[0][:, 0]
     local = np.median(local[tree.query(points, min(8, tree.n), workers=-1)[1]], axis=1)
     face_local = local[nearest][mesh.faces].max(1)
-    near = face_distance <= reach
-    keep = face_distance <= np.minimum(reach, BORDER * np.maximum(face_local, spacing))
+    near = face_distance <= support
+    keep = face_distance <= np.minimum(support, BORDER * np.maximum(face_local, spacing))
     keep = fill_holes(mesh, keep, np.inf, near)
     index = np.flatnonzero(~keep & ~near & (face_distance <= REACH * face_local))
     index = index[np.argsort(face_distance[index])]
@@ -53,7 +53,7 @@ def trim(
     filled = np.cumsum(area[index])
     far = np.cumsum(np.where(distance[mesh.faces[index]].mean(1) > FAR * spacing, area[index], 0))
     keep[index[far <= FAR_SHARE * (area[keep].sum() + filled)]] = True
-    return keep, reach
+    return keep, support
 
 
 def fill_holes(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from ..config import Tree
 from ..errors import InputError
 from .base import Task
 from .shape import ShapeTask
@@ -11,10 +13,13 @@ from .shape import ShapeTask
 TASKS: dict[str, type[Task]] = {task.name: task for task in (ShapeTask,)}
 
 
-def task_for(path: Path) -> type[Task]:
-    """The task that reads files like ``path``, by its extension."""
+def task_for(path: Path, layers: Sequence[tuple[str, Tree]] = ()) -> type[Task]:
+    """The task that the settings, (origin, tree) ``layers``, name; else the first that reads files like ``path``."""
+    named = next((tree["task"] for _, tree in layers if "task" in tree), None)
+    if named in TASKS:
+        return TASKS[named]
     for task in TASKS.values():
-        if path.suffix.lower() in task.suffixes:
+        if task.reads(path, layers):
             return task
     known = " ".join(s for t in TASKS.values() for s in t.suffixes)
     what = f"unknown extension {path.suffix!r}" if path.suffix else "the file has no extension"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -74,6 +74,11 @@ class Task(ABC):
     def epoch_steps(self) -> int:
         """Steps that see each sample about once."""
         return 1
+
+    @classmethod
+    def reads(cls, path: Path, layers: Sequence[tuple[str, Tree]]) -> bool:
+        """Whether this task reads files like ``path``, under settings given as (origin, tree) ``layers``; by the extension."""
+        return path.suffix.lower() in cls.suffixes
 
     # ---- ingest: may import heavy packages, inside the function --------------------------------------
     @classmethod

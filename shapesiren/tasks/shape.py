@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +16,7 @@ from ..field import Field
 from ..nets.derivatives import autograd_value_and_gradient, value_and_gradient
 from ..nets.fused import fused_value_and_gradient
 from ..nets.siren import Siren
+from ..signals.depth import SUFFIXES
 from . import losses
 from .base import Arrays, Moment, Say, Signal, Task
 
@@ -225,6 +226,12 @@ class ShapeTask(Task):
             if rows < len(x):
                 value = torch.cat([value, self.net(x[rows:])])
         return value[:, 0], gradient[:, 0]
+
+    @classmethod
+    def reads(cls, path: Path, layers: Sequence[tuple[str, Tree]]) -> bool:
+        """An image is a scan if the intrinsics of its camera are given: a depth frame."""
+        depth = path.suffix.lower() in SUFFIXES and any("intrinsics" in tree.get("ingest", {}) for _, tree in layers)
+        return depth or super().reads(path, layers)
 
     # ---- ingest, mesh, evaluate: heavy packages, imported when they run --------------------------------
     @classmethod

@@ -82,3 +82,9 @@ def test_a_thin_wall_is_two_sheets(rng):
     facts = field.mesh().facts
     assert facts["verification"]["components"] == 1
     assert facts["input_distance"]["mean"] < 0.05 * thickness
+
+
+def test_depth_in_python(frame):
+    assert shapesiren.inspect(frame, settings={"ingest": {"intrinsics": CAMERA}})["sensors"]["positions"] == 1
+    with pytest.raises(InputError, match=r"unknown extension '\.png'"):
+        shapesiren.inspect(frame)
