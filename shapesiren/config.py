@@ -29,11 +29,17 @@ class Settings(BaseModel):
 class NetSettings(Settings):
     """The network."""
 
-    kind: Literal["siren"] = "siren"
-    width: int = Field(256, ge=1, description="units of each sine layer")
-    hidden_layers: int = Field(3, ge=1, description="sine layers after the first")
-    omega_first: float = Field(30.0, gt=0, description="frequency factor of the first layer")
-    omega_hidden: float = Field(30.0, gt=0, description="frequency factor of the other sine layers")
+    kind: Literal["siren", "relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian"] = Field(
+        "siren", description="all but siren are there to be compared with it (nets/baselines.py)"
+    )
+    width: int = Field(256, ge=2, description="units of each layer")
+    hidden_layers: int = Field(3, ge=1, description="layers after the first")
+    omega_first: float = Field(30.0, gt=0, description="frequency factor of a SIREN's first layer")
+    omega_hidden: float = Field(30.0, gt=0, description="frequency factor of its other layers, and of finer and wire")
+    scale: float = Field(10.0, gt=0, description="of the Gaussian of gaussian and wire")
+    octaves: int = Field(8, ge=1, le=24, description="of relu-pe's positional encoding")
+    sigma: float = Field(10.0, gt=0, description="of the random frequencies of rff, cycles per box unit")
+    first_bias: float = Field(1.0, gt=0, description="reach of finer's first biases")
 
 
 class FitSettings(Settings):

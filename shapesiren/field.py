@@ -15,11 +15,11 @@ from safetensors.torch import save
 
 from .errors import InputError
 from .nets import evaluate
-from .nets.siren import Siren
+from .nets.build import from_spec
+from .nets.siren import Network
 from .signals.frame import Frame
 
 FORMAT = 1
-NETS = {Siren.kind: Siren}
 
 
 class Field:
@@ -32,7 +32,7 @@ class Field:
     header : JSON-able facts of the signal; ``frame`` = {centre, scale} and ``bounds`` are always there
     """
 
-    def __init__(self, net: Siren, task: str, header: Mapping[str, Any]) -> None:
+    def __init__(self, net: Network, task: str, header: Mapping[str, Any]) -> None:
         self.net, self.task, self.header = net, task, dict(header)
         self.frame = Frame(tuple(header["frame"]["centre"]), float(header["frame"]["scale"]))
 
@@ -87,8 +87,7 @@ class Field:
             with safe_open(path, framework="pt") as f:
                 description = migrate(json.loads((f.metadata() or {})["shapesiren"]))
                 tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
-            spec = dict(description["net"])
-            net = NETS[spec.pop("kind")](**spec)
+            net = from_spec(description["net"])
             net.load_state_dict(tensors)
         except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as e:
             raise InputError(f"not a shapesiren field ({e})", where=path, hint="fit it again") from None

@@ -1,6 +1,6 @@
-"""Derivatives of a SIREN with respect to its input, in closed form, each beside its autograd twin.
+"""Derivatives of a network with respect to its input, in closed form, each beside its autograd twin.
 
-The closed forms carry the derivatives forward through the layers by the chain rule (sin -> cos -> -sin).
+The closed forms carry the derivatives forward through the layers by the chain rule (for a SIREN: sin -> cos -> -sin).
 A loss on them therefore needs one ordinary backward pass; the autograd twins need a double (or triple)
 backward and stand here as the reference that the tests hold the closed forms to.
 
@@ -9,22 +9,14 @@ Shapes throughout: ``x`` (n, d), value (n, m), gradient (n, m, d), Laplacian (n,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
-from .siren import Siren
+from .siren import Network
 
 
-def _sine_layers(net: Siren) -> Iterator[tuple[Tensor, Tensor]]:
-    """(weight, bias) of each sine layer with omega folded in: ``h = sin(W h + b)``."""
-    for layer, omega in zip(net.linears[:-1], net.omegas(), strict=True):
-        yield omega * layer.weight, omega * layer.bias
-
-
-def value_and_gradient(net: Siren, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Value and gradient: ``J_l = cos(z_l) * (W_l J_{l-1})``, with ``J_{-1}`` the identity.
+def value_and_gradient(net: Network, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Value and gradient: ``J_l = a'(z_l) * (W_l J_{l-1})`` for activation a, with ``J_{-1}`` the identity.
 
     Returns
     -------
@@ -32,18 +24,19 @@ def value_and_gradient(net: Siren, x: Tensor) -> tuple[Tensor, Tensor]:
     gradient : (n, m, d)
     """
     h, jac = x, x
-    for i, (weight, bias) in enumerate(_sine_layers(net)):
+    for i, (weight, bias, activation) in enumerate(net.stages()):
         z = torch.addmm(bias, h, weight.T)
         jz = weight.T.expand(len(x), -1, -1) if i == 0 else jac @ weight.T  # (n, d, width)
-        h, jac = torch.sin(z), torch.cos(z).unsqueeze(1) * jz
+        h, slope = activation(z, 1)
+        jac = slope.unsqueeze(1) * jz
     head = net.linears[-1]
     return head(h), (jac @ head.weight.T).transpose(1, 2)
 
 
-def value_gradient_laplacian(net: Siren, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def value_gradient_laplacian(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Value, gradient and Laplacian in one pass (a forward Laplacian).
 
-    ``L_l = cos(z_l) (W_l L_{l-1}) - sin(z_l) sum_k (W_l J_{l-1})_k^2``.
+    ``L_l = a'(z_l) (W_l L_{l-1}) + a''(z_l) sum_k (W_l J_{l-1})_k^2``.
 
     Returns
     -------
@@ -52,19 +45,19 @@ def value_gradient_laplacian(net: Siren, x: Tensor) -> tuple[Tensor, Tensor, Ten
     laplacian : (n, m)
     """
     h, jac, lap = x, x, x
-    for i, (weight, bias) in enumerate(_sine_layers(net)):
+    for i, (weight, bias, activation) in enumerate(net.stages()):
         z = torch.addmm(bias, h, weight.T)
-        s, c = torch.sin(z), torch.cos(z)
+        h_next, slope, second = activation(z, 2)
         jz = weight.T.expand(len(x), -1, -1) if i == 0 else jac @ weight.T
-        bend = -s * jz.square().sum(1)
-        lap = bend if i == 0 else torch.addcmul(bend, c, lap @ weight.T)
-        h, jac = s, c.unsqueeze(1) * jz
+        bend = second * jz.square().sum(1)
+        lap = bend if i == 0 else torch.addcmul(bend, slope, lap @ weight.T)
+        h, jac = h_next, slope.unsqueeze(1) * jz
     head = net.linears[-1]
     return head(h), (jac @ head.weight.T).transpose(1, 2), lap @ head.weight.T
 
 
-def value_gradient_hessian(net: Siren, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Value, gradient and full Hessian: ``H_l = cos(z) (W H) - sin(z) (W J) (W J)^T``.
+def value_gradient_hessian(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Value, gradient and full Hessian: ``H_l = a'(z) (W H) + a''(z) (W J) (W J)^T``.
 
     Returns
     -------
@@ -73,13 +66,13 @@ def value_gradient_hessian(net: Siren, x: Tensor) -> tuple[Tensor, Tensor, Tenso
     hessian : (n, m, d, d), symmetric
     """
     h, jac, hes = x, x, x
-    for i, (weight, bias) in enumerate(_sine_layers(net)):
+    for i, (weight, bias, activation) in enumerate(net.stages()):
         z = torch.addmm(bias, h, weight.T)
-        s, c = torch.sin(z), torch.cos(z)
+        h_next, slope, second = activation(z, 2)
         jz = weight.T.expand(len(x), -1, -1) if i == 0 else jac @ weight.T
-        bend = -s[:, None, None] * (jz.unsqueeze(1) * jz.unsqueeze(2))  # (n, d, d, width)
-        hes = bend if i == 0 else bend + c[:, None, None] * (hes @ weight.T)
-        h, jac = s, c.unsqueeze(1) * jz
+        bend = second[:, None, None] * (jz.unsqueeze(1) * jz.unsqueeze(2))  # (n, d, d, width)
+        hes = bend if i == 0 else bend + slope[:, None, None] * (hes @ weight.T)
+        h, jac = h_next, slope.unsqueeze(1) * jz
     head = net.linears[-1]
     hessian = (hes @ head.weight.T).permute(0, 3, 1, 2)
     return head(h), (jac @ head.weight.T).transpose(1, 2), hessian
@@ -90,7 +83,7 @@ def _gradient_of(y: Tensor, x: Tensor, keep: bool) -> Tensor:
     return torch.autograd.grad(y.sum(), x, create_graph=keep)[0]
 
 
-def autograd_value_and_gradient(net: Siren, x: Tensor, create_graph: bool = True) -> tuple[Tensor, Tensor]:
+def autograd_value_and_gradient(net: Network, x: Tensor, create_graph: bool = True) -> tuple[Tensor, Tensor]:
     """Twin of `value_and_gradient` by reverse-mode autograd; the way the paper's code takes it."""
     if not x.requires_grad:
         x = x.detach().requires_grad_()
@@ -103,7 +96,7 @@ def autograd_value_and_gradient(net: Siren, x: Tensor, create_graph: bool = True
     return value, torch.stack(grads, 1)
 
 
-def autograd_value_gradient_hessian(net: Siren, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def autograd_value_gradient_hessian(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Twin of `value_gradient_hessian` by repeated autograd."""
     x = x.detach().requires_grad_()
     value, gradient = autograd_value_and_gradient(net, x)
@@ -113,7 +106,7 @@ def autograd_value_gradient_hessian(net: Siren, x: Tensor) -> tuple[Tensor, Tens
     return value, gradient, torch.stack(rows, 1)
 
 
-def autograd_value_gradient_laplacian(net: Siren, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def autograd_value_gradient_laplacian(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Twin of `value_gradient_laplacian`: the trace of the autograd Hessian."""
     value, gradient, hessian = autograd_value_gradient_hessian(net, x)
     return value, gradient, hessian.diagonal(dim1=2, dim2=3).sum(-1)

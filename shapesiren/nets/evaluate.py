@@ -1,4 +1,4 @@
-"""Evaluating a fitted SIREN at many points: no graph, cache-sized chunks, buffers reused."""
+"""Evaluating a fitted network at many points: no graph, cache-sized chunks, buffers reused."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .activations import sine
 from .derivatives import value_and_gradient
-from .siren import Siren
+from .siren import Network
 
 CHUNK = 2048  # rows of one pass: 2 MiB of float32 activations at width 256, a core's L2 cache
 
 
 @torch.no_grad()
-def values(net: Siren, points: NDArray[np.floating], chunk: int | None = None) -> NDArray[np.float32]:
+def values(net: Network, points: NDArray[np.floating], chunk: int | None = None) -> NDArray[np.float32]:
     """``points`` : (n, d) box coordinates -> (n, m) float32."""
     head, device = net.linears[-1], net.linears[-1].weight.device
     chunk = chunk or (CHUNK if device.type == "cpu" else 1 << 18)
-    layers = [(layer.weight * o, layer.bias * o) for layer, o in zip(net.linears[:-1], net.omegas(), strict=True)]
+    layers = list(net.stages())
     out = np.empty((len(points), net.out_features), np.float32)
-    buffers = [torch.empty((min(chunk, len(points)), net.width), device=device) for _ in range(2)]
+    buffers = [torch.empty((min(chunk, len(points)), len(bias)), device=device) for _, bias, _ in layers]
     for start in range(0, len(points), chunk):
         h = torch.as_tensor(np.ascontiguousarray(points[start : start + chunk], np.float32), device=device)
-        for i, (weight, bias) in enumerate(layers):
-            h = torch.addmm(bias, h, weight.T, out=buffers[i % 2][: len(h)]).sin_()
+        for (weight, bias, activation), buffer in zip(layers, buffers, strict=True):
+            z = torch.addmm(bias, h, weight.T, out=buffer[: len(h)])
+            h = z.sin_() if activation is sine else activation(z, 0)[0]
         out[start : start + len(h)] = torch.addmm(head.bias, h, head.weight.T).cpu().numpy()
     return out
 
 
 @torch.no_grad()
 def values_and_gradients(
-    net: Siren, points: NDArray[np.floating], chunk: int | None = None
+    net: Network, points: NDArray[np.floating], chunk: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """``points`` : (n, d) box coordinates -> values (n, m), gradients (n, m, d), float32.
 
@@ -40,22 +42,21 @@ def values_and_gradients(
     head, device = net.linears[-1], net.linears[-1].weight.device
     chunk = chunk or (CHUNK // 2 if device.type == "cpu" else 1 << 17)
     n, d, m = len(points), net.in_features, net.out_features
-    layers = [(layer.weight * o, layer.bias * o) for layer, o in zip(net.linears[:-1], net.omegas(), strict=True)]
+    layers = list(net.stages())
     value, gradient = np.empty((n, m), np.float32), np.empty((n, m, d), np.float32)
     for start in range(0, n, chunk):
         x = torch.as_tensor(np.ascontiguousarray(points[start : start + chunk], np.float32), device=device)
         if m != 1:
             v, g = value_and_gradient(net, x)
         else:
-            h, cosines = x, []
-            for weight, bias in layers:
-                z = torch.addmm(bias, h, weight.T)
-                cosines.append(torch.cos(z))
-                h = z.sin_()
+            h, slopes = x, []
+            for weight, bias, activation in layers:
+                h, slope = activation(torch.addmm(bias, h, weight.T), 1)
+                slopes.append(slope)
             v = torch.addmm(head.bias, h, head.weight.T)
             g = head.weight
-            for (weight, _), cosine in zip(reversed(layers), reversed(cosines), strict=True):
-                g = cosine.mul_(g) @ weight
+            for (weight, _, _), slope in zip(reversed(layers), reversed(slopes), strict=True):
+                g = slope.mul_(g) @ weight
             g = g.unsqueeze(1)
         value[start : start + len(x)] = v.cpu().numpy()
         gradient[start : start + len(x)] = g.cpu().numpy()

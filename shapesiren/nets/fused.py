@@ -28,7 +28,7 @@ from torch.autograd.function import once_differentiable
 
 from .derivatives import value_and_gradient
 from .native import Engine
-from .siren import Siren
+from .siren import Network, Siren
 
 
 class _FusedSiren(torch.autograd.Function):
@@ -56,7 +56,7 @@ class _FusedSiren(torch.autograd.Function):
             torch.sin(z, out=right[i][:n])
         value = (right[-1][:n] @ head.T.to(dtype)).to(x.dtype) + offset
 
-        adjoints = [head.to(dtype).expand(g, width)]
+        adjoints = [head[:1].to(dtype).expand(g, width)]
         torch.mul(adjoints[0], cosines[-1][:g], out=left[-1][n:])
         for i in range(depth - 1, 0, -1):
             adjoints.append(left[i][n:] @ low[i])
@@ -82,7 +82,7 @@ class _FusedSiren(torch.autograd.Function):
         grads: list[Tensor | None] = [grad_value.sum(0)]
         weights = torch.cat([grad_value, grad_value.new_ones((g, 1))]).to(dtype)
         grads.append((weights.T @ right[-1]).to(full))
-        down = grad_value.to(dtype) * head.to(dtype)
+        down = grad_value.to(dtype) @ head.to(dtype) if len(head) > 1 else grad_value.to(dtype) * head.to(dtype)
         ones = down.new_ones((1, n))  # a product sums faster than `sum` does in bfloat16
         for i in range(depth - 1, -1, -1):
             dz = torch.mul(down, cosines[i], out=left[i][:n])
@@ -96,7 +96,7 @@ class _FusedSiren(torch.autograd.Function):
 
 
 def fused_value_and_gradient(
-    net: Siren,
+    net: Network,
     x: Tensor,
     gradient_rows: int | None = None,
     dtype: torch.dtype | None = None,
@@ -109,21 +109,22 @@ def fused_value_and_gradient(
     x : (n, d) samples; those whose gradient is wanted come first. No derivative flows back to ``x``.
     gradient_rows : how many leading samples get a gradient; all of them if None
     dtype : precision of the products (bfloat16 or x's own, the default)
-    engine : runs the step on CPU cores, float32 samples and one output alone; None: plain torch
+    engine : runs the step on CPU cores, float32 samples alone; None: plain torch
 
     Returns
     -------
     value : (n, m)
     gradient : (gradient_rows, m, d)
 
-    For more than one output the tangent form of `derivatives.value_and_gradient` is used.
+    Of several outputs only the values are had this way; their gradients, and networks that are no SIREN, take the tangent
+    form of `derivatives.value_and_gradient`.
     """
     g = len(x) if gradient_rows is None else gradient_rows
-    if net.out_features != 1:
+    if not isinstance(net, Siren) or (net.out_features != 1 and g):
         value, gradient = value_and_gradient(net, x[:g])
-        return torch.cat([value, net(x[g:])]), gradient
+        return torch.cat([value, net(x[g:])]) if g < len(x) else value, gradient
     if engine is not None:
         return engine.value_and_gradient(net, x, g, dtype or x.dtype)
     params = [p for layer in net.linears for p in (layer.weight, layer.bias)]
     value, gradient = _FusedSiren.apply(x, g, dtype or x.dtype, tuple(net.omegas()), *params)
-    return value, gradient.unsqueeze(1)
+    return value, gradient.unsqueeze(1).expand(-1, net.out_features, -1)

@@ -151,12 +151,13 @@ def hidden(z, b, s, c):  # type: ignore[no-untyped-def]
 
 @njit(**_PASS)
 def head_value(s, h, value):  # type: ignore[no-untyped-def]
-    """value[i] = s[i] . h; s (n, m), h (m,) float32, value (n,) float32, without the bias."""
+    """value[i, k] = s[i] . h[k]; s (n, m), h (outputs, m) float32, value (n, outputs) float32, without the bias."""
     for i in range(s.shape[0]):
-        total = f32(0)
-        for j in range(s.shape[1]):
-            total += load(s, i, j) * h[j]
-        value[i] = total
+        for k in range(h.shape[0]):
+            total = f32(0)
+            for j in range(s.shape[1]):
+                total += load(s, i, j) * h[k, j]
+            value[i, k] = total
 
 
 @njit(**_PASS)
@@ -213,10 +214,16 @@ def tangent(u, v, c, s, t):  # type: ignore[no-untyped-def]
 
 @njit(**_PASS)
 def head_down(a, h, d):  # type: ignore[no-untyped-def]
-    """d[i] = a[i] h: loss gradient a (n,) float32 of the values, h (m,) float32 -> d (n, m)."""
+    """d = a h: loss gradient a (n, outputs) float32 of the values, h (outputs, m) float32 -> d (n, m)."""
+    row = np.empty(h.shape[1], f32)
     for i in range(d.shape[0]):
-        for j in range(d.shape[1]):
-            store(d, i, j, a[i] * h[j])
+        row[:] = f32(0)
+        for k in range(h.shape[0]):
+            ak = a[i, k]
+            for j in range(h.shape[1]):
+                row[j] += ak * h[k, j]
+        for j in range(h.shape[1]):
+            store(d, i, j, row[j])
 
 
 @njit(**_PASS)

@@ -84,7 +84,7 @@ def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
 class _Chunk:
     """Buffers of ``n`` samples, the first ``g`` of them with a gradient. ``right[l]`` stacks [s; t], ``left[l]`` [dS/dz; q]."""
 
-    def __init__(self, n: int, g: int, d: int, width: int, depth: int, dtype: torch.dtype) -> None:
+    def __init__(self, n: int, g: int, d: int, m: int, width: int, depth: int, dtype: torch.dtype) -> None:
         def buffers(rows: int) -> list[Tensor]:
             return [torch.zeros((rows, width), dtype=dtype) for _ in range(depth)]
 
@@ -92,11 +92,11 @@ class _Chunk:
         self.right, self.left, self.cosine, self.adjoint, self.bend = (buffers(r) for r in (n + g, n + g, n, g, g))
         self.down, self.product = torch.zeros((n, width), dtype=dtype), torch.zeros((width, width), dtype=dtype)
         self.x = np.zeros((n + g, d), np.float32)  # samples, then directions
-        self.value, self.gradient = np.zeros(n, np.float32), np.zeros((g, d), np.float32)
+        self.value, self.gradient = np.zeros((n, m), np.float32), np.zeros((g, d), np.float32)
         # what one step adds to the gradients of the parameters
         self.weights = [torch.zeros((width, width)) for _ in range(depth - 1)]
         self.biases = np.zeros((depth, width), np.float32)
-        self.first, self.head = np.zeros((d, width), np.float32), np.zeros((1, width), np.float32)
+        self.first, self.head = np.zeros((d, width), np.float32), np.zeros((m, width), np.float32)
         # views of them, made once: a slice costs as much as a short pass
         self.s_rows, self.t_rows = [r[:n] for r in self.right], [r[n:] for r in self.right]
         self.z_rows, self.q_rows = [a[:n] for a in self.left], [a[n:] for a in self.left]
@@ -119,14 +119,14 @@ class _Chunk:
             k.hidden(self.z[i], p.biases[i], self.s[i], self.c[i])
         k.head_value(self.s[top], p.head, self.value)
         if self.g:
-            k.head_adjoint(p.head, self.c_leading[top], self.v[top], self.q[top])
+            k.head_adjoint(p.head[0], self.c_leading[top], self.v[top], self.q[top])
             for i in range(top, 0, -1):
                 torch.mm(self.q_rows[i], p.low[i], out=self.adjoint[i - 1])
                 k.scale(self.v[i - 1], self.c_leading[i - 1], self.q[i - 1])
             k.first_gradient(self.q[0], p.first, self.gradient)
 
     def backward(self, p: _Parameters, a: np.ndarray[Any, Any]) -> None:
-        """``a`` (n + g,): the loss gradient of the values, then ones. That of the gradients lies in ``x[n:]``."""
+        """``a`` (n + g, m): the loss gradient of the values, then ones. That of the gradients lies in ``x[n:]``."""
         k, n, top = kernels(), self.n, self.depth - 1
         for grad in (self.biases, self.first, self.head):
             grad.fill(0)
@@ -136,7 +136,7 @@ class _Chunk:
                 if i:
                     torch.mm(self.t_rows[i - 1], p.turned[i], out=self.bend[i])
                 k.tangent(self.u[i], self.v[i], self.c_leading[i], self.s_leading[i], self.t[i])
-        k.weighted_sum(self.right_top, a[:, None], self.head)
+        k.weighted_sum(self.right_top, a, self.head)
         k.head_down(a[:n], p.head, self.d)
         for i in range(top, -1, -1):
             k.down(self.d, self.c[i], self.u[i], self.z[i], self.biases[i])
@@ -156,7 +156,7 @@ class _Parameters:
         self.first = folded[0].T.contiguous().numpy()
         self.low = [w.to(dtype) for w in folded]
         self.turned = [w.T for w in self.low]
-        self.head = params[-2].detach()[0].numpy()
+        self.head = params[-2].detach().numpy()
 
 
 class Engine:
@@ -175,24 +175,24 @@ class Engine:
             for future in [_pool(self.threads).submit(w) for w in work]:
                 future.result()
 
-    def take(self, n: int, g: int, d: int, width: int, depth: int, dtype: torch.dtype) -> list[_Chunk]:
+    def take(self, n: int, g: int, d: int, m: int, width: int, depth: int, dtype: torch.dtype) -> list[_Chunk]:
         """Chunks of a batch, each with its share of the samples that have a gradient."""
-        free = self._free.setdefault((n, g, d, width, depth, dtype), [])
+        free = self._free.setdefault((n, g, d, m, width, depth, dtype), [])
         if free:
             return free.pop()
         threads = max(1, min(self.threads, n // MIN_CHUNK))
         count = threads * max(1, -(-n // (threads * CHUNK)))
         shares = [(size(g, i, count), size(n - g, i, count)) for i in range(count)]
-        return [_Chunk(a + b, a, d, width, depth, dtype) for a, b in shares if a + b]
+        return [_Chunk(a + b, a, d, m, width, depth, dtype) for a, b in shares if a + b]
 
     def give(self, key: tuple[Any, ...], chunks: list[_Chunk]) -> None:
         self._free[key].append(chunks)
 
     def value_and_gradient(self, net: Siren, x: Tensor, g: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """As `fused.fused_value_and_gradient`, for one output."""
+        """As `fused.fused_value_and_gradient`: of one output, or of several without gradients."""
         params = [p for layer in net.linears for p in (layer.weight, layer.bias)]
         value, gradient = _Native.apply(x, g, dtype, tuple(net.omegas()), self, *params)
-        return value, gradient.unsqueeze(1)
+        return value, gradient.unsqueeze(1).expand(-1, net.out_features, -1)
 
 
 def size(total: int, part: int, parts: int) -> int:
@@ -213,16 +213,16 @@ class _Native(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, g: int, dtype: torch.dtype, omegas: tuple[float, ...], engine: Engine, *params: Tensor
     ) -> tuple[Tensor, Tensor]:
-        n, d, width, depth = len(x), x.shape[1], params[0].shape[0], len(omegas)
-        key = (n, g, d, width, depth, dtype)
+        n, d, m, width, depth = len(x), x.shape[1], len(params[-1]), params[0].shape[0], len(omegas)
+        key = (n, g, d, m, width, depth, dtype)
         chunks, weights = engine.take(*key), _Parameters(params, omegas, dtype)
         source = x.detach().numpy()
         for c, lead, rest in _ranges(chunks, g):
             c.x[: c.g], c.x[c.g : c.n] = source[lead], source[rest]
         engine.each([lambda c=c: c.forward(weights) for c in chunks])  # type: ignore[misc]
-        value, gradient = np.empty((n, 1), np.float32), np.empty((g, d), np.float32)
+        value, gradient = np.empty((n, m), np.float32), np.empty((g, d), np.float32)
         for c, lead, rest in _ranges(chunks, g):
-            value[lead, 0], value[rest, 0], gradient[lead] = c.value[: c.g], c.value[c.g :], c.gradient
+            value[lead], value[rest], gradient[lead] = c.value[: c.g], c.value[c.g :], c.gradient
         ctx.saved = (engine, key, chunks, weights, omegas)
         return torch.from_numpy(value) + params[-1], torch.from_numpy(gradient)
 
@@ -231,11 +231,11 @@ class _Native(torch.autograd.Function):
     def backward(ctx: Any, grad_value: Tensor, grad_gradient: Tensor) -> tuple[Tensor | None, ...]:
         engine, key, chunks, weights, omegas = ctx.saved
         ctx.saved = None
-        above, directions = grad_value[:, 0].numpy(), grad_gradient.numpy()
+        above, directions = grad_value.numpy(), grad_gradient.numpy()
         work = []
         for c, lead, rest in _ranges(chunks, key[1]):
             c.x[c.n :] = directions[lead]
-            a = np.concatenate([above[lead], above[rest], np.ones(c.g, np.float32)])
+            a = np.concatenate([above[lead], above[rest], np.ones((c.g, above.shape[1]), np.float32)])
             work.append(lambda c=c, a=a: c.backward(weights, a))
         engine.each(work)
 

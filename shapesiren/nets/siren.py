@@ -10,8 +10,55 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from .activations import Activation, sine
 
-class Siren(nn.Module):
+
+class Network(nn.Module):
+    """Affine maps with pointwise activations, and a linear head: what `derivatives` can differentiate in closed form.
+
+    Parameters
+    ----------
+    in_features : number of input coordinates, d
+    out_features : number of outputs, m
+    width : units of each layer
+    hidden_layers : layers of ``width`` units after the first one
+    """
+
+    kind: str
+    layers: nn.ModuleList
+
+    def __init__(self, in_features: int, out_features: int, width: int, hidden_layers: int) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.width, self.hidden_layers = width, hidden_layers
+
+    @property
+    def linears(self) -> list[nn.Linear]:
+        """The affine maps, first to last; the last is the linear head."""
+        return cast(list[nn.Linear], list(self.layers))
+
+    def stages(self) -> Iterator[tuple[Tensor, Tensor, Activation]]:
+        """(weight, bias, activation) of each layer but the head, first to last, all factors folded in."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x`` : (n, d) -> (n, m)."""
+        for weight, bias, activation in self.stages():
+            x = activation(nn.functional.linear(x, weight, bias), 0)[0]
+        return self.linears[-1](x)
+
+    def spec(self) -> dict[str, Any]:
+        """What rebuilds this architecture: plain numbers, for the field's JSON header."""
+        return {
+            "kind": self.kind,
+            "in_features": self.in_features,
+            "out_features": self.out_features,
+            "width": self.width,
+            "hidden_layers": self.hidden_layers,
+        }
+
+
+class Siren(Network):
     """Sine layers followed by a linear head.
 
     ``h_0 = sin(omega_first (W_0 x + b_0))``, ``h_l = sin(omega_hidden (W_l h_{l-1} + b_l))`` and
@@ -39,9 +86,7 @@ class Siren(nn.Module):
         omega_hidden: float = 30.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
-        self.in_features, self.out_features = in_features, out_features
-        self.width, self.hidden_layers = width, hidden_layers
+        super().__init__(in_features, out_features, width, hidden_layers)
         self.omega_first, self.omega_hidden = float(omega_first), float(omega_hidden)
         sizes = [in_features] + [width] * (hidden_layers + 1) + [out_features]
         self.layers = nn.ModuleList(nn.utils.skip_init(nn.Linear, a, b) for a, b in pairwise(sizes))
@@ -62,31 +107,15 @@ class Siren(nn.Module):
             layer.weight.uniform_(-bound, bound, generator=generator)
             layer.bias.uniform_(-1 / math.sqrt(n), 1 / math.sqrt(n), generator=generator)
 
-    @property
-    def linears(self) -> list[nn.Linear]:
-        """The affine maps, first to last; the last is the linear head."""
-        return cast(list[nn.Linear], list(self.layers))
-
     def omegas(self) -> Iterator[float]:
         """The factor of each sine layer, first to last."""
         yield self.omega_first
         for _ in range(self.hidden_layers):
             yield self.omega_hidden
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``x`` : (n, d) -> (n, m)."""
+    def stages(self) -> Iterator[tuple[Tensor, Tensor, Activation]]:
         for layer, omega in zip(self.linears[:-1], self.omegas(), strict=True):
-            x = torch.sin(omega * layer(x))
-        return self.layers[-1](x)
+            yield omega * layer.weight, omega * layer.bias, sine
 
     def spec(self) -> dict[str, Any]:
-        """What rebuilds this architecture: plain numbers, for the field's JSON header."""
-        return {
-            "kind": self.kind,
-            "in_features": self.in_features,
-            "out_features": self.out_features,
-            "width": self.width,
-            "hidden_layers": self.hidden_layers,
-            "omega_first": self.omega_first,
-            "omega_hidden": self.omega_hidden,
-        }
+        return super().spec() | {"omega_first": self.omega_first, "omega_hidden": self.omega_hidden}

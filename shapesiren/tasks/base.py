@@ -14,8 +14,11 @@ from torch import Tensor
 
 from ..config import Config, Tree
 from ..field import Field
+from ..nets.build import build
+from ..nets.derivatives import autograd_value_and_gradient, value_and_gradient
+from ..nets.fused import fused_value_and_gradient
 from ..nets.native import Engine
-from ..nets.siren import Siren
+from ..nets.siren import Network
 
 Say = Callable[[str], None]  # prints one line for the user
 Arrays = dict[str, NDArray[Any]]
@@ -64,11 +67,25 @@ class Task(ABC):
         "evaluate": ("evaluate", "seed"),
     }
 
-    net: Siren
+    net: Network
     native: bool = False  # whether `losses` hands its work to the engine of its `Moment`
 
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
         self.config, self.header, self.device = config, signal.header, device
+
+    def make_net(self, dimensions: int, outputs: int) -> None:
+        """The network of the settings, and whether its steps can run natively."""
+        self.net = build(self.config.net, dimensions, outputs, self.config.seed).to(self.device)
+        self.derivatives = self.config.fit.derivatives
+        self.native = self.derivatives == "fused" and self.net.kind == "siren"
+
+    def values_and_gradients(self, x: Tensor, rows: int, moment: Moment) -> tuple[Tensor, Tensor]:
+        """Values (n, m) of box points ``x`` (n, d) and gradients (rows, m, d) of the leading ones, to be differentiated."""
+        if self.derivatives == "fused":
+            return fused_value_and_gradient(self.net, x, rows, moment.dtype, moment.engine)
+        take = autograd_value_and_gradient if self.derivatives == "autograd" else value_and_gradient
+        value, gradient = take(self.net, x[:rows])
+        return torch.cat([value, self.net(x[rows:])]) if rows < len(x) else value, gradient
 
     @property
     def epoch_steps(self) -> int:

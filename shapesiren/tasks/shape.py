@@ -13,9 +13,6 @@ from torch import Tensor
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
 from ..field import Field
-from ..nets.derivatives import autograd_value_and_gradient, value_and_gradient
-from ..nets.fused import fused_value_and_gradient
-from ..nets.siren import Siren
 from ..signals.depth import SUFFIXES
 from . import losses
 from .base import Arrays, Moment, Say, Signal, Task
@@ -148,13 +145,7 @@ class ShapeTask(Task):
         assert isinstance(config, ShapeConfig)
         super().__init__(signal, config, device)
         self.settings, self.loss = config.batch, config.loss
-        net = config.net
-        self.net = Siren(
-            3, 1, net.width, net.hidden_layers, net.omega_first, net.omega_hidden,
-            torch.Generator().manual_seed(config.seed),
-        ).to(device)  # fmt: skip
-        self.derivatives = config.fit.derivatives
-        self.native = self.derivatives == "fused"
+        self.make_net(3, 1)
 
         def tensor(name: str) -> Tensor | None:
             array = signal.arrays.get(name)
@@ -188,7 +179,7 @@ class ShapeTask(Task):
         else:
             elsewhere = (torch.rand((off, 3), generator=generator) * 2 - 1).to(self.device)
         x = torch.cat([surface[:, :3], elsewhere[:, :3]])
-        value, gradient = self.evaluate_batch(x, on + eik, moment)
+        value, gradient = (y[:, 0] for y in self.values_and_gradients(x, on + eik, moment))
         f_on, f_off, g_on = value[:on], value[on:], gradient[:on]
 
         def mean(term: Tensor) -> Tensor:
@@ -215,17 +206,6 @@ class ShapeTask(Task):
         if self.loss.noise == "ignore" or surface.shape[1] < 7:
             return self.tolerance
         return 2 * surface[:, 6]
-
-    def evaluate_batch(self, x: Tensor, rows: int, moment: Moment) -> tuple[Tensor, Tensor]:
-        """Values (n,) of ``x`` (n, 3) and gradients (rows, 3) of its leading rows."""
-        if self.derivatives == "fused":
-            value, gradient = fused_value_and_gradient(self.net, x, rows, moment.dtype, moment.engine)
-        else:
-            take = autograd_value_and_gradient if self.derivatives == "autograd" else value_and_gradient
-            value, gradient = take(self.net, x[:rows])
-            if rows < len(x):
-                value = torch.cat([value, self.net(x[rows:])])
-        return value[:, 0], gradient[:, 0]
 
     @classmethod
     def reads(cls, path: Path, layers: Sequence[tuple[str, Tree]]) -> bool:

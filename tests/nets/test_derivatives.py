@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from shapesiren.nets import derivatives as D
+from shapesiren.nets.baselines import Baseline
 from shapesiren.nets.evaluate import values, values_and_gradients
 from shapesiren.nets.fused import fused_value_and_gradient
 from shapesiren.nets.siren import Siren
@@ -114,3 +115,29 @@ def test_evaluation_in_chunks(m):
         v, g = values_and_gradients(net, points, chunk)
         torch.testing.assert_close(torch.from_numpy(v), value.detach(), atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(torch.from_numpy(g), gradient.detach(), atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian"])
+def test_other_networks(kind):
+    """Value, gradient, Laplacian and Hessian of every activation against autograd, and evaluation in bulk."""
+    net = Baseline(kind, 2, 2, 24, 2, octaves=3, sigma=1.0, scale=2.0, generator=torch.Generator().manual_seed(0)).double()
+    x = torch.rand((30, 2), generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
+    for ours, twin in (
+        (D.value_and_gradient, D.autograd_value_and_gradient),
+        (D.value_gradient_laplacian, D.autograd_value_gradient_laplacian),
+        (D.value_gradient_hessian, D.autograd_value_gradient_hessian),
+    ):
+        if kind in ("relu", "relu-pe", "rff") and ours is not D.value_and_gradient:
+            continue  # autograd has no graph through a ReLU's slope
+        for a, b in zip(ours(net, x), twin(net, x), strict=True):
+            close(a, b)
+    if kind == "relu":
+        assert not D.value_gradient_laplacian(net, x)[2].any()
+    net = net.float()
+    import numpy as np
+
+    expected, slopes = (t.detach().numpy() for t in D.value_and_gradient(net, x.float()))
+    value, gradient = values_and_gradients(net, x.numpy())
+    np.testing.assert_allclose(values(net, x.numpy()), expected, atol=1e-5)
+    np.testing.assert_allclose(value, expected, atol=1e-5)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-4, atol=1e-4)

@@ -99,3 +99,28 @@ def test_a_gpu_has_no_native_backend():
     assert native.engine_for("torch", torch.device("cpu")) is None
     with pytest.raises(InputError, match="CPU alone"):
         native.engine_for("native", torch.device("cuda"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_several_outputs(dtype):
+    """Values alone, three outputs: colours."""
+    torch.manual_seed(0)
+    net, x = Siren(2, 3, 48, 2), torch.rand(1501, 2) * 2 - 1
+    target = torch.rand(1501, 3)
+
+    def grads(precision, engine):
+        net.zero_grad()
+        value, gradient = fused_value_and_gradient(net, x, 0, precision, engine)
+        assert gradient.shape == (0, 3, 2)
+        (value - target).square().sum().backward()
+        return value.detach(), [p.grad.clone() for p in net.parameters()]
+
+    ours, theirs, exact = grads(dtype, native.Engine(2)), grads(dtype, None), grads(torch.float32, None)
+    plain = net(x)
+    plain_loss = (plain - target).square().sum()
+    twin = torch.autograd.grad(plain_loss, list(net.parameters()))
+    bound = 2e-5 if dtype == torch.float32 else 0.05
+    assert torch.allclose(ours[0], plain, atol=1e-5 if dtype == torch.float32 else 0.05)
+    for a, b, e, t in zip(ours[1], theirs[1], exact[1], twin, strict=True):
+        assert relative(e, t) < 2e-5
+        assert relative(a, t) < bound and relative(b, t) < bound
