@@ -80,7 +80,7 @@ class _FusedSiren(torch.autograd.Function):
             bends.append(u.mul_(adjoints[i]).mul_(right[i][:g]))
 
         grads: list[Tensor | None] = [grad_value.sum(0)]
-        weights = torch.cat([grad_value, grad_value.new_ones((g, 1))]).to(dtype)
+        weights = torch.cat([grad_value, grad_value.new_ones((g, grad_value.shape[1]))]).to(dtype)
         grads.append((weights.T @ right[-1]).to(full))
         down = grad_value.to(dtype) @ head.to(dtype) if len(head) > 1 else grad_value.to(dtype) * head.to(dtype)
         ones = down.new_ones((1, n))  # a product sums faster than `sum` does in bfloat16
