@@ -29,7 +29,8 @@ class Field:
     ----------
     net : maps box coordinates (n, d) to outputs (n, m)
     task : name of the task that it was fitted for
-    header : JSON-able facts of the signal; ``frame`` = {centre, scale} and ``bounds`` are always there
+    header : JSON-able facts of the signal; ``frame`` = {centre, scale} and ``bounds`` are always there; ``values`` =
+        {offset, scale} says what the outputs stand for, and is absent from shapes, whose output is a distance
     """
 
     def __init__(self, net: Network, task: str, header: Mapping[str, Any]) -> None:
@@ -48,12 +49,21 @@ class Field:
 
     # ---- In the user's coordinates ----------------------------------------------------------------
     def __call__(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Signed distance at (n, 3) points, both in the user's units; negative inside. Returns (n,)."""
-        return self.box_values(self._box(points)).astype(np.float64) * self.frame.scale
+        """The field at (n, d) points, in the user's units.
+
+        Returns
+        -------
+        signed distance (n,), negative inside; of a signal its values (n, m): intensities, amplitudes
+        """
+        out = evaluate.values(self.net, self._box(points)).astype(np.float64)
+        values = self.header.get("values")
+        return out[:, 0] * self.frame.scale if values is None else out * values["scale"] + values["offset"]
 
     def gradient(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Gradient of the signed distance at (n, 3) points, (n, 3), dimensionless."""
-        return self.box_values_and_gradients(self._box(points))[1].astype(np.float64)
+        """Gradient at (n, d) points: (n, d) of a distance; (n, m, d) of a signal's values, per unit of its coordinates."""
+        gradient = evaluate.values_and_gradients(self.net, self._box(points))[1].astype(np.float64)
+        values = self.header.get("values")
+        return gradient[:, 0] if values is None else gradient * (values["scale"] / self.frame.scale)
 
     def normal(self, points: ArrayLike) -> NDArray[np.float64]:
         """Unit gradient at (n, 3) points, (n, 3): the outward normal of the level set through each."""

@@ -14,13 +14,19 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..stages.stage import Context
+    from ..tasks.base import Task
+
+# Settings may be given as options: unknown ones come through with the other arguments, see `split`.
+OPEN = {"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]}
 
 # ---- Options that mean the same everywhere -------------------------------------------------------------
 OutDir = Annotated[Path | None, typer.Option("--out", help="Run folder (default: runs/<name of the input>).")]
 Preset = Annotated[str | None, typer.Option(help="fast, default, fine or paper.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings, as TOML.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. fit.steps=2000.")]
-FORMATS = "Scan or mesh: PLY PCD XYZ PTS OBJ STL OFF GLB NPZ NPY LAS LAZ E57; several registered scans are one input."
+FORMATS = ("Scan or mesh: PLY PCD XYZ PTS OBJ STL OFF GLB NPZ NPY LAS LAZ E57; several registered scans are one input. "
+           "Image: PNG JPEG TIFF WebP BMP.")  # fmt: skip
+Net = Annotated[str | None, typer.Option("--net", help="siren, or relu tanh relu-pe rff finer wire gaussian to compare with.")]
 Viewpoint = Annotated[str | None, typer.Option("--viewpoint", metavar="X,Y,Z", help="Where the scanner stood.")]
 Intrinsics = Annotated[str | None, typer.Option("--intrinsics", metavar="FX,FY,CX,CY", help="The input is a depth image.")]
 Surface = Annotated[str | None, typer.Option("--surface", help="auto, closed, or open: trimmed where no point is.")]
@@ -31,6 +37,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Force = Annotated[bool, typer.Option("--force", help="Do it again, replacing what is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON.")]
+RunAndSettings = Annotated[list[str] | None, typer.Argument(metavar="[RUN]", help="Run folder (default: the newest in runs/).")]
 RunFolder = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run folder (default: the newest in runs/).")]
 
 
@@ -56,7 +63,7 @@ class Screen:
 
 def settings_layers_of(
     preset: str | None, config: Path | None, assignments: list[str] | None, time: str | None, steps: int | None,
-    seed: int | None,
+    seed: int | None, net: str | None = None,
 ) -> list[tuple[str, dict[str, Any]]]:  # fmt: skip
     from ..config import parse_assignments, read_toml
     from ..stages.context import settings_layers
@@ -65,6 +72,8 @@ def settings_layers_of(
     layers += settings_layers(preset, None, None, None, None)
     if assignments:
         layers.append(("--set", parse_assignments(assignments)))
+    if net is not None:
+        layers.append(("--net", {"net": {"kind": net}}))
     return layers + settings_layers(None, None, steps, seconds_of(time), seed)
 
 
@@ -117,11 +126,78 @@ def _numbers(text: str, count: int, option: str, what: str, example: str) -> lis
     return values
 
 
-def open_run(run: Path | None, layers: list[tuple[str, dict[str, Any]]], device: str, screen: Screen, force: bool) -> Context:
-    from ..stages.context import RUNS, run_context
+def chosen_run(folders: list[Path], screen: Screen) -> Path:
+    """The run folder that was named, or the newest."""
+    from ..stages.context import RUNS
     from ..stages.store import Run
 
-    opened = Run.open(run) if run is not None else Run.newest(RUNS)
-    if run is None:
-        screen.say(f"run: {opened.folder}")
-    return run_context(opened, layers, device, screen.say, force)
+    if len(folders) > 1:
+        raise InputError("one run at a time", where=folders[1])
+    if folders:
+        return folders[0]
+    newest = Run.newest(RUNS).folder
+    screen.say(f"run: {newest}")
+    return newest
+
+
+def open_run(run: Path | None, layers: list[tuple[str, dict[str, Any]]], device: str, screen: Screen, force: bool) -> Context:
+    from ..stages.context import run_context
+    from ..stages.store import Run
+
+    folder = chosen_run([run] if run is not None else [], screen)
+    return run_context(Run.open(folder), layers, device, screen.say, force)
+
+
+def task_of_run(folder: Path) -> type[Task]:
+    """What a run folder is a fit of."""
+    from ..stages.stage import stored_config
+    from ..stages.store import Run
+
+    return stored_config(Run.open(folder), [])[0]
+
+
+# ---- Settings as options -------------------------------------------------------------------------------
+def split(arguments: list[str]) -> tuple[list[Path], dict[str, str]]:
+    """Arguments of an `OPEN` command -> files, and the options it did not know, by name."""
+    files: list[Path] = []
+    options: dict[str, str] = {}
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            if word.startswith("-") and len(word) > 1 and not Path(word).exists():
+                raise InputError(f"unknown option {word}", hint="--help lists them")
+            files.append(Path(word))
+            continue
+        name, equals, value = word[2:].partition("=")
+        if not equals:
+            value = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
+        options[name] = value
+    return files, options
+
+
+def setting_layers(task: type[Task], stages: tuple[str, ...], options: dict[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    """Options that are settings of these stages of the task, as layers: ``--scale 4`` is ``--set decode.scale=4``."""
+    import difflib
+
+    from ..config import parse_assignments
+
+    sections = [s for stage in stages for s in task.sections[stage] if s in task.config_type.model_fields]
+    known: dict[str, list[str]] = {}
+    for section in dict.fromkeys(sections):
+        for name in getattr(task.config_type.model_fields[section].annotation, "model_fields", {}):
+            known.setdefault(name.replace("_", "-"), []).append(section)
+    layers = []
+    for name, value in options.items():
+        homes = known.get(name, [])
+        if not homes:
+            near = difflib.get_close_matches(name, known, 1, 0.6)
+            hint = f"did you mean --{near[0]}?" if near else f"settings of this {task.name} task: --{' --'.join(sorted(known))}"
+            raise InputError(f"unknown option --{name}", hint=hint)
+        if len(homes) > 1:
+            raise InputError(
+                f"--{name} could mean {' or '.join(f'{h}.{name}' for h in homes)}", hint=f"--set {homes[0]}.{name}=..."
+            )
+        listed = f"[{value}]" if re.fullmatch(r"[-+.\deE]+(,[-+.\deE]+)+", value) else value
+        layers.append((f"--{name}", parse_assignments([f"{homes[0]}.{name.replace('-', '_')}={listed}"])))
+    return layers

@@ -1,4 +1,4 @@
-"""The commands that work on runs: ingest, fit, mesh, evaluate, run."""
+"""The commands that work on runs: ingest, fit, mesh, decode, evaluate, run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import typer
 from .app import app
 from .common import (
     FORMATS,
+    OPEN,
     ConfigFile,
     Device,
     Force,
     Intrinsics,
     Json,
+    Net,
     OutDir,
     Preset,
     Quiet,
+    RunAndSettings,
     RunFolder,
     Screen,
     Seed,
@@ -27,10 +30,14 @@ from .common import (
     Time,
     Viewpoint,
     check_sources,
+    chosen_run,
     folder_of,
     open_run,
     scan_layers,
+    setting_layers,
     settings_layers_of,
+    split,
+    task_of_run,
 )
 
 if TYPE_CHECKING:
@@ -55,9 +62,9 @@ def ingest_and_fit(context: Context, sources: list[Path], screen: Screen) -> dic
     return facts
 
 
-@app.command()
+@app.command(context_settings=OPEN)
 def ingest(
-    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help=FORMATS)],
+    arguments: Annotated[list[str], typer.Argument(metavar="SOURCE...", help=FORMATS)],
     out: OutDir = None,
     preset: Preset = None,
     config: ConfigFile = None,
@@ -79,9 +86,12 @@ def ingest(
     from ..tasks import task_for
 
     screen = Screen(quiet, as_json)
+    sources, options = split(arguments)
     check_sources(sources)
     layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface, intrinsics)
-    context = context_for(task_for(sources[0], layers), folder_of(sources, out), layers, "cpu", screen.say, force)
+    task = task_for(sources[0], layers)
+    layers += setting_layers(task, ("ingest",), options)
+    context = context_for(task, folder_of(sources, out), layers, "cpu", screen.say, force)
     with context.run.locked():
         facts = ingest_stage(context, sources)
     screen.stage(context, "ingest", facts)
@@ -89,9 +99,9 @@ def ingest(
     screen.result({"run": str(context.run.folder), "ingest": facts})
 
 
-@app.command()
+@app.command(context_settings=OPEN)
 def fit(
-    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help=f"{FORMATS} Or an ingested run.")],
+    arguments: Annotated[list[str], typer.Argument(metavar="SOURCE...", help=f"{FORMATS} Or an ingested run.")],
     out: OutDir = None,
     preset: Preset = None,
     config: ConfigFile = None,
@@ -99,6 +109,7 @@ def fit(
     viewpoint: Viewpoint = None,
     surface: Surface = None,
     intrinsics: Intrinsics = None,
+    net: Net = None,
     time: Time = None,
     steps: Steps = None,
     seed: Seed = None,
@@ -109,19 +120,26 @@ def fit(
 ) -> None:
     """Ingest a file and fit a field to it. The same command goes on where it was stopped.
 
+    The file's kind chooses the task. Every setting of the task is an option too: --supervise gradient is
+    --set ingest.supervise=gradient.
+
     Example: shapesiren fit scan.ply --preset fine
     """
     from ..stages.context import context_for, is_run
     from ..tasks import task_for
 
     screen = Screen(quiet, as_json)
-    layers = settings_layers_of(preset, config, set_, time, steps, seed) + scan_layers(viewpoint, surface, intrinsics)
+    sources, options = split(arguments)
+    layers = settings_layers_of(preset, config, set_, time, steps, seed, net) + scan_layers(viewpoint, surface, intrinsics)
     ingested = len(sources) == 1 and is_run(sources[0])
     if ingested:
+        layers += setting_layers(task_of_run(sources[0]), ("ingest", "fit"), options)
         context = open_run(sources[0], layers, device, screen, force)
     else:
         check_sources(sources)
-        context = context_for(task_for(sources[0], layers), folder_of(sources, out), layers, device, screen.say, force)
+        task = task_for(sources[0], layers)
+        layers += setting_layers(task, ("ingest", "fit"), options)
+        context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)
     with context.run.locked():
         facts = ingest_and_fit(context, [] if ingested else sources, screen)
     screen.say(f"made {context.run.folder}; next: shapesiren {context.task.output} {context.run.folder}")
@@ -163,13 +181,51 @@ def mesh(
     if output is not None:
         context.task.check_output(output)
     with context.run.locked():
-        facts = output_stage(context)
+        facts = output_stage(context, "mesh")
         if output is not None:
             export(context, output)
     screen.stage(context, "mesh", facts)
     made = [str(context.run.folder / context.task.output_file)] + ([str(output)] if output else [])
     screen.say(f"made {' and '.join(made)}; next: shapesiren evaluate {context.run.folder}")
     screen.result({"run": str(context.run.folder), "files": made, "mesh": facts})
+
+
+@app.command(context_settings=OPEN)
+def decode(
+    arguments: RunAndSettings = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A copy, in the format of its extension.")] = None,
+    set_: Set = None,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write a fitted signal back, at any size.
+
+    Settings of the task's decoding are options: images take --scale 4, --size 2048x1536, --crop X,Y,WIDTH,HEIGHT.
+
+    Example: shapesiren decode runs/photo --scale 4 -o large.png
+    """
+    from ..config import parse_assignments
+    from ..stages.output import export
+    from ..stages.output import output as output_stage
+
+    screen = Screen(quiet, as_json)
+    folders, options = split(arguments or [])
+    folder = chosen_run(folders, screen)
+    layers = [("--set", parse_assignments(set_))] if set_ else []
+    layers += setting_layers(task_of_run(folder), ("decode",), options)
+    context = open_run(folder, layers, device, screen, force)
+    if output is not None:
+        context.task.check_output(output)
+    with context.run.locked():
+        facts = output_stage(context, "decode")
+        if output is not None:
+            export(context, output)
+    screen.stage(context, "decode", facts)
+    made = [str(context.run.folder / context.task.output_file)] + ([str(output)] if output else [])
+    screen.say(f"made {' and '.join(made)}; next: shapesiren evaluate {context.run.folder}")
+    screen.result({"run": str(context.run.folder), "files": made, "decode": facts})
 
 
 @app.command()
@@ -197,10 +253,10 @@ def evaluate(
     screen.result({"run": str(context.run.folder), "evaluate": facts})
 
 
-@app.command("run")
+@app.command("run", context_settings=OPEN)
 def run_pipeline(
     pipeline: Annotated[Path, typer.Argument(help="Settings of all stages, as TOML.")],
-    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="The input; several registered scans are one.")],
+    arguments: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="The input; several registered scans are one.")],
     reference: Annotated[Path | None, typer.Option(help="The true surface, to evaluate against.")] = None,
     out: OutDir = None,
     preset: Preset = None,
@@ -208,6 +264,7 @@ def run_pipeline(
     viewpoint: Viewpoint = None,
     surface: Surface = None,
     intrinsics: Intrinsics = None,
+    net: Net = None,
     time: Time = None,
     steps: Steps = None,
     seed: Seed = None,
@@ -226,9 +283,12 @@ def run_pipeline(
     from ..tasks import task_for
 
     screen = Screen(quiet, as_json)
-    layers = settings_layers_of(preset, pipeline, set_, time, steps, seed) + scan_layers(viewpoint, surface, intrinsics)
+    sources, options = split(arguments)
+    layers = settings_layers_of(preset, pipeline, set_, time, steps, seed, net) + scan_layers(viewpoint, surface, intrinsics)
     check_sources(sources)
-    context = context_for(task_for(sources[0], layers), folder_of(sources, out), layers, device, screen.say, force)
+    task = task_for(sources[0], layers)
+    layers += setting_layers(task, ("ingest", "fit", task.output, "evaluate"), options)
+    context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)
     with context.run.locked():
         output = context.task.output
         results = {"fit": ingest_and_fit(context, sources, screen), output: output_stage(context)}

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from .activations import sine
-from .derivatives import value_and_gradient
+from .derivatives import value_and_gradient, value_gradient_laplacian
 from .siren import Network
 
 CHUNK = 2048  # rows of one pass: 2 MiB of float32 activations at width 256, a core's L2 cache
@@ -61,3 +61,18 @@ def values_and_gradients(
         value[start : start + len(x)] = v.cpu().numpy()
         gradient[start : start + len(x)] = g.cpu().numpy()
     return value, gradient
+
+
+@torch.no_grad()
+def values_gradients_laplacians(
+    net: Network, points: NDArray[np.floating], chunk: int | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """``points`` : (n, d) box coordinates -> values (n, m), gradients (n, m, d), Laplacians (n, m), float32."""
+    device = net.linears[-1].weight.device
+    chunk = chunk or (CHUNK // 2 if device.type == "cpu" else 1 << 16)
+    parts = []
+    for start in range(0, len(points), chunk):
+        x = torch.as_tensor(np.ascontiguousarray(points[start : start + chunk], np.float32), device=device)
+        parts.append([t.cpu().numpy() for t in value_gradient_laplacian(net, x)])
+    value, gradient, laplacian = (np.concatenate(p) for p in zip(*parts, strict=True))
+    return value, gradient, laplacian

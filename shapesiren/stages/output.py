@@ -12,9 +12,17 @@ from .ingest import unpack
 from .stage import Context, execute, require
 
 
-def output(context: Context) -> Tree:
-    """Write the task's output file into the run."""
+def output(context: Context, stage: str | None = None) -> Tree:
+    """Write the task's output file into the run. ``stage`` is the one that was asked for, if one was by name.
+
+    Raises
+    ------
+    InputError : nothing is fitted yet, or the task has another output stage
+    """
     run, task = context.run, context.task
+    if stage not in (None, task.output):
+        raise InputError(f"this run is of task {task.name}, which has no {stage}", where=run.folder,
+                         hint=f"shapesiren {task.output} {run.folder}")  # fmt: skip
     require(run, "ingest", "fit")
     require(run, "fit", "fit")
     key = context.key(task.output, run.key("ingest"), run.outputs_digest("fit"))
@@ -31,8 +39,7 @@ def output(context: Context) -> Tree:
 def export(context: Context, path: Path) -> None:
     """Write the run's output once more, to a file of the user's, in the format of its extension."""
     run, task = context.run, context.task
-    held = run.manifest.get("source", {})
-    source = Path(held.get("path", ""))
-    if held and path.exists() and source.exists() and path.samefile(source):
-        raise InputError("this is the input itself", where=path, hint="name another file with -o")
+    for source in map(Path, run.manifest.get("source", {}).get("paths", ())):
+        if path.exists() and source.exists() and path.samefile(source):
+            raise InputError("this is the input itself", where=path, hint="name another file with -o")
     task.convert(run.folder / task.output_file, path, Field.load(run.folder / FIELD), context.config)

@@ -8,9 +8,10 @@ from pathlib import Path
 from ..config import Tree
 from ..errors import InputError
 from .base import Task
+from .image import ImageTask
 from .shape import ShapeTask
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (ShapeTask,)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (ShapeTask, ImageTask)}
 
 
 def task_for(path: Path, layers: Sequence[tuple[str, Tree]] = ()) -> type[Task]:

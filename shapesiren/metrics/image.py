@@ -1,0 +1,93 @@
+"""Stage ``evaluate`` of an image: values and derivatives against the original, and a classical solver beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..field import Field
+from ..nets.evaluate import values_gradients_laplacians
+from ..resample.image import sample
+from ..signals.image import gradient, grid, laplacian, read_image
+from .classical import from_gradient, from_laplacian
+from .compression import compression
+
+Array = NDArray[np.float64]
+
+
+def psnr(found: Array, truth: Array, peak: float | None = None) -> float:
+    """Peak signal to noise ratio in decibels; the peak is the truth's range if not given."""
+    error = float(np.square(np.asarray(found, np.float64) - truth).mean())
+    peak = float(np.ptp(truth)) if peak is None else peak
+    return float(10 * np.log10(max(peak, 1e-300) ** 2 / max(error, 1e-300)))
+
+
+def derivatives(fitted: Field) -> tuple[Array, Array]:
+    """Gradient (h, w, c, 2) per pixel and Laplacian (h, w, c) per pixel squared, of the field, at the pixels' centres."""
+    height, width, channels = fitted.header["shape"]
+    points = fitted.frame.to_box(grid(height, width, 0, 0, width, height))
+    _, first, second = values_gradients_laplacians(fitted.net, points)
+    unit, step = fitted.header["values"]["scale"], fitted.frame.scale
+    return (
+        first.reshape(height, width, channels, 2).astype(np.float64) * unit / step,
+        second.reshape(height, width, channels).astype(np.float64) * unit / step**2,
+    )
+
+
+def evaluate_image(
+    fitted: Field, arrays: dict[str, NDArray[Any]], reference: Path | None, settings: Any, ingest: Any
+) -> dict[str, Any]:
+    """Metrics of a fitted image.
+
+    Parameters
+    ----------
+    arrays : the ingested image; stands in for the reference when there is none
+    reference : an image of the same size
+    settings, ingest : `tasks.image.EvaluateSettings`, `tasks.image.IngestSettings`
+
+    Returns
+    -------
+    ``psnr``, ``mse``, ``ssim`` of the intensities; ``gradient_psnr`` and ``laplacian_psnr`` of the field's derivatives against
+    the Sobel and Laplace filters on the original, relative to the range of those; ``classical`` where derivatives were
+    fitted; ``compression``
+    """
+    from skimage.metrics import structural_similarity
+
+    header = fitted.header
+    height, width, channels = header["shape"]
+    unit, middle = header["values"]["scale"], header["values"]["offset"]
+    own = arrays["values"].astype(np.float64) * unit + middle
+    truth = own if reference is None else np.asarray(read_image(reference).values, np.float64)
+    if truth.shape != own.shape:
+        raise InputError(f"the reference has shape {truth.shape}, the fitted image {own.shape}", where=reference)
+    peak = 1.0 if header["depth"] < 32 else 2 * unit
+    low, high = (0.0, 1.0) if header["depth"] < 32 else (middle - unit, middle + unit)
+
+    def decoded(field: Field) -> Array:
+        return np.clip(sample(field, height, width, (0, 0, width, height)), low, high)
+
+    found = decoded(fitted)
+    window = min(7, (min(height, width) - 1) // 2 * 2 + 1)
+    first, second = derivatives(fitted)
+    out: dict[str, Any] = {
+        "psnr": psnr(found, truth, peak),
+        "mse": float(np.square(found - truth).mean()),
+        "ssim": float(structural_similarity(truth, found, win_size=window, data_range=peak, channel_axis=2)),
+        "gradient_psnr": psnr(first, gradient(truth)),
+        "laplacian_psnr": psnr(second, laplacian(truth)),
+    }
+    if "mean" in header:
+        out["aligned"] = header["mean"]
+        solver = from_gradient if header["supervise"] == "gradient" else from_laplacian
+        target = gradient(own, ingest.filter) if header["supervise"] == "gradient" else laplacian(own)
+        solved = solver(target) + np.asarray(header["mean"])
+        out["classical"] = {"psnr": psnr(np.clip(solved, low, high), truth, peak), "solver": solver.__name__}
+    if "known" in arrays and reference is None:
+        unknown = ~arrays["known"]
+        out["unknown_psnr"] = psnr(found[unknown], truth[unknown], peak)
+    out["compression"] = compression(fitted, settings.weights, lambda field: psnr(decoded(field), truth, peak))
+    return out

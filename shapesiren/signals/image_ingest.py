@@ -1,0 +1,133 @@
+"""Stage ``ingest`` of an image: from a file to what a fit needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .image import MODES, Picture, gradient, laplacian, read_image
+
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+
+
+def ingest_image(
+    source: Any, settings: Any, seed: int, say: Callable[[str], None]
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any], dict[str, Any]]:
+    """Arrays, header and facts of an image.
+
+    Parameters
+    ----------
+    source : a file, or an (h, w), (h, w, c) array of intensities in [0, 1]
+    settings : `tasks.image.IngestSettings`
+
+    Returns
+    -------
+    arrays : ``values`` (h, w, c) float32 as the network is to give them, about [-1, 1]; ``known`` (h, w) bool where not all
+        are; ``gradient`` (h, w, c, 2) or ``laplacian`` (h, w, c) in box units where those are fitted
+    header, info : JSON-able
+    """
+    if isinstance(source, (list, tuple)):
+        raise InputError("one image at a time", where=source[1], hint="--set task=composite blends two")
+    picture = _of_array(np.asarray(source)) if not isinstance(source, Path) else read_image(source)
+    notes = list(picture.notes)
+    values = picture.values
+    if settings.grey and values.shape[2] >= 3:
+        values = (values[..., :3] @ LUMINANCE)[..., None]
+        notes.append("its luminance alone")
+    if settings.max_size is not None and max(values.shape[:2]) > settings.max_size:
+        values = shrink(values, settings.max_size)
+        notes.append(f"shrunk from {picture.values.shape[1]} x {picture.values.shape[0]}")
+    height, width, channels = values.shape
+    offset, scale = (0.5, 0.5) if picture.depth < 32 else _range(values)
+    scaled = ((values - offset) / scale).astype(np.float32)
+    arrays: dict[str, NDArray[Any]] = {"values": scaled}
+    known = _known(settings, height, width, seed)
+    if known is not None:
+        arrays["known"] = known
+    half = max(width, height) / 2
+    if settings.supervise == "gradient":
+        arrays["gradient"] = (gradient(scaled, settings.filter) * half).astype(np.float32)
+    elif settings.supervise == "laplacian":
+        arrays["laplacian"] = (laplacian(scaled) * half**2).astype(np.float32)
+    header = {
+        "frame": {"centre": [width / 2, height / 2], "scale": half},
+        "bounds": [[0, 0], [width, height]],
+        "shape": [height, width, channels],
+        "values": {"offset": offset, "scale": scale},
+        "depth": picture.depth,
+        "supervise": settings.supervise,
+        "file_bytes": source.stat().st_size if isinstance(source, Path) else values.size * picture.depth // 8,
+    }
+    if settings.supervise != "intensity":
+        header["mean"] = [float(m) for m in values.mean((0, 1), dtype=np.float64)]
+    info = {
+        "width": width,
+        "height": height,
+        "mode": MODES[channels],
+        "depth": picture.depth,
+        "known": float(known.mean()) if known is not None else 1.0,
+        "supervise": settings.supervise,
+        "notes": notes,
+    }
+    if float(np.ptp(values)) == 0:
+        raise InputError("every pixel has the same value: there is nothing to fit", where=_where(source))
+    return arrays, header, info
+
+
+def _where(source: Any) -> Any:
+    return source if isinstance(source, Path) else "array"
+
+
+def _of_array(values: NDArray[Any]) -> Picture:
+    if values.ndim == 2:
+        values = values[..., None]
+    if values.ndim != 3 or values.shape[2] not in MODES or min(values.shape[:2]) < 4:
+        raise InputError(f"an array of shape {values.shape} is no image", hint="(h, w) or (h, w, c), c up to 4")
+    if values.dtype == np.uint8:
+        return Picture(values.astype(np.float32) / np.float32(255), 8)
+    if values.dtype == np.uint16:
+        return Picture(values.astype(np.float32) / np.float32(65535), 16)
+    if not np.isfinite(values).all():
+        raise InputError("the image holds values that are not finite")
+    return Picture(values.astype(np.float32), 32)
+
+
+def _range(values: NDArray[np.float32]) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    return (low + high) / 2, max((high - low) / 2, 1e-38)
+
+
+def shrink(values: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
+    """Resample to ``longest`` pixels on the longest side, smoothed beforehand as the factor asks."""
+    from skimage.transform import resize
+
+    height, width = values.shape[:2]
+    factor = longest / max(height, width)
+    shape = (max(4, round(height * factor)), max(4, round(width * factor)))
+    return np.asarray(resize(values, shape, anti_aliasing=True), np.float32)
+
+
+def _known(settings: Any, height: int, width: int, seed: int) -> NDArray[np.bool_] | None:
+    """Which pixels are known; None if all are."""
+    known = np.ones((height, width), bool)
+    if settings.mask is not None:
+        path = Path(settings.mask)
+        if not path.is_file():
+            raise InputError("no such file", where=path, hint="ingest.mask names an image, black where nothing is known")
+        mask = read_image(path).values
+        mask = mask[..., : 1 if mask.shape[2] < 3 else 3].mean(-1)
+        if mask.shape != known.shape:
+            raise InputError(f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels, the image {width} x {height}", where=path)
+        known &= mask > 0.5 * mask.max()
+    if settings.keep < 1:
+        known &= np.random.default_rng(seed).random(known.shape) < settings.keep
+    if not known.any():
+        raise InputError("no pixel is known", where=settings.mask or "ingest.keep", hint="white marks what is known")
+    if settings.supervise != "intensity" and not known.all():
+        raise InputError("inpainting needs values", where="ingest.supervise", hint="--set ingest.supervise=intensity")
+    return None if known.all() else known

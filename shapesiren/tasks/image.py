@@ -1,0 +1,236 @@
+"""Task ``image``: intensities at points of the plane, fitted to values or to derivatives of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field as Setting
+from torch import Tensor
+
+from ..config import Config, FitSettings, NetSettings, Settings, Tree
+from ..field import Field
+from ..nets.derivatives import value_gradient_hessian, value_gradient_laplacian
+from .base import Arrays, Moment, Say, Signal, Task
+from .batches import Shuffle
+
+Supervision = Literal["intensity", "gradient", "laplacian"]
+
+
+class IngestSettings(Settings):
+    """From file to arrays."""
+
+    supervise: Supervision = Setting("intensity", description="what is fitted: values, or their derivatives alone")
+    filter: Literal["sobel", "central"] = Setting("sobel", description="takes the gradient that is fitted")
+    grey: bool = Setting(False, description="of a colour image, fit its luminance")
+    max_size: int | None = Setting(None, ge=4, description="shrink the image until its longest side has so many pixels")
+    mask: str | None = Setting(None, description="an image that is black where nothing is known: inpainting")
+    keep: float = Setting(1.0, gt=0, le=1, description="random share of the pixels that are known")
+
+
+class BatchSettings(Settings):
+    """Samples of one step."""
+
+    pixels: int | None = Setting(8192, ge=1, description="all of them if not given")
+    prior: int = Setting(2048, ge=1, description="random points at which the priors are taken")
+
+
+class LossSettings(Settings):
+    """Weights of the terms."""
+
+    data: float = Setting(1.0, gt=0, description="squared error of what is supervised, relative to its own power")
+    tv: float = Setting(0.0, ge=0, description="total variation: mean length of the gradient, per pixel")
+    hessian: float = Setting(0.0, ge=0, description="mean absolute second derivative, per pixel squared")
+
+
+class DecodeSettings(Settings):
+    """From field to image."""
+
+    scale: float = Setting(1.0, gt=0, le=64, description="pixels of the result to one of the original")
+    size: str | None = Setting(None, pattern=r"^\d+x\d+$", description="WIDTHxHEIGHT instead")
+    crop: tuple[float, float, float, float] | None = Setting(None, description="x, y, width, height, in pixels of the original")
+
+
+class EvaluateSettings(Settings):
+    """Judging the result."""
+
+    weights: tuple[int, ...] = Setting((32, 16, 8), description="bits of a weight, for the compression table")
+
+
+class ImageConfig(Config):
+    """All settings of an image."""
+
+    task: Literal["image"] = "image"
+    ingest: IngestSettings = IngestSettings()
+    net: NetSettings = NetSettings()
+    fit: FitSettings = FitSettings(steps=4000)
+    batch: BatchSettings = BatchSettings()
+    loss: LossSettings = LossSettings()
+    decode: DecodeSettings = DecodeSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+
+OURS: Tree = {"net": {"omega_first": 60.0}, "fit": {"learning_rate": 1e-3, "warmup": 100}}
+
+
+class ImageTask(Task):
+    """Fit a network to an image's intensities, gradients or Laplacians; write it back at any size."""
+
+    name = "image"
+    suffixes = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+    cache, output, output_file = "image.npz", "decode", "decoded.png"
+    config_type: ClassVar[type[Config]] = ImageConfig
+    presets: ClassVar[Mapping[str, Tree]] = {
+        "default": OURS | {"fit": OURS["fit"] | {"steps": 4000}},
+        "fast": OURS | {"fit": OURS["fit"] | {"steps": 1000}},
+        "fine": OURS | {"fit": OURS["fit"] | {"steps": 30_000}},
+        # vsitzmann/siren, experiment_scripts/train_img.py and train_poisson_grad_img.py
+        "paper": {
+            "net": {"omega_first": 30.0},
+            "fit": {
+                "steps": 10_000, "learning_rate": 1e-4, "beta2": 0.999, "warmup": 0, "decay": "none", "divergence": None,
+                "derivatives": "autograd", "precision": "float32",
+            },
+            "batch": {"pixels": None},
+        },
+    }  # fmt: skip
+
+    def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+        assert isinstance(config, ImageConfig)
+        super().__init__(signal, config, device)
+        self.loss, self.prior = config.loss, config.batch.prior
+        self.supervise: Supervision = config.ingest.supervise
+        values = signal.arrays["values"]
+        height, width, channels = values.shape
+        self.make_net(2, channels)
+        name = {"intensity": "values"}.get(self.supervise, self.supervise)
+        target = signal.arrays[name].reshape(height * width, channels, -1)
+        known = np.flatnonzero(signal.arrays["known"]) if "known" in signal.arrays else np.arange(height * width)
+        self.target = torch.from_numpy(np.ascontiguousarray(target[known], np.float32)).to(device)
+        points = field_points(signal.header, known)
+        self.points = torch.from_numpy(points.astype(np.float32)).to(device)
+        self.power = float(self.target.double().square().mean()) or 1.0
+        self.batches = Shuffle(len(known), config.batch.pixels or len(known), config.seed)
+        self.reach = torch.tensor([width, height], dtype=torch.float32, device=device) / max(width, height)
+        self.pixel = 2.0 / max(width, height)  # box units
+
+    @property
+    def epoch_steps(self) -> int:
+        return self.batches.epoch_steps
+
+    # ---- fit ----------------------------------------------------------------------------------------
+    def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
+        index = self.batches.at(moment.step).to(self.device)
+        x, target = self.points[index], self.target[index]
+        terms: dict[str, Tensor] = {
+            self.supervise: self.loss.data / self.power * (self.predict(x, moment) - target).square().mean()
+        }
+        if self.loss.tv or self.loss.hessian:
+            anywhere = (torch.rand((self.prior, 2), generator=generator).to(self.device) * 2 - 1) * self.reach
+            if self.loss.hessian:
+                _, gradient, hessian = value_gradient_hessian(self.net, anywhere)
+                terms["hessian"] = self.loss.hessian * self.pixel**2 * hessian.abs().mean()
+            else:
+                gradient = self.values_and_gradients(anywhere, len(anywhere), moment)[1]
+            if self.loss.tv:
+                length = (gradient.square().sum(-1) + 1e-12).sqrt()
+                terms["tv"] = self.loss.tv * self.pixel * length.mean()
+        return terms
+
+    def predict(self, x: Tensor, moment: Moment) -> Tensor:
+        """What is supervised, at box points (n, 2): (n, c, 1), or (n, c, 2) gradients."""
+        if self.supervise == "intensity":
+            return self.values_and_gradients(x, 0, moment)[0].unsqueeze(-1)
+        if self.supervise == "gradient":
+            return self.values_and_gradients(x, len(x), moment)[1]
+        if self.derivatives == "autograd":
+            from ..nets.derivatives import autograd_value_gradient_laplacian
+
+            return autograd_value_gradient_laplacian(self.net, x)[2].unsqueeze(-1)
+        return value_gradient_laplacian(self.net, x)[2].unsqueeze(-1)
+
+    # ---- ingest, decode, evaluate ---------------------------------------------------------------------
+    @classmethod
+    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+        from ..signals.image_ingest import ingest_image
+
+        arrays, header, info = ingest_image(source, config.ingest, config.seed, say)
+        return Signal(arrays, header, info)
+
+    @classmethod
+    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
+        from ..resample.image import decode_image, to_levels
+        from ..signals.image import write_image
+
+        values, facts = decode_image(fitted, config.decode)
+        levels, depth, note = to_levels(values, fitted.header)
+        write_image(path, levels, depth)
+        return facts | ({"note": note} if note else {})
+
+    @classmethod
+    def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
+        from ..resample.image import decode_image
+        from ..signals.image import write_image
+
+        write_image(path, decode_image(fitted, config.decode)[0], fitted.header["depth"])
+
+    @classmethod
+    def check_output(cls, path: Path) -> None:
+        from ..signals.image import check_image_output
+
+        check_image_output(path)
+
+    @classmethod
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Tree:
+        from ..metrics.image import evaluate_image
+
+        return evaluate_image(fitted, arrays, reference, config.evaluate, config.ingest)
+
+    @classmethod
+    def summary(cls, stage: str, facts: Tree) -> list[str]:
+        if stage in ("ingest", "inspect"):
+            known = f", {facts['known']:.1%} of the pixels known" if facts["known"] < 1 else ""
+            lines = [f"{facts['width']} x {facts['height']} pixels, {facts['mode']}, {facts['depth']} bit{known}; "
+                     f"fits its {facts['supervise']}"]  # fmt: skip
+            return lines + list(facts["notes"])
+        if stage == "fit":
+            return fit_summary(facts)
+        if stage == "decode":
+            return [
+                f"{facts['width']} x {facts['height']} pixels, {facts['seconds']:.1f} s",
+                *filter(None, [facts.get("note")]),
+            ]
+        lines = [f"PSNR {facts['psnr']:.2f} dB, SSIM {facts['ssim']:.4f}; gradient PSNR {facts['gradient_psnr']:.2f} dB, "
+                 f"Laplacian PSNR {facts['laplacian_psnr']:.2f} dB (against the filters)"]  # fmt: skip
+        if "aligned" in facts:
+            lines.append("before that its mean was aligned: derivatives do not hold the constant")
+        if "classical" in facts:
+            lines.append(f"classical solver on the same input: PSNR {facts['classical']['psnr']:.2f} dB")
+        if "unknown_psnr" in facts:
+            lines.append(f"PSNR {facts['unknown_psnr']:.2f} dB where nothing was known")
+        return lines + compression_lines(facts, "dB")
+
+
+def field_points(header: Tree, index: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Box coordinates (n, 2) of the centres of the pixels with these flat indices."""
+    height, width = header["shape"][:2]
+    centre, scale = np.asarray(header["frame"]["centre"]), header["frame"]["scale"]
+    return (np.stack([index % width + 0.5, index // width + 0.5], 1) - centre) / scale
+
+
+def fit_summary(facts: Tree) -> list[str]:
+    return [f"{facts['steps']:,} steps in {facts['seconds']:.1f} s on {facts['device']}, {facts['precision']} first, "
+            f"{facts['parameters']:,} parameters"]  # fmt: skip
+
+
+def compression_lines(facts: Mapping[str, Any], unit: str) -> list[str]:
+    """The compression table as lines."""
+    rows: Sequence[Tree] = facts.get("compression", ())
+    return [
+        f"{row['bits']:>2}-bit weights: {row['bytes'] / 1024:,.0f} KiB, {row['share_of_file']:.2f} x the file, "
+        f"{row['quality']:.2f} {unit}"
+        for row in rows
+    ]  # fmt: skip
