@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .derivatives import value_and_gradient
+from .jets import jet
 from .native import Engine
 from .siren import Network, Siren
 
@@ -116,13 +116,15 @@ def fused_value_and_gradient(
     value : (n, m)
     gradient : (gradient_rows, m, d)
 
-    Of several outputs only the values are had this way; their gradients, and networks that are no SIREN, take the tangent
-    form of `derivatives.value_and_gradient`.
+    Of several outputs only the values are had this way: gradients come from `jets.jet`, and so does all of a network that
+    is no SIREN.
     """
     g = len(x) if gradient_rows is None else gradient_rows
     if not isinstance(net, Siren) or (net.out_features != 1 and g):
-        value, gradient = value_and_gradient(net, x[:g])
-        return torch.cat([value, net(x[g:])]) if g < len(x) else value, gradient
+        value, gradient, _ = jet(net, x[:g], 1, dtype, engine)
+        if g < len(x):
+            value = torch.cat([value, fused_value_and_gradient(net, x[g:], 0, dtype, engine)[0] if g else net(x)])
+        return value, gradient
     if engine is not None:
         return engine.value_and_gradient(net, x, g, dtype or x.dtype)
     params = [p for layer in net.linears for p in (layer.weight, layer.bias)]

@@ -74,7 +74,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return pool
 
 
-def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
+def array(tensor: Tensor) -> np.ndarray[Any, Any]:
     """The same memory as numpy; bfloat16 as uint16, which numpy lacks."""
     if tensor.dtype == torch.bfloat16:
         return tensor.view(torch.int16).numpy().view(np.uint16)
@@ -102,16 +102,16 @@ class _Chunk:
         self.z_rows, self.q_rows = [a[:n] for a in self.left], [a[n:] for a in self.left]
         self.left_turned, self.right_top, self.left_first = (
             [a.T for a in self.left],
-            _array(self.right[-1]),
-            _array(self.left[0]),
+            array(self.right[-1]),
+            array(self.left[0]),
         )
-        self.s, self.t = [_array(r[:n]) for r in self.right], [_array(r[n:]) for r in self.right]
-        self.z, self.q = [_array(r[:n]) for r in self.left], [_array(r[n:]) for r in self.left]
-        self.c, self.c_leading = [_array(c) for c in self.cosine], [_array(c[:g]) for c in self.cosine]
+        self.s, self.t = [array(r[:n]) for r in self.right], [array(r[n:]) for r in self.right]
+        self.z, self.q = [array(r[:n]) for r in self.left], [array(r[n:]) for r in self.left]
+        self.c, self.c_leading = [array(c) for c in self.cosine], [array(c[:g]) for c in self.cosine]
         self.s_leading = [s[:g] for s in self.s]
-        self.v, self.u, self.d = [_array(a) for a in self.adjoint], [_array(b) for b in self.bend], _array(self.down)
+        self.v, self.u, self.d = [array(a) for a in self.adjoint], [array(b) for b in self.bend], array(self.down)
 
-    def forward(self, p: _Parameters) -> None:
+    def forward(self, p: Parameters) -> None:
         k, n, top = kernels(), self.n, self.depth - 1
         k.first(self.x[:n], p.first, p.biases[0], self.s[0], self.c[0])
         for i in range(1, self.depth):
@@ -125,7 +125,7 @@ class _Chunk:
                 k.scale(self.v[i - 1], self.c_leading[i - 1], self.q[i - 1])
             k.first_gradient(self.q[0], p.first, self.gradient)
 
-    def backward(self, p: _Parameters, a: np.ndarray[Any, Any]) -> None:
+    def backward(self, p: Parameters, a: np.ndarray[Any, Any]) -> None:
         """``a`` (n + g, m): the loss gradient of the values, then ones. That of the gradients lies in ``x[n:]``."""
         k, n, top = kernels(), self.n, self.depth - 1
         for grad in (self.biases, self.first, self.head):
@@ -147,7 +147,7 @@ class _Chunk:
         k.weighted_sum(self.left_first, self.x, self.first)
 
 
-class _Parameters:
+class Parameters:
     """A network's weights as the chunks want them: omega folded in, those of products in their precision."""
 
     def __init__(self, params: tuple[Tensor, ...], omegas: tuple[float, ...], dtype: torch.dtype) -> None:
@@ -164,7 +164,7 @@ class Engine:
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or torch.get_num_threads()
-        self._free: dict[tuple[Any, ...], list[list[_Chunk]]] = {}
+        self._free: dict[tuple[Any, ...], list[list[Any]]] = {}
 
     def each(self, work: list[Callable[[], None]]) -> None:
         """Do all of it at once."""
@@ -175,17 +175,19 @@ class Engine:
             for future in [_pool(self.threads).submit(w) for w in work]:
                 future.result()
 
-    def take(self, n: int, g: int, d: int, m: int, width: int, depth: int, dtype: torch.dtype) -> list[_Chunk]:
+    def buffers(self, key: tuple[Any, ...], make: Callable[[], list[Any]]) -> list[Any]:
+        """Buffers of a step of this kind, kept from an earlier one or made; `give` takes them back."""
+        free = self._free.setdefault(key, [])
+        return free.pop() if free else make()
+
+    def chunks(self, n: int, g: int, d: int, m: int, width: int, depth: int, dtype: torch.dtype) -> list[_Chunk]:
         """Chunks of a batch, each with its share of the samples that have a gradient."""
-        free = self._free.setdefault((n, g, d, m, width, depth, dtype), [])
-        if free:
-            return free.pop()
         threads = max(1, min(self.threads, n // MIN_CHUNK))
         count = threads * max(1, -(-n // (threads * CHUNK)))
         shares = [(size(g, i, count), size(n - g, i, count)) for i in range(count)]
         return [_Chunk(a + b, a, d, m, width, depth, dtype) for a, b in shares if a + b]
 
-    def give(self, key: tuple[Any, ...], chunks: list[_Chunk]) -> None:
+    def give(self, key: tuple[Any, ...], chunks: list[Any]) -> None:
         self._free[key].append(chunks)
 
     def value_and_gradient(self, net: Siren, x: Tensor, g: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -215,7 +217,7 @@ class _Native(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         n, d, m, width, depth = len(x), x.shape[1], len(params[-1]), params[0].shape[0], len(omegas)
         key = (n, g, d, m, width, depth, dtype)
-        chunks, weights = engine.take(*key), _Parameters(params, omegas, dtype)
+        chunks, weights = engine.buffers(key, lambda: engine.chunks(*key)), Parameters(params, omegas, dtype)
         source = x.detach().numpy()
         for c, lead, rest in _ranges(chunks, g):
             c.x[: c.g], c.x[c.g : c.n] = source[lead], source[rest]

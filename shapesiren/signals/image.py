@@ -172,9 +172,7 @@ def write_image(path: Path, values: NDArray[np.floating], depth: int) -> None:
         image = Image.fromarray(levels)
         if image.mode in ("RGBA", "LA") and suffix in (".jpg", ".jpeg", ".bmp"):
             image = image.convert(image.mode[:-1])
-        options: dict[str, Any] = {".jpg": {"quality": 95}, ".jpeg": {"quality": 95}, ".webp": {"lossless": True}}.get(
-            suffix, {}
-        )
+        options: dict[str, Any] = {"lossless": True} if suffix == ".webp" else {"quality": 95} if "jp" in suffix else {}
         image.save(out, {".jpg": "JPEG", ".tif": "TIFF"}.get(suffix, suffix[1:].upper()), **options)
     write_atomically(path, out.getvalue())
 

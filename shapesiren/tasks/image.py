@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
 from ..field import Field
-from ..nets.derivatives import value_gradient_hessian, value_gradient_laplacian
+from ..nets.derivatives import autograd_value_gradient_laplacian, value_gradient_hessian
+from ..nets.jets import jet
 from .base import Arrays, Moment, Say, Signal, Task
 from .batches import Shuffle
 
@@ -147,10 +148,10 @@ class ImageTask(Task):
         if self.supervise == "gradient":
             return self.values_and_gradients(x, len(x), moment)[1]
         if self.derivatives == "autograd":
-            from ..nets.derivatives import autograd_value_gradient_laplacian
-
             return autograd_value_gradient_laplacian(self.net, x)[2].unsqueeze(-1)
-        return value_gradient_laplacian(self.net, x)[2].unsqueeze(-1)
+        laplacian = jet(self.net, x, 2, moment.dtype, moment.engine)[2]
+        assert laplacian is not None
+        return laplacian.unsqueeze(-1)
 
     # ---- ingest, decode, evaluate ---------------------------------------------------------------------
     @classmethod

@@ -9,6 +9,7 @@ import torch
 from shapesiren.errors import InputError
 from shapesiren.nets import kernels, native
 from shapesiren.nets.fused import fused_value_and_gradient
+from shapesiren.nets.jets import jet
 from shapesiren.nets.siren import Siren
 
 
@@ -124,3 +125,27 @@ def test_several_outputs(dtype):
     for a, b, e, t in zip(ours[1], theirs[1], exact[1], twin, strict=True):
         assert relative(e, t) < 2e-5
         assert relative(a, t) < bound and relative(b, t) < bound
+
+
+@pytest.mark.parametrize(
+    ("d", "m", "order", "hidden", "n"), [(2, 1, 2, 3, 901), (2, 3, 1, 2, 400), (3, 2, 2, 1, 77), (1, 1, 2, 2, 64)]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_jets(d, m, order, hidden, n, dtype):
+    """Value, gradient and Laplacian with the parameter gradients of a loss on all of them, against the closed forms."""
+    torch.manual_seed(0)
+    net, x = Siren(d, m, 48, hidden), torch.rand(n, d) * 2 - 1
+
+    def run(precision, engine):
+        net.zero_grad()
+        outputs = [o for o in jet(net, x, order, precision, engine) if o is not None]
+        assert len(outputs) == order + 1
+        loss = sum((o / o.detach().abs().mean()).sin().sum() for o in outputs)
+        loss.backward()
+        return [o.detach() for o in outputs], [p.grad.clone() for p in net.parameters()]
+
+    ours, exact = run(dtype, native.Engine(2)), run(torch.float32, None)
+    bound = 2e-5 if dtype == torch.float32 else 0.1
+    for a, b in zip(ours[0] + ours[1], exact[0] + exact[1], strict=True):
+        assert a.shape == b.shape
+        assert relative(a, b) < bound
