@@ -138,7 +138,7 @@ def fit_task(
             # ---- Guard: at fixed steps, so that a resumed fit does the same ------------------------------
             if state.step % GUARD_STEPS == 0:
                 state = _look(state, float(average), settings)
-                wrong = _what_is_wrong(state, parameters, settings)
+                wrong = _what_is_wrong(state, parameters, settings, task.steady)
                 if wrong is not None:
                     if wrong == STUCK_REASON:  # what was kept since is no better
                         good = start
@@ -176,7 +176,9 @@ def _look(state: ckpt.State, average: float, settings: FitSettings) -> ckpt.Stat
     return replace(state, average=average, best=best, first=first, risen=state.risen + 1 if risen else 0)
 
 
-def _what_is_wrong(state: ckpt.State, parameters: Sequence[torch.nn.Parameter], settings: FitSettings) -> str | None:
+def _what_is_wrong(
+    state: ckpt.State, parameters: Sequence[torch.nn.Parameter], settings: FitSettings, steady: bool
+) -> str | None:
     """Whether a fit has to go back: a loss or weight that is not finite, or a loss that has risen for good.
 
     A SIREN whose rate is too high for its data falls into a state of pure high frequencies within a few
@@ -186,6 +188,8 @@ def _what_is_wrong(state: ckpt.State, parameters: Sequence[torch.nn.Parameter], 
     """
     if not (math.isfinite(state.average) and _finite(parameters)):
         return "not finite"
+    if not steady:
+        return None
     if state.risen >= RISEN_LOOKS:
         return f"the loss rose {state.average / state.best:.1f}-fold"
     stuck = state.step >= STUCK_STEPS and state.average > STUCK * state.first

@@ -68,6 +68,7 @@ class Task(ABC):
     }
 
     net: Network
+    steady: bool = True  # whether the loss should fall from start to end; not if what is fitted changes meanwhile
     native: bool = False  # whether `losses` hands its work to the engine of its `Moment`
 
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -37,6 +38,7 @@ class BatchSettings(Settings):
 
     pixels: int | None = Setting(8192, ge=1, description="all of them if not given")
     prior: int = Setting(2048, ge=1, description="random points at which the priors are taken")
+    border: int = Setting(512, ge=1, description="random points of the border")
 
 
 class LossSettings(Settings):
@@ -44,6 +46,8 @@ class LossSettings(Settings):
 
     data: float = Setting(1.0, gt=0, description="squared error of what is supervised, relative to its own power")
     tv: float = Setting(0.0, ge=0, description="total variation: mean length of the gradient, per pixel")
+    border: float = Setting(0.1, ge=0, description="flux over the border, which the Laplace filter takes for zero")
+    coarse: float = Setting(0.6, gt=0, le=1, description="share of a fit to Laplacians over which blur goes from wide to none")
     hessian: float = Setting(0.0, ge=0, description="mean absolute second derivative, per pixel squared")
 
 
@@ -102,8 +106,9 @@ class ImageTask(Task):
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
         assert isinstance(config, ImageConfig)
         super().__init__(signal, config, device)
-        self.loss, self.prior = config.loss, config.batch.prior
+        self.loss, self.prior, self.border = config.loss, config.batch.prior, config.batch.border
         self.supervise: Supervision = config.ingest.supervise
+        self.steady = self.supervise != "laplacian"
         values = signal.arrays["values"]
         height, width, channels = values.shape
         self.make_net(2, channels)
@@ -117,6 +122,8 @@ class ImageTask(Task):
         self.batches = Shuffle(len(known), config.batch.pixels or len(known), config.seed)
         self.reach = torch.tensor([width, height], dtype=torch.float32, device=device) / max(width, height)
         self.pixel = 2.0 / max(width, height)  # box units
+        if self.supervise == "laplacian":
+            self.levels = coarse_to_fine(signal.arrays["laplacian"], device)
 
     @property
     def epoch_steps(self) -> int:
@@ -125,10 +132,17 @@ class ImageTask(Task):
     # ---- fit ----------------------------------------------------------------------------------------
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
         index = self.batches.at(moment.step).to(self.device)
-        x, target = self.points[index], self.target[index]
-        terms: dict[str, Tensor] = {
-            self.supervise: self.loss.data / self.power * (self.predict(x, moment) - target).square().mean()
-        }
+        x, target, power = self.points[index], self.target[index], self.power
+        terms: dict[str, Tensor] = {}
+        if self.supervise == "laplacian":
+            level = self.levels[min(len(self.levels) - 1, int(moment.progress / self.loss.coarse * len(self.levels)))]
+            target, power = level.target[index], level.power
+            if self.loss.border:
+                at, vertical = self.border_points(generator)
+                gradient = self.values_and_gradients(at, len(at), moment)[1]
+                flux = torch.where(vertical[:, None], gradient[..., 0], gradient[..., 1])
+                terms["border"] = self.loss.border / level.gradient_power * flux.square().mean()
+        terms[self.supervise] = self.loss.data / power * (self.predict(x, moment) - target).square().mean()
         if self.loss.tv or self.loss.hessian:
             anywhere = (torch.rand((self.prior, 2), generator=generator).to(self.device) * 2 - 1) * self.reach
             if self.loss.hessian:
@@ -140,6 +154,16 @@ class ImageTask(Task):
                 length = (gradient.square().sum(-1) + 1e-12).sqrt()
                 terms["tv"] = self.loss.tv * self.pixel * length.mean()
         return terms
+
+    def border_points(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Random box points (n, 2) on the image's border, and whether the border is vertical there (n,)."""
+        count = self.border
+        along = (torch.rand((count,), generator=generator) * 2 - 1).to(self.device)
+        side = torch.randint(4, (count,), generator=generator).to(self.device)
+        across = (side % 2 * 2 - 1).to(along.dtype)
+        vertical = side < 2
+        unit = torch.where(vertical[:, None], torch.stack([across, along], 1), torch.stack([along, across], 1))
+        return unit * self.reach, vertical
 
     def predict(self, x: Tensor, moment: Moment) -> Tensor:
         """What is supervised, at box points (n, 2): (n, c, 1), or (n, c, 2) gradients."""
@@ -235,3 +259,37 @@ def compression_lines(facts: Mapping[str, Any], unit: str) -> list[str]:
         f"{row['quality']:.2f} {unit}"
         for row in rows
     ]  # fmt: skip
+
+
+BLURS = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1.5, 1, 0.7, 0.5, 0)  # pixels
+
+
+@dataclass(frozen=True)
+class Level:
+    """A blurred Laplacian (n, c, 1), its mean square, and that of the gradient of the image that has it; box units."""
+
+    target: Tensor
+    power: float
+    gradient_power: float
+
+
+def coarse_to_fine(laplacian: np.ndarray[Any, Any], device: torch.device) -> list[Level]:
+    """The Laplacian (h, w, c) behind ever narrower Gaussians, even at the borders.
+
+    The broad shades of an image are a few millionths of its Laplacian's power, and a fit to all of it never sees them. Blurred,
+    a Laplacian is that of the blurred image, whose shades are most of it: they are fitted first, and detail is added.
+    """
+    height, width, channels = laplacian.shape
+    even = np.concatenate([laplacian, laplacian[::-1]])
+    spectrum = np.fft.fft2(np.concatenate([even, even[:, ::-1]], 1), axes=(0, 1))
+    squared = np.fft.fftfreq(2 * height)[:, None, None] ** 2 + np.fft.fftfreq(2 * width)[None, :, None] ** 2
+    waves = (np.pi * max(height, width)) ** 2 * squared  # per box unit squared
+    waves[0, 0] = np.inf
+    levels = []
+    for sigma in BLURS:
+        soft = spectrum * np.exp(-2 * (np.pi * sigma) ** 2 * squared)
+        target = np.fft.ifft2(soft, axes=(0, 1)).real[:height, :width].reshape(-1, channels, 1)
+        gradient = (np.abs(soft) ** 2 / waves).sum() / (4.0 * height * width) ** 2 / channels
+        tensor = torch.from_numpy(target.astype(np.float32)).to(device)
+        levels.append(Level(tensor, float(np.square(target).mean()) or 1.0, float(gradient) or 1.0))
+    return levels
