@@ -120,9 +120,7 @@ def fit(
                 fit_stage.fit(context, listeners)
             return load(out)
         given: Any = paths[0] if len(paths) == 1 else paths
-        for path in paths:
-            if path.is_dir() or not path.exists():
-                raise InputError("this is a folder" if path.is_dir() else "no such file", where=path)
+        ingest_stage.check_sources(paths, task.folders)
     else:
         from .signals.ingest import cloud_from_arrays
 

@@ -11,7 +11,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -73,11 +73,17 @@ class FitSettings(Settings):
 class Config(Settings):
     """What every task's settings share."""
 
+    variant: ClassVar[tuple[str, str] | None] = None  # a setting whose value picks "preset/value" on top of "preset"
+
     task: str
     preset: str = "default"
     seed: int = Field(0, ge=0, lt=2**63)
     net: NetSettings = NetSettings()
     fit: FitSettings = FitSettings(steps=1000)
+
+    def present(self, names: Sequence[str]) -> list[str]:
+        """Those of the sections that these settings have, each once."""
+        return [name for name in dict.fromkeys(names) if name in type(self).model_fields]
 
     def section(self, name: str) -> Tree:
         """One section as plain data, for a stage's key and the manifest."""
@@ -106,10 +112,15 @@ def resolve(
     InputError : unknown preset or setting, or a value that does not fit, named with its path and origin
     """
     preset = next((tree["preset"] for _, tree in reversed(layers) if "preset" in tree), "default")
-    if preset not in presets:
-        raise InputError(f"no preset {preset!r}", where=_origin(layers, ("preset",)), hint=f"one of {', '.join(presets)}")
+    names = [name for name in presets if "/" not in name]
+    if preset not in names:
+        raise InputError(f"no preset {preset!r}", where=_origin(layers, ("preset",)), hint=f"one of {', '.join(names)}")
     merged: Tree = {"preset": preset}
     merge(merged, presets[preset])
+    if model.variant is not None:
+        section, name = model.variant
+        chosen = [tree[section][name] for _, tree in layers if isinstance(tree.get(section), dict) and name in tree[section]]
+        merge(merged, presets.get(f"{preset}/{chosen[-1]}", {}) if chosen else {})
     for _, tree in layers:
         # an explicit end of the fit replaces the preset's, whichever kind it was
         if (

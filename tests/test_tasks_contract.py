@@ -29,19 +29,20 @@ def test_task(name, sources, tmp_path):
     assert issubclass(task.config_type, Config)
     assert {"default", "fast", "fine", "paper"} <= set(task.presets)
     assert task_for(source) is task
-    for preset in task.presets:  # every preset is valid, ends, and survives being written
+    for preset in (p for p in task.presets if "/" not in p):  # every preset is valid, ends, and survives being written
         config = resolve(task.config_type, task.presets, [("test", {"preset": preset})])
         (tmp_path / "c.toml").write_text(to_toml(config))
         assert resolve(task.config_type, task.presets, [("file", read_toml(tmp_path / "c.toml"))]) == config
     for stage in ("ingest", "fit", task.output, "evaluate"):
-        for section in task.sections[stage]:
+        for section in config.present(task.sections[stage]):
             config.section(section)
 
     config = resolve(task.config_type, task.presets, [("test", quick), ("test", {"fit": {"steps": 60}})])
     said = []
     signal = task.ingest(source, config, said.append)
     assert all(isinstance(a, np.ndarray) and a.dtype != object for a in signal.arrays.values())
-    (tmp_path / task.cache).write_bytes(pack(signal))
+    with open(tmp_path / task.cache, "wb") as file:
+        pack(signal, file)
     back = unpack(tmp_path / task.cache)
     assert back.header == signal.header
     assert back.arrays.keys() == signal.arrays.keys()

@@ -93,13 +93,15 @@ def folder_of(sources: list[Path], out: Path | None) -> Path:
     return out or RUNS / sources[0].stem
 
 
-def check_sources(sources: list[Path]) -> None:
-    """Before any folder is made for them."""
-    for source in sources:
-        if source.is_dir():
-            raise InputError("this is a folder", where=source, hint="name a file in it")
-        if not source.exists():
-            raise InputError("no such file", where=source)
+def task_of_sources(sources: list[Path], layers: list[tuple[str, dict[str, Any]]]) -> type[Task]:
+    """What these files are; a missing one, or a folder that is no input, is named before any folder is made for them."""
+    from ..stages.ingest import check_sources
+    from ..tasks import task_for
+
+    check_sources(sources, True)
+    task = task_for(sources[0], layers)
+    check_sources(sources, task.folders)
+    return task
 
 
 def scan_layers(viewpoint: str | None, surface: str | None, intrinsics: str | None) -> list[tuple[str, dict[str, Any]]]:

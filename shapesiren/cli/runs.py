@@ -29,7 +29,6 @@ from .common import (
     Surface,
     Time,
     Viewpoint,
-    check_sources,
     chosen_run,
     folder_of,
     open_run,
@@ -38,6 +37,7 @@ from .common import (
     settings_layers_of,
     split,
     task_of_run,
+    task_of_sources,
 )
 
 if TYPE_CHECKING:
@@ -83,13 +83,11 @@ def ingest(
     """
     from ..stages.context import context_for
     from ..stages.ingest import ingest as ingest_stage
-    from ..tasks import task_for
 
     screen = Screen(quiet, as_json)
     sources, options = split(arguments)
-    check_sources(sources)
     layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface, intrinsics)
-    task = task_for(sources[0], layers)
+    task = task_of_sources(sources, layers)
     layers += setting_layers(task, ("ingest",), options)
     context = context_for(task, folder_of(sources, out), layers, "cpu", screen.say, force)
     with context.run.locked():
@@ -126,7 +124,6 @@ def fit(
     Example: shapesiren fit scan.ply --preset fine
     """
     from ..stages.context import context_for, is_run
-    from ..tasks import task_for
 
     screen = Screen(quiet, as_json)
     sources, options = split(arguments)
@@ -136,8 +133,7 @@ def fit(
         layers += setting_layers(task_of_run(sources[0]), ("ingest", "fit"), options)
         context = open_run(sources[0], layers, device, screen, force)
     else:
-        check_sources(sources)
-        task = task_for(sources[0], layers)
+        task = task_of_sources(sources, layers)
         layers += setting_layers(task, ("ingest", "fit"), options)
         context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)
     with context.run.locked():
@@ -280,13 +276,11 @@ def run_pipeline(
     from ..stages.context import context_for
     from ..stages.evaluate import evaluate as evaluate_stage
     from ..stages.output import output as output_stage
-    from ..tasks import task_for
 
     screen = Screen(quiet, as_json)
     sources, options = split(arguments)
     layers = settings_layers_of(preset, pipeline, set_, time, steps, seed, net) + scan_layers(viewpoint, surface, intrinsics)
-    check_sources(sources)
-    task = task_for(sources[0], layers)
+    task = task_of_sources(sources, layers)
     layers += setting_layers(task, ("ingest", "fit", task.output, "evaluate"), options)
     context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)
     with context.run.locked():

@@ -24,9 +24,9 @@ from .common import (
     Set,
     Surface,
     Viewpoint,
-    check_sources,
     scan_layers,
     settings_layers_of,
+    task_of_sources,
 )
 
 
@@ -50,12 +50,10 @@ def inspect(
     from ..config import resolve
     from ..stages.fit import torch_device
     from ..stages.inspect import inspect as inspect_stage
-    from ..tasks import task_for
 
     screen = Screen(False, as_json)
-    check_sources(sources)
     layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface, intrinsics)
-    task = task_for(sources[0], layers)
+    task = task_of_sources(sources, layers)
     settings = resolve(task.config_type, task.presets, layers)
     facts = inspect_stage(task, sources, settings, torch_device(device), screen.say)
     for line in task.summary("inspect", facts):

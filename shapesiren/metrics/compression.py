@@ -16,17 +16,16 @@ from ..nets.siren import Network
 def quantised(net: Network, bits: int) -> tuple[Network, int]:
     """A copy whose weights are what ``bits`` of them can say, and its size in bytes.
 
-    16 bits are IEEE half precision. Fewer are integers with one float32 scale for each row of a weight matrix; biases and
-    scales stay float32.
+    16 bits are IEEE half precision. Fewer are integers with one float32 scale for each row of a weight matrix. Biases, scales
+    and the first layer stay float32: it turns coordinates into phases of many turns, and is small.
     """
     stored = copy.deepcopy(net)
     size = 0
     for layer in stored.linears:
-        trained = layer.weight.requires_grad
         rows, columns = layer.weight.shape
-        size += 4 * rows if trained else 0
-        if bits >= 32 or not trained:
-            size += 4 * rows * columns if trained else 0
+        size += 4 * rows
+        if bits >= 32 or columns == net.in_features:
+            size += 4 * rows * columns
         elif bits == 16:
             layer.weight.copy_(layer.weight.half().float())
             size += 2 * rows * columns

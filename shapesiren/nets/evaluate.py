@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from .activations import sine
 from .derivatives import value_and_gradient, value_gradient_laplacian
 from .siren import Network
+from .windows import Windows
 
 CHUNK = 2048  # rows of one pass: 2 MiB of float32 activations at width 256, a core's L2 cache
 
@@ -16,6 +17,8 @@ CHUNK = 2048  # rows of one pass: 2 MiB of float32 activations at width 256, a c
 @torch.no_grad()
 def values(net: Network, points: NDArray[np.floating], chunk: int | None = None) -> NDArray[np.float32]:
     """``points`` : (n, d) box coordinates -> (n, m) float32."""
+    if isinstance(net, Windows):
+        return _over_windows(net, points, False)[0]
     head, device = net.linears[-1], net.linears[-1].weight.device
     chunk = chunk or (CHUNK if device.type == "cpu" else 1 << 18)
     layers = list(net.stages())
@@ -39,6 +42,8 @@ def values_and_gradients(
     One output is differentiated by a reverse sweep, 2 products a layer instead of the 1 + d of the tangent
     form in `derivatives`.
     """
+    if isinstance(net, Windows):
+        return _over_windows(net, points, True)
     head, device = net.linears[-1], net.linears[-1].weight.device
     chunk = chunk or (CHUNK // 2 if device.type == "cpu" else 1 << 17)
     n, d, m = len(points), net.in_features, net.out_features
@@ -76,3 +81,18 @@ def values_gradients_laplacians(
         parts.append([t.cpu().numpy() for t in value_gradient_laplacian(net, x)])
     value, gradient, laplacian = (np.concatenate(p) for p in zip(*parts, strict=True))
     return value, gradient, laplacian
+
+
+def _over_windows(net: Windows, points: NDArray[np.floating], slopes: bool) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Values (n, m) and, if asked for, gradients (n, m, 1) of networks side by side."""
+    value = np.zeros((len(points), net.out_features), np.float32)
+    gradient = np.zeros((len(points) if slopes else 0, net.out_features, 1), np.float32)
+    for part, index, at, weight, slope in net.share(torch.from_numpy(np.asarray(points, np.float64))):
+        i, w, local = index.numpy(), weight.numpy().astype(np.float32), at.numpy()
+        if slopes:
+            v, g = values_and_gradients(part, local)
+            gradient[i] += w[:, None] * g + (slope.numpy().astype(np.float32) * v)[:, :, None]
+        else:
+            v = values(part, local)
+        value[i] += w * v
+    return value, gradient

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
+import struct
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..config import Tree, to_toml
 from ..errors import InputError
@@ -15,6 +18,7 @@ from ..tasks.base import Signal
 from .stage import Context, execute, refuse_to_replace
 from .store import digest_data, digest_file
 
+MAPPED = 1 << 26  # bytes from which on an array stays on disk
 HEADER = "header.json"  # of the signal, inside the npz as a byte array, so that one file is the whole signal
 
 
@@ -26,14 +30,11 @@ def ingest(context: Context, sources: Sequence[Path]) -> Tree:
     InputError : the source cannot be used, or the run belongs to another input
     """
     run, task = context.run, context.task
+    check_sources(sources, task.folders)
     digests = []
     for source in sources:
-        if source.is_dir():
-            raise InputError("this is a folder", where=source, hint="name a file in it")
-        if not source.exists():
-            raise InputError("no such file", where=source)
         try:
-            digests.append(digest_file(source))
+            digests.append(digest_source(source))
         except OSError as e:
             raise InputError(f"cannot read it ({e.strerror})", where=source) from None
     digest = digests[0] if len(digests) == 1 else digest_data(digests)
@@ -46,14 +47,14 @@ def ingest(context: Context, sources: Sequence[Path]) -> Tree:
 
     def body() -> Tree:
         signal = task.ingest(sources[0] if len(sources) == 1 else sources, context.config, context.say)
-        run.write(task.cache, pack(signal))
+        run.write(task.cache, lambda file: pack(signal, file))
         run.manifest |= {
             "task": task.name,
             "source": {
                 "name": " ".join(s.name for s in sources),
                 "paths": [str(s) for s in sources],
                 "sha256": digest,
-                "bytes": sum(s.stat().st_size for s in sources),
+                "bytes": sum(size_of(s) for s in sources),
             },
         }
         run.write("config.toml", to_toml(context.config).encode())
@@ -65,17 +66,51 @@ def ingest(context: Context, sources: Sequence[Path]) -> Tree:
     return facts
 
 
-def pack(signal: Signal) -> bytes:
+def check_sources(sources: Sequence[Path], folders: bool) -> None:
+    """Raise InputError unless every source is there, and is a file or, where ``folders`` may be sources, a folder."""
+    for source in sources:
+        if source.is_dir() and not folders:
+            raise InputError("this is a folder", where=source, hint="name a file in it")
+        if not source.exists():
+            raise InputError("no such file", where=source)
+
+
+def digest_source(source: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of a folder's files."""
+    if not source.is_dir():
+        return digest_file(source)
+    files = sorted(p for p in source.iterdir() if p.is_file() and not p.name.startswith("."))
+    return digest_data([[p.name, digest_file(p)] for p in files])
+
+
+def size_of(source: Path) -> int:
+    return sum(p.stat().st_size for p in source.iterdir() if p.is_file()) if source.is_dir() else source.stat().st_size
+
+
+def pack(signal: Signal, file: IO[bytes]) -> None:
     """A signal's arrays and header as one npz (uncompressed: it is read far more often than mailed)."""
-    out = io.BytesIO()
     header = np.frombuffer(json.dumps(signal.header).encode(), np.uint8)
-    np.savez(out, allow_pickle=False, **signal.arrays, **{HEADER: header})
-    return out.getvalue()
+    np.savez(file, allow_pickle=False, **signal.arrays, **{HEADER: header})  # type: ignore[arg-type]
 
 
 def unpack(path: Path) -> Signal:
-    """What `pack` wrote; numpy alone is needed, and nothing in the file runs code."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    """What `pack` wrote; numpy alone is needed, and nothing in the file runs code. Large arrays are mapped, not read."""
+    arrays: dict[str, NDArray[Any]] = {}
+    with zipfile.ZipFile(path) as archive, open(path, "rb") as raw:
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            if member.compress_type == zipfile.ZIP_STORED and member.file_size > MAPPED:
+                raw.seek(member.header_offset + 26)
+                name_size, extra_size = struct.unpack("<HH", raw.read(4))
+                raw.seek(name_size + extra_size, 1)
+                version = np.lib.format.read_magic(raw)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, kind = read(raw)
+                if kind.hasobject:
+                    raise ValueError("an array of objects")
+                arrays[name] = np.memmap(path, kind, "r", raw.tell(), shape)
+            else:
+                with archive.open(member) as stream:
+                    arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
     header = json.loads(arrays.pop(HEADER).tobytes())
     return Signal(arrays, header)

@@ -29,7 +29,7 @@ class Context:
 
     def key(self, stage: str, *inputs: str) -> str:
         """Identifies a stage's result: its version, settings and inputs (digests)."""
-        sections = {name: self.config.section(name) for name in self.task.sections[stage]}
+        sections = {name: self.config.section(name) for name in self.config.present(self.task.sections[stage])}
         return digest_data([stage, VERSIONS[stage], self.task.name, sections, inputs])
 
 
@@ -91,7 +91,7 @@ def differences(context: Context) -> str:
         return "its config.toml is missing"
     asked = context.config.model_dump(mode="json", exclude_none=True)
     names = []
-    for section in dict.fromkeys(context.task.sections["ingest"] + context.task.sections["fit"]):
+    for section in context.config.present(context.task.sections["ingest"] + context.task.sections["fit"]):
         a, b = held.get(section), asked.get(section)
         if a == b:
             continue

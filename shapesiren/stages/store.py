@@ -6,12 +6,12 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..config import Tree
 from ..errors import InputError, RunError
@@ -105,8 +105,8 @@ class Run:
         """Write the manifest atomically."""
         self.write("run.json", json.dumps(self.manifest, indent=1).encode())
 
-    def write(self, name: str, data: bytes) -> Path:
-        """Write a file of the run atomically; RunError with the reason if it cannot be."""
+    def write(self, name: str, data: bytes | Callable[[IO[bytes]], None]) -> Path:
+        """Write a file of the run atomically, see `files`; RunError with the reason if it cannot be."""
         try:
             write_atomically(self.folder / name, data)
         except OSError as e:

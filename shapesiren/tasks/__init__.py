@@ -7,11 +7,13 @@ from pathlib import Path
 
 from ..config import Tree
 from ..errors import InputError
+from .audio import AudioTask
 from .base import Task
 from .image import ImageTask
 from .shape import ShapeTask
+from .video import VideoTask
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (ShapeTask, ImageTask)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (ShapeTask, ImageTask, AudioTask, VideoTask)}
 
 
 def task_for(path: Path, layers: Sequence[tuple[str, Tree]] = ()) -> type[Task]:
@@ -23,5 +25,7 @@ def task_for(path: Path, layers: Sequence[tuple[str, Tree]] = ()) -> type[Task]:
         if task.reads(path, layers):
             return task
     known = " ".join(s for t in TASKS.values() for s in t.suffixes)
+    if path.is_dir():
+        raise InputError("this is a folder", where=path, hint="name a file in it; a folder of images is a video")
     what = f"unknown extension {path.suffix!r}" if path.suffix else "the file has no extension"
     raise InputError(what, where=path, hint=f"known: {known}")

@@ -68,6 +68,7 @@ class Task(ABC):
     }
 
     net: Network
+    folders: ClassVar[bool] = False  # whether a folder may be its input
     steady: bool = True  # whether the loss should fall from start to end; not if what is fitted changes meanwhile
     native: bool = False  # whether `losses` hands its work to the engine of its `Moment`
 
@@ -148,3 +149,18 @@ class Task(ABC):
     def summary(cls, stage: str, facts: Tree) -> list[str]:
         """What a stage's facts come to, as lines for the screen."""
         return [f"{name}: {value}" for name, value in facts.items() if not isinstance(value, (dict, list))]
+
+
+def fit_summary(facts: Tree) -> list[str]:
+    return [f"{facts['steps']:,} steps in {facts['seconds']:.1f} s on {facts['device']}, {facts['precision']} first, "
+            f"{facts['parameters']:,} parameters"]  # fmt: skip
+
+
+def compression_lines(facts: Mapping[str, Any], unit: str) -> list[str]:
+    """The compression table as lines."""
+    rows: Sequence[Tree] = facts.get("compression", ())
+    return [
+        f"{row['bits']:>2}-bit weights: {row['bytes'] / 1024:,.0f} KiB, {row['share_of_file']:.2f} x the file, "
+        f"{row['quality']:.2f} {unit}"
+        for row in rows
+    ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -16,7 +16,7 @@ from ..config import Config, FitSettings, NetSettings, Settings, Tree
 from ..field import Field
 from ..nets.derivatives import autograd_value_gradient_laplacian, value_gradient_hessian
 from ..nets.jets import jet
-from .base import Arrays, Moment, Say, Signal, Task
+from .base import Arrays, Moment, Say, Signal, Task, compression_lines, fit_summary
 from .batches import Shuffle
 
 Supervision = Literal["intensity", "gradient", "laplacian"]
@@ -47,7 +47,7 @@ class LossSettings(Settings):
     data: float = Setting(1.0, gt=0, description="squared error of what is supervised, relative to its own power")
     tv: float = Setting(0.0, ge=0, description="total variation: mean length of the gradient, per pixel")
     border: float = Setting(0.1, ge=0, description="flux over the border, which the Laplace filter takes for zero")
-    coarse: float = Setting(0.6, gt=0, le=1, description="share of a fit to Laplacians over which blur goes from wide to none")
+    coarse: float = Setting(0.9, gt=0, le=1, description="share of a fit to Laplacians over which blur goes from wide to none")
     hessian: float = Setting(0.0, ge=0, description="mean absolute second derivative, per pixel squared")
 
 
@@ -68,6 +68,8 @@ class EvaluateSettings(Settings):
 class ImageConfig(Config):
     """All settings of an image."""
 
+    variant: ClassVar[tuple[str, str] | None] = ("ingest", "supervise")
+
     task: Literal["image"] = "image"
     ingest: IngestSettings = IngestSettings()
     net: NetSettings = NetSettings()
@@ -81,6 +83,13 @@ class ImageConfig(Config):
 OURS: Tree = {"net": {"omega_first": 60.0}, "fit": {"learning_rate": 1e-3, "warmup": 100}}
 
 
+# lower frequencies: a derivative magnifies them, and its fit goes astray where intensities would not
+DERIVATIVES: dict[str, Tree] = {
+    "gradient": {"net": {"omega_first": 30.0}, "fit": {"learning_rate": 5e-4}},
+    "laplacian": {"net": {"omega_first": 15.0}, "fit": {"learning_rate": 3e-4}, "batch": {"pixels": 4096}},
+}
+
+
 class ImageTask(Task):
     """Fit a network to an image's intensities, gradients or Laplacians; write it back at any size."""
 
@@ -92,6 +101,7 @@ class ImageTask(Task):
         "default": OURS | {"fit": OURS["fit"] | {"steps": 4000}},
         "fast": OURS | {"fit": OURS["fit"] | {"steps": 1000}},
         "fine": OURS | {"fit": OURS["fit"] | {"steps": 30_000}},
+        **{f"{name}/{kind}": tree for name in ("default", "fast", "fine") for kind, tree in DERIVATIVES.items()},
         # vsitzmann/siren, experiment_scripts/train_img.py and train_poisson_grad_img.py
         "paper": {
             "net": {"omega_first": 30.0},
@@ -244,21 +254,6 @@ def field_points(header: Tree, index: np.ndarray[Any, Any]) -> np.ndarray[Any, A
     height, width = header["shape"][:2]
     centre, scale = np.asarray(header["frame"]["centre"]), header["frame"]["scale"]
     return (np.stack([index % width + 0.5, index // width + 0.5], 1) - centre) / scale
-
-
-def fit_summary(facts: Tree) -> list[str]:
-    return [f"{facts['steps']:,} steps in {facts['seconds']:.1f} s on {facts['device']}, {facts['precision']} first, "
-            f"{facts['parameters']:,} parameters"]  # fmt: skip
-
-
-def compression_lines(facts: Mapping[str, Any], unit: str) -> list[str]:
-    """The compression table as lines."""
-    rows: Sequence[Tree] = facts.get("compression", ())
-    return [
-        f"{row['bits']:>2}-bit weights: {row['bytes'] / 1024:,.0f} KiB, {row['share_of_file']:.2f} x the file, "
-        f"{row['quality']:.2f} {unit}"
-        for row in rows
-    ]  # fmt: skip
 
 
 BLURS = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1.5, 1, 0.7, 0.5, 0)  # pixels

@@ -1,0 +1,166 @@
+"""Task ``video``: colours over the plane and time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field as Setting
+from torch import Tensor
+
+from ..config import Config, FitSettings, NetSettings, Settings, Tree
+from ..field import Field
+from .base import Arrays, Moment, Say, Signal, Task, compression_lines, fit_summary
+from .batches import Shuffle
+
+
+class IngestSettings(Settings):
+    """From file to frames."""
+
+    max_size: int | None = Setting(None, ge=4, description="shrink frames until their longest side has so many pixels")
+    max_frames: int | None = Setting(None, ge=2, description="of a longer video the first so many")
+    rate: float | None = Setting(None, gt=0, description="frames a second; the file's if not given, 25 of a folder")
+    pace: float = Setting(1.0, gt=0, description="pixels to which one frame's time is as long: less for slow pictures")
+
+
+class BatchSettings(Settings):
+    """Samples of one step."""
+
+    pixels: int = Setting(8192, ge=1, description="drawn from all frames")
+
+
+class DecodeSettings(Settings):
+    """From field to video."""
+
+    scale: float = Setting(1.0, gt=0, le=16, description="pixels of the result to one of the original")
+    size: str | None = Setting(None, pattern=r"^\d+x\d+$", description="WIDTHxHEIGHT instead")
+    rate: float | None = Setting(None, gt=0, le=1000, description="frames a second; the original's if not given")
+    start: float = Setting(0.0, ge=0, description="seconds into the video")
+    seconds: float | None = Setting(None, gt=0, description="to the end if not given")
+
+
+class EvaluateSettings(Settings):
+    """Judging the result."""
+
+    frames: int = Setting(64, ge=1, description="at most so many, spread evenly, are compared")
+    weights: tuple[int, ...] = Setting((32, 16, 8), description="bits of a weight, for the compression table")
+
+
+class VideoConfig(Config):
+    """All settings of a video."""
+
+    task: Literal["video"] = "video"
+    ingest: IngestSettings = IngestSettings()
+    net: NetSettings = NetSettings()
+    fit: FitSettings = FitSettings(steps=10_000)
+    batch: BatchSettings = BatchSettings()
+    decode: DecodeSettings = DecodeSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+
+OURS: Tree = {"net": {"omega_first": 60.0}, "fit": {"learning_rate": 1e-3, "warmup": 100}}
+
+
+class VideoTask(Task):
+    """Fit a network to the colours of a video; write it back at any size and rate."""
+
+    name = "video"
+    suffixes = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".gif")
+    cache, output, output_file = "video.npz", "decode", "decoded.mp4"
+    folders = True
+    config_type: ClassVar[type[Config]] = VideoConfig
+    presets: ClassVar[Mapping[str, Tree]] = {
+        "default": OURS | {"fit": OURS["fit"] | {"steps": 10_000}},
+        "fast": OURS | {"fit": OURS["fit"] | {"steps": 2500}},
+        "fine": OURS | {"net": OURS["net"] | {"width": 512}, "fit": OURS["fit"] | {"steps": 40_000, "learning_rate": 5e-4}},
+        # vsitzmann/siren, experiment_scripts/train_video.py; a batch there is .38 % of the pixels
+        "paper": {
+            "net": {"omega_first": 30.0, "width": 1024},
+            "fit": {
+                "steps": 100_000, "learning_rate": 1e-4, "beta2": 0.999, "warmup": 0, "decay": "none", "divergence": None,
+                "derivatives": "autograd", "precision": "float32",
+            },
+        },
+    }  # fmt: skip
+
+    def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+        assert isinstance(config, VideoConfig)
+        super().__init__(signal, config, device)
+        frames = signal.arrays["frames"]
+        self.shape = frames.shape
+        self.pixels = frames.reshape(-1, 3)  # still on disk, if it was mapped
+        self.make_net(3, 3)
+        self.batches = Shuffle(len(self.pixels), config.batch.pixels, config.seed)
+
+    @property
+    def epoch_steps(self) -> int:
+        return self.batches.epoch_steps
+
+    def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
+        index = self.batches.at(moment.step).numpy()
+        colours = torch.from_numpy(self.pixels[index].astype(np.float32) / np.float32(127.5) - np.float32(1)).to(self.device)
+        _, height, width, _ = self.shape
+        t, rest = np.divmod(index, height * width)
+        y, x = np.divmod(rest, width)
+        points = np.stack([x + 0.5, y + 0.5, (t + 0.5) * self.header["pace"]], 1)
+        box = (points - np.asarray(self.header["frame"]["centre"])) / self.header["frame"]["scale"]
+        found = self.values_and_gradients(torch.from_numpy(box.astype(np.float32)).to(self.device), 0, moment)[0]
+        return {"colour": (found - colours).square().mean()}
+
+    # ---- ingest, decode, evaluate ---------------------------------------------------------------------
+    @classmethod
+    def reads(cls, path: Path, layers: Sequence[tuple[str, Tree]]) -> bool:
+        """A folder of images is a video."""
+        from ..signals.video import frames_in
+
+        return (path.is_dir() and bool(frames_in(path))) or super().reads(path, layers)
+
+    @classmethod
+    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+        from ..signals.video import ingest_video
+
+        return Signal(*ingest_video(source, config.ingest))
+
+    @classmethod
+    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
+        from ..resample.video import decode_frames
+        from ..signals.video import write_frames
+
+        frames, facts = decode_frames(fitted, config.decode)
+        write_frames(path, frames, facts["rate"])
+        return facts
+
+    @classmethod
+    def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
+        from ..resample.video import decode_frames
+        from ..signals.video import write_frames
+
+        frames, facts = decode_frames(fitted, config.decode)
+        write_frames(path, frames, facts["rate"])
+
+    @classmethod
+    def check_output(cls, path: Path) -> None:
+        from ..signals.video import check_video_output
+
+        check_video_output(path)
+
+    @classmethod
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Tree:
+        from ..metrics.video import evaluate_video
+
+        return evaluate_video(fitted, arrays, reference, config.evaluate)
+
+    @classmethod
+    def summary(cls, stage: str, facts: Tree) -> list[str]:
+        if stage in ("ingest", "inspect"):
+            return [f"{facts['frames']:,} frames of {facts['width']} x {facts['height']}, {facts['rate']:.4g} a second",
+                    *facts["notes"]]  # fmt: skip
+        if stage == "fit":
+            return fit_summary(facts)
+        if stage == "decode":
+            return [f"{facts['frames']:,} frames of {facts['width']} x {facts['height']}, {facts['rate']:.4g} a second"]
+        lines = [f"PSNR {facts['psnr']:.2f} dB; by frame {facts['worst']:.2f} to {facts['best']:.2f} dB"]
+        return lines + compression_lines(facts, "dB")
