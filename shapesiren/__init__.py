@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "ShapesirenError", "evaluate", "fit", "ingest", "inspect", "load", "mesh", "simulate"]
+__all__ = ["InputError", "ShapesirenError", "decode", "evaluate", "fit", "ingest", "inspect", "load", "mesh", "simulate"]
 
 if TYPE_CHECKING:
-    from .api import evaluate, fit, ingest, inspect, load, mesh, simulate
+    from .api import decode, evaluate, fit, ingest, inspect, load, mesh, simulate
     from .errors import InputError, ShapesirenError
 
 

@@ -1,7 +1,8 @@
-"""The Python API, in the command line's words: inspect, ingest, fit, mesh, evaluate, load, simulate."""
+"""The Python API, in the command line's words: inspect, ingest, fit, mesh, decode, evaluate, load, simulate."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,8 +68,45 @@ class ShapeField(Field):
         return Mesh(made.vertices, made.faces, made.normals, made.colours, made.intensity, facts, self.frame)
 
 
-def _wrap(fitted: Field, arrays: Arrays, config: Config, run: Path | None) -> ShapeField:
-    wrapped = ShapeField(fitted.net, fitted.task, fitted.header)
+class SignalField(Field):
+    """A fitted image, sound or video: a `Field` that can be decoded."""
+
+    arrays: Arrays
+    settings: Config
+    run: Path | None = None
+
+    def decode(self, path: str | Path | None = None, **settings: Any) -> Any:
+        """Its samples, at any size; keywords are settings of ``[decode]``. ``path`` writes a file instead.
+
+        Returns
+        -------
+        image (h, w, c), [0, 1] of integer files; sound (n, channels) in full scale; video an iterator of (h, w, 3) uint8
+        """
+        from .resample import DECODERS
+
+        changed = {k: v for k, v in settings.items() if v is not None}
+        tree = self.settings.model_dump(exclude_none=True)
+        task = TASKS[self.task]
+        config = resolve(type(self.settings), task.presets, [("run", tree), ("decode()", {"decode": changed})])
+        if path is None:
+            return DECODERS[self.task](self, config.decode)[0]  # type: ignore[attr-defined]
+        task.check_output(Path(path))
+        with tempfile.TemporaryDirectory() as folder:
+            written = Path(folder) / task.output_file
+            task.write(self, self.arrays, config, written, silent)
+            task.convert(written, Path(path), self, config)
+        return None
+
+    def picture(self, path: str | Path) -> None:
+        """Draw it beside its original."""
+        from .report.signals import draw_signal
+
+        draw_signal(self, self.arrays, Path(path))
+
+
+def _wrap(fitted: Field, arrays: Arrays, config: Config, run: Path | None) -> Any:
+    kind: type[ShapeField | SignalField] = ShapeField if TASKS[fitted.task].output == "mesh" else SignalField
+    wrapped = kind(fitted.net, fitted.task, fitted.header)
     wrapped.arrays, wrapped.settings, wrapped.run = arrays, config, run
     return wrapped
 
@@ -88,13 +126,14 @@ def fit(
     force: bool = False,
     say: Say = silent,
     listeners: Sequence[Listener] = (),
-) -> ShapeField:
-    """Fit a field to a file or to arrays.
+) -> Any:
+    """Fit a field to a file or to arrays. Returns a `ShapeField`, or a `SignalField` of an image, sound or video.
 
     Parameters
     ----------
     source : a file, a list of files (registered scans of one thing), a run folder that has been ingested, or an (n, 3) array
-        of points, or (n, 6) with normals
+        of points, or (n, 6) with normals; with ``settings={"task": "image"}`` an (h, w) or (h, w, c) array of intensities, with
+        ``"audio"`` a tuple (samples, rate), with ``"video"`` an (n, h, w, 3) uint8 array
     normals, colours : (n, 3), beside an array of points
     out : run folder; None keeps everything in memory
     preset, settings : ``"fast"``, ``"default"``, ``"fine"`` or ``"paper"``; a tree like the TOML files
@@ -122,12 +161,14 @@ def fit(
         given: Any = paths[0] if len(paths) == 1 else paths
         ingest_stage.check_sources(paths, task.folders)
     else:
-        from .signals.ingest import cloud_from_arrays
-
         if out is not None:
-            raise InputError("a run folder needs a file as its source", where="out", hint="save the points first")
-        task = TASKS["shape"]
-        given = cloud_from_arrays(source, normals, colours)
+            raise InputError("a run folder needs a file as its source", where="out", hint="save the array first")
+        task = task_for(Path("array.npy"), layers)
+        given = source
+        if task.name == "shape":
+            from .signals.ingest import cloud_from_arrays
+
+            given = cloud_from_arrays(source, normals, colours)
     config = resolve(task.config_type, task.presets, layers)
     signal = task.ingest(given, config, say)
     where = fit_stage.torch_device(device)
@@ -145,7 +186,7 @@ def _paths(source: Any) -> list[Path]:
     return []
 
 
-def load(run: str | Path, device: str = "auto") -> ShapeField:
+def load(run: str | Path, device: str = "auto") -> Any:
     """The field of a run folder. Raises InputError if there is none."""
     opened = Run.open(Path(run))
     task, config = stored_config(opened, [])
@@ -162,6 +203,18 @@ def mesh(run: str | Path, *, resolution: int | None = None, out: str | Path | No
         context.task.check_output(Path(out))
     with context.run.locked():
         facts = output_stage.output(context)
+        if out is not None:
+            output_stage.export(context, Path(out))
+    return facts
+
+
+def decode(run: str | Path, *, out: str | Path | None = None, **settings: Any) -> Tree:
+    """Write a run's signal back (and a copy to ``out``); keywords are settings of ``[decode]``. Returns its facts."""
+    context = run_context(Run.open(Path(run)), [("decode()", {"decode": settings})] if settings else [])
+    if out is not None:
+        context.task.check_output(Path(out))
+    with context.run.locked():
+        facts = output_stage.output(context, "decode")
         if out is not None:
             output_stage.export(context, Path(out))
     return facts
@@ -214,4 +267,4 @@ def simulate(surface: str | Path, out: str | Path | None = None, **scanner: Any)
     return cloud.points, cloud.normals
 
 
-__all__ = ["Mesh", "ShapeField", "evaluate", "fit", "ingest", "inspect", "load", "mesh", "simulate"]
+__all__ = ["Mesh", "ShapeField", "SignalField", "decode", "evaluate", "fit", "ingest", "inspect", "load", "mesh", "simulate"]

@@ -28,6 +28,13 @@ CELLS: dict[str, tuple[str, Tree, float, str, str]] = {
     "camera 512²": ("image", {}, 60, "psnr", "36"),
     "astronaut RGB 512²": ("image", {}, 60, "psnr", "33"),
     "camera 256² from its gradient": ("image", {"ingest": {"max_size": 256, "supervise": "gradient"}}, 180, "psnr", "32"),
+    "camera 256² from its gradient (Sobel)": (
+        "image",
+        {"ingest": {"max_size": 256, "supervise": "gradient", "filter": "sobel"}},
+        180,
+        "psnr",
+        "32",
+    ),
     "camera 256² from its Laplacian": ("image", {"ingest": {"max_size": 256, "supervise": "laplacian"}}, 180, "psnr", "20"),
     "bach": ("audio", {}, 300, "mse_of_peak", "1e-5"),
     "counting": ("audio", {}, 300, "mse_of_peak", "4e-4"),

@@ -26,6 +26,9 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings, as 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. fit.steps=2000.")]
 FORMATS = ("Scan or mesh: PLY PCD XYZ PTS OBJ STL OFF GLB NPZ NPY LAS LAZ E57; several registered scans are one input. "
            "Image: PNG JPEG TIFF WebP BMP.")  # fmt: skip
+TaskName = Annotated[
+    str | None, typer.Option("--task", help="shape, image, composite, audio, video, if the file does not tell.")
+]
 Net = Annotated[str | None, typer.Option("--net", help="siren, or relu tanh relu-pe rff finer wire gaussian to compare with.")]
 Viewpoint = Annotated[str | None, typer.Option("--viewpoint", metavar="X,Y,Z", help="Where the scanner stood.")]
 Intrinsics = Annotated[str | None, typer.Option("--intrinsics", metavar="FX,FY,CX,CY", help="The input is a depth image.")]
@@ -63,7 +66,7 @@ class Screen:
 
 def settings_layers_of(
     preset: str | None, config: Path | None, assignments: list[str] | None, time: str | None, steps: int | None,
-    seed: int | None, net: str | None = None,
+    seed: int | None, net: str | None = None, task: str | None = None,
 ) -> list[tuple[str, dict[str, Any]]]:  # fmt: skip
     from ..config import parse_assignments, read_toml
     from ..stages.context import settings_layers
@@ -72,6 +75,8 @@ def settings_layers_of(
     layers += settings_layers(preset, None, None, None, None)
     if assignments:
         layers.append(("--set", parse_assignments(assignments)))
+    if task is not None:
+        layers.append(("--task", {"task": task}))
     if net is not None:
         layers.append(("--net", {"net": {"kind": net}}))
     return layers + settings_layers(None, None, steps, seconds_of(time), seed)
@@ -108,22 +113,22 @@ def scan_layers(viewpoint: str | None, surface: str | None, intrinsics: str | No
     """What the options about a scan come to, as layers of settings."""
     layers: list[tuple[str, dict[str, Any]]] = []
     if viewpoint is not None:
-        position = _numbers(viewpoint, 3, "--viewpoint", "position", "1.5,0,2")
+        position = numbers(viewpoint, 3, "--viewpoint", "position", "1.5,0,2")
         layers.append(("--viewpoint", {"ingest": {"viewpoint": position}}))
     if surface is not None:
         layers.append(("--surface", {"ingest": {"surface": surface}}))
     if intrinsics is not None:
-        camera = _numbers(intrinsics, 4, "--intrinsics", "camera", "525,525,319.5,239.5")
+        camera = numbers(intrinsics, 4, "--intrinsics", "camera", "525,525,319.5,239.5")
         layers.append(("--intrinsics", {"ingest": {"intrinsics": camera}}))
     return layers
 
 
-def _numbers(text: str, count: int, option: str, what: str, example: str) -> list[float]:
+def numbers(text: str, count: int | None, option: str, what: str, example: str) -> list[float]:
     try:
         values = [float(v) for v in text.replace(",", " ").split()]
     except ValueError:
         values = []
-    if len(values) != count:
+    if not values or count not in (None, len(values)):
         raise InputError(f"{text!r} is no {what}", where=option, hint=f"for example {example}")
     return values
 

@@ -27,6 +27,7 @@ from .common import (
     Set,
     Steps,
     Surface,
+    TaskName,
     Time,
     Viewpoint,
     chosen_run,
@@ -72,6 +73,7 @@ def ingest(
     viewpoint: Viewpoint = None,
     surface: Surface = None,
     intrinsics: Intrinsics = None,
+    task_name: TaskName = None,
     seed: Seed = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -86,7 +88,9 @@ def ingest(
 
     screen = Screen(quiet, as_json)
     sources, options = split(arguments)
-    layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface, intrinsics)
+    layers = settings_layers_of(preset, config, set_, None, None, seed, None, task_name) + scan_layers(
+        viewpoint, surface, intrinsics
+    )
     task = task_of_sources(sources, layers)
     layers += setting_layers(task, ("ingest",), options)
     context = context_for(task, folder_of(sources, out), layers, "cpu", screen.say, force)
@@ -108,6 +112,7 @@ def fit(
     surface: Surface = None,
     intrinsics: Intrinsics = None,
     net: Net = None,
+    task_name: TaskName = None,
     time: Time = None,
     steps: Steps = None,
     seed: Seed = None,
@@ -127,7 +132,9 @@ def fit(
 
     screen = Screen(quiet, as_json)
     sources, options = split(arguments)
-    layers = settings_layers_of(preset, config, set_, time, steps, seed, net) + scan_layers(viewpoint, surface, intrinsics)
+    layers = settings_layers_of(preset, config, set_, time, steps, seed, net, task_name) + scan_layers(
+        viewpoint, surface, intrinsics
+    )
     ingested = len(sources) == 1 and is_run(sources[0])
     if ingested:
         layers += setting_layers(task_of_run(sources[0]), ("ingest", "fit"), options)
@@ -261,6 +268,7 @@ def run_pipeline(
     surface: Surface = None,
     intrinsics: Intrinsics = None,
     net: Net = None,
+    task_name: TaskName = None,
     time: Time = None,
     steps: Steps = None,
     seed: Seed = None,
@@ -279,7 +287,9 @@ def run_pipeline(
 
     screen = Screen(quiet, as_json)
     sources, options = split(arguments)
-    layers = settings_layers_of(preset, pipeline, set_, time, steps, seed, net) + scan_layers(viewpoint, surface, intrinsics)
+    layers = settings_layers_of(preset, pipeline, set_, time, steps, seed, net, task_name) + scan_layers(
+        viewpoint, surface, intrinsics
+    )
     task = task_of_sources(sources, layers)
     layers += setting_layers(task, ("ingest", "fit", task.output, "evaluate"), options)
     context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)

@@ -1,4 +1,4 @@
-"""The commands beside runs: inspect, simulate, picture, doctor."""
+"""The commands beside runs: inspect, simulate, picture, doctor, diagnose."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from .common import (
     Json,
     Preset,
     Quiet,
+    RunFolder,
     Screen,
     Seed,
     Set,
     Surface,
     Viewpoint,
+    numbers,
+    open_run,
     scan_layers,
     settings_layers_of,
     task_of_sources,
@@ -93,7 +96,7 @@ def simulate(
 
 @app.command()
 def picture(
-    files: Annotated[list[Path], typer.Argument(help="Meshes and scans, drawn side by side.")],
+    files: Annotated[list[Path], typer.Argument(help="Meshes and scans, drawn side by side; or the run of a signal.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture: .png .jpg.")],
     size: Annotated[int, typer.Option(help="Pixels along each side of a panel.", min=16, max=4096)] = 640,
     azimuth: Annotated[float, typer.Option(help="Degrees round the vertical.")] = 30.0,
@@ -101,10 +104,18 @@ def picture(
     up: Annotated[str, typer.Option(help="The vertical axis: x, y or z.")] = "y",
     inside: Annotated[bool, typer.Option("--inside", help="See into rooms: leave out faces that look away.")] = False,
 ) -> None:
-    """Draw meshes and scans without a display (ray casting, no OpenGL).
+    """Draw meshes and scans without a display (ray casting, no OpenGL); a fitted image, sound or video beside its original.
 
     Example: shapesiren picture scan.ply runs/scan/mesh.ply -o both.png
     """
+    if len(files) == 1 and files[0].is_dir():
+        from ..report.signals import draw_signal
+        from ..stages.output import fitted_signal
+        from ..stages.store import Run
+
+        draw_signal(*fitted_signal(Run.open(files[0])), output)
+        print(f"made {output}", file=sys.stderr)
+        return
     from ..report.picture import draw_files
 
     draw_files(files, output, size, azimuth, elevation, up, inside)
@@ -123,3 +134,47 @@ def doctor(as_json: Json = False) -> None:
     screen.result(facts)
     if not healthy:
         raise typer.Exit(1)
+
+
+@app.command()
+def diagnose(
+    run: RunFolder = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A picture: .png.")] = None,
+    steps: Annotated[str, typer.Option(help="Steps at which the network is looked at.")] = "0,10,100,300",
+    omega: Annotated[str | None, typer.Option(help="First omegas to compare, e.g. 10,30,90; else the run's own.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Statistics of activations and gradients by layer, at initialisation and during a new fit of a run's signal.
+
+    Example: shapesiren diagnose runs/photo --omega 10,30,90 -o layers.png
+    """
+    from dataclasses import asdict
+
+    import torch
+
+    from ..config import resolve
+    from ..fitting.diagnose import diagnose as look
+    from ..fitting.diagnose import draw, table
+    from ..stages.ingest import unpack
+    from ..stages.stage import require
+
+    screen = Screen(False, as_json)
+    context = open_run(run, [], "cpu", screen, False)
+    require(context.run, "ingest", "fit")
+    at = [int(n) for n in numbers(steps, None, "--steps", "list of steps", "0,10,100")]
+    signal = unpack(context.run.folder / context.task.cache)
+    own = context.config.net.omega_first
+    found = {}
+    for value in numbers(omega, None, "--omega", "list of omegas", "10,30,90") if omega else [own]:
+        tree = context.config.model_dump(exclude_none=True)
+        layers = [("run", tree), ("--omega", {"net": {"omega_first": value}})]
+        config = resolve(context.task.config_type, context.task.presets, layers)
+        found[f"omega {value:g}"] = look(context.task(signal, config, torch.device("cpu")), at, config.seed)
+    for name, statistics in found.items():
+        screen.say(name)
+        for line in table(statistics):
+            screen.say(line)
+    if output is not None:
+        draw(found, output)
+        screen.say(f"made {output}")
+    screen.result({name: [asdict(s) for s in rows] for name, rows in found.items()})

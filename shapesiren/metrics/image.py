@@ -13,7 +13,7 @@ from ..field import Field
 from ..nets.evaluate import values_gradients_laplacians
 from ..resample.image import sample
 from ..signals.image import gradient, grid, laplacian, read_image
-from .classical import from_gradient, from_laplacian
+from .classical import clone, from_gradient, from_laplacian
 from .compression import compression
 
 Array = NDArray[np.float64]
@@ -91,3 +91,20 @@ def evaluate_image(
         out["unknown_psnr"] = psnr(found[unknown], truth[unknown], peak)
     out["compression"] = compression(fitted, settings.weights, lambda field: psnr(decoded(field), truth, peak))
     return out
+
+
+def evaluate_composite(fitted: Field, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """``gradient_psnr`` where gradients were fitted, ``background_psnr`` where intensities were; ``classical_psnr``: how near
+    the classical solver's answer to the same problem is (`classical.from_gradient`, `classical.clone`)."""
+    height, width, _ = fitted.header["shape"]
+    inside = arrays["inside"]
+    target = arrays["gradient"].astype(np.float64) / 2 / fitted.frame.scale
+    back, front = (arrays[k].astype(np.float64) / 2 + 0.5 for k in ("values", "foreground"))
+    found = sample(fitted, height, width, (0, 0, width, height))
+    out: dict[str, Any] = {"gradient_psnr": psnr(derivatives(fitted)[0][inside], target[inside])}
+    if inside.all():
+        solved = from_gradient(target) + np.asarray(fitted.header["mean"])
+    else:
+        solved = clone(back, (np.diff(front, axis=1), np.diff(front, axis=0)), inside)
+        out["background_psnr"] = psnr(found[~inside], back[~inside], 1.0)
+    return out | {"classical_psnr": psnr(np.clip(found, 0, 1), np.clip(solved, 0, 1), 1.0)}

@@ -1,1 +1,19 @@
 """Stage ``decode``: a field back to samples, on a grid of the user's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..field import Field
+from .audio import decode_sound
+from .image import decode_image
+from .video import decode_frames
+
+# task -> samples and facts, from a field and the settings of [decode]
+DECODERS: dict[str, Callable[[Field, Any], tuple[Any, dict[str, Any]]]] = {
+    "image": decode_image,
+    "composite": decode_image,
+    "audio": decode_sound,
+    "video": decode_frames,
+}

@@ -32,7 +32,7 @@ def ingest_image(
     header, info : JSON-able
     """
     if isinstance(source, (list, tuple)):
-        raise InputError("one image at a time", where=source[1], hint="--set task=composite blends two")
+        raise InputError("one image at a time", where=source[1], hint="--task composite blends two")
     picture = _of_array(np.asarray(source)) if not isinstance(source, Path) else read_image(source)
     notes = list(picture.notes)
     values = picture.values

@@ -7,9 +7,11 @@ from pathlib import Path
 from ..config import Tree
 from ..errors import InputError
 from ..field import Field
+from ..tasks.base import Arrays
 from .fit import FIELD, torch_device
 from .ingest import unpack
-from .stage import Context, execute, require
+from .stage import Context, execute, require, stored_config
+from .store import Run
 
 
 def output(context: Context, stage: str | None = None) -> Tree:
@@ -34,6 +36,14 @@ def output(context: Context, stage: str | None = None) -> Tree:
 
     facts, _ = execute(context, task.output, key, [task.output_file], body, context.device)
     return facts
+
+
+def fitted_signal(run: Run) -> tuple[Field, Arrays]:
+    """The field of a run and the arrays that it was fitted to."""
+    require(run, "ingest", "fit")
+    require(run, "fit", "fit")
+    task, _ = stored_config(run, [])
+    return Field.load(run.folder / FIELD), unpack(run.folder / task.cache).arrays
 
 
 def export(context: Context, path: Path) -> None:

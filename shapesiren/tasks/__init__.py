@@ -9,22 +9,25 @@ from ..config import Tree
 from ..errors import InputError
 from .audio import AudioTask
 from .base import Task
+from .composite import CompositeTask
 from .image import ImageTask
 from .shape import ShapeTask
 from .video import VideoTask
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (ShapeTask, ImageTask, AudioTask, VideoTask)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (ShapeTask, ImageTask, CompositeTask, AudioTask, VideoTask)}
 
 
 def task_for(path: Path, layers: Sequence[tuple[str, Tree]] = ()) -> type[Task]:
     """The task that the settings, (origin, tree) ``layers``, name; else the first that reads files like ``path``."""
-    named = next((tree["task"] for _, tree in layers if "task" in tree), None)
-    if named in TASKS:
+    origin, named = next(((o, tree["task"]) for o, tree in layers if "task" in tree), ("", None))
+    if named is not None:
+        if named not in TASKS:
+            raise InputError(f"no task {named!r}", where=origin, hint=f"one of {', '.join(TASKS)}")
         return TASKS[named]
     for task in TASKS.values():
         if task.reads(path, layers):
             return task
-    known = " ".join(s for t in TASKS.values() for s in t.suffixes)
+    known = " ".join(dict.fromkeys(s for t in TASKS.values() for s in t.suffixes))
     if path.is_dir():
         raise InputError("this is a folder", where=path, hint="name a file in it; a folder of images is a video")
     what = f"unknown extension {path.suffix!r}" if path.suffix else "the file has no extension"

@@ -26,7 +26,7 @@ class IngestSettings(Settings):
     """From file to arrays."""
 
     supervise: Supervision = Setting("intensity", description="what is fitted: values, or their derivatives alone")
-    filter: Literal["sobel", "central"] = Setting("sobel", description="takes the gradient that is fitted")
+    filter: Literal["central", "sobel"] = Setting("central", description="takes the gradient; sobel, the paper's, blurs it")
     grey: bool = Setting(False, description="of a colour image, fit its luminance")
     max_size: int | None = Setting(None, ge=4, description="shrink the image until its longest side has so many pixels")
     mask: str | None = Setting(None, description="an image that is black where nothing is known: inpainting")
@@ -104,6 +104,7 @@ class ImageTask(Task):
         **{f"{name}/{kind}": tree for name in ("default", "fast", "fine") for kind, tree in DERIVATIVES.items()},
         # vsitzmann/siren, experiment_scripts/train_img.py and train_poisson_grad_img.py
         "paper": {
+            "ingest": {"filter": "sobel"},
             "net": {"omega_first": 30.0},
             "fit": {
                 "steps": 10_000, "learning_rate": 1e-4, "beta2": 0.999, "warmup": 0, "decay": "none", "divergence": None,

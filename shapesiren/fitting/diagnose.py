@@ -1,0 +1,124 @@
+"""What goes on inside a network: statistics of activations and gradients by layer, while it is fitted.
+
+A SIREN's initialisation keeps the distribution of every layer's activations the same at any depth (Sitzmann et al. 2020,
+section 3.2): inputs of the sines N(0, 1), outputs arcsine. Whether it does, what training makes of it, what omega has to do
+with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..nets.siren import Network
+from ..tasks.base import Moment, Task
+
+SAMPLES = 2048
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """Of one layer's units over random points of the box, at one step.
+
+    phase : standard deviation of what goes into the activation
+    output : standard deviation of what comes out
+    gradient : root mean square of the loss gradient of its weights
+    frequency : root mean square of the output's derivative along the input, in radians a box unit
+    """
+
+    step: int
+    layer: int
+    phase: float
+    output: float
+    gradient: float
+    frequency: float
+
+
+def diagnose(task: Task, steps: Sequence[int], seed: int = 0) -> list[LayerStatistics]:
+    """Fit ``task`` from where its network stands with plain Adam, and look at the network at each of ``steps``.
+
+    Precision is float32 and the rate the settings' own, without schedule: it is the network that is looked at.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    parameters = [p for p in task.net.parameters() if p.requires_grad]
+    settings = task.config.fit
+    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, betas=(0.9, settings.beta2))
+    found: list[LayerStatistics] = []
+    for step in range(max(steps) + 1):
+        loss = torch.stack(list(task.losses(generator, Moment(step, 0.0, torch.float32)).values())).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if step in steps:
+            found += look(task.net, step, bounds_of(task))
+        optimizer.step()
+    return found
+
+
+def bounds_of(task: Task) -> Tensor:
+    """The box that the signal fills, (2, d)."""
+    low, high = (torch.tensor(b, dtype=torch.float64) for b in task.header["bounds"])
+    centre = torch.tensor(task.header["frame"]["centre"], dtype=torch.float64)
+    return torch.stack([(low - centre), (high - centre)]).div(task.header["frame"]["scale"]).float()
+
+
+@torch.no_grad()
+def look(net: Network, step: int, bounds: Tensor) -> list[LayerStatistics]:
+    """Statistics of each layer at random points between ``bounds`` (2, d); weights hold their gradients."""
+    generator = torch.Generator().manual_seed(0)
+    unit = torch.rand((SAMPLES, net.in_features), generator=generator)
+    h = (bounds[0] + unit * (bounds[1] - bounds[0])).to(net.linears[0].weight.device)
+    jacobian: Tensor | None = None
+    rows = []
+    for i, (layer, (weight, bias, activation)) in enumerate(zip(net.linears, net.stages(), strict=False)):
+        z = torch.addmm(bias, h, weight.T)
+        through = weight.T.expand(len(h), -1, -1) if jacobian is None else jacobian @ weight.T
+        h, slope = activation(z, 1)
+        jacobian = slope.unsqueeze(1) * through
+        gradient = layer.weight.grad
+        rows.append(LayerStatistics(
+            step, i, float(z.std()), float(h.std()),
+            float(gradient.square().mean().sqrt()) if gradient is not None else float("nan"),
+            float(jacobian.square().sum(1).mean().sqrt()),
+        ))  # fmt: skip
+    return rows
+
+
+def table(statistics: Sequence[LayerStatistics]) -> list[str]:
+    """As lines of text."""
+    lines = ["   step  layer  phase std  output std  weight gradient  frequency"]
+    for s in statistics:
+        lines.append(
+            f"{s.step:>7,}  {s.layer:>5}  {s.phase:>9.3f}  {s.output:>10.3f}  {s.gradient:>15.2e}  {s.frequency:>9.1f}"
+        )
+    return lines
+
+
+def draw(statistics: dict[str, list[LayerStatistics]], path: Any) -> None:
+    """Each statistic over the layers, one line a step (dark to bright) and one column a variant, e.g. an omega."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names = {"phase": "phase, std", "output": "output, std", "gradient": "weight gradient, rms", "frequency": "frequency, rms"}
+    shape = (3.2 * len(statistics), 2.4 * len(names))
+    figure, axes = plt.subplots(len(names), len(statistics), figsize=shape, layout="constrained", squeeze=False, sharey="row")
+    for column, (variant, rows) in enumerate(statistics.items()):
+        steps = sorted({r.step for r in rows})
+        for line, (name, title) in enumerate(names.items()):
+            axis = axes[line][column]
+            for k, step in enumerate(steps):
+                at = [r for r in rows if r.step == step]
+                colour = plt.get_cmap("viridis")(k / max(1, len(steps) - 1))
+                axis.plot([r.layer for r in at], [getattr(r, name) for r in at], "o-", ms=3, color=colour, label=f"step {step}")
+            axis.set_yscale("log")
+            axis.set_ylabel(title if column == 0 else "")
+            axis.set_title(variant if line == 0 else "")
+        axes[-1][column].set_xlabel("layer")
+    axes[0][0].legend(fontsize=7)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)

@@ -1,0 +1,138 @@
+"""Pictures of fitted signals beside their originals (matplotlib, no display)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..field import Field
+from ..files import write_atomically
+from ..metrics.image import derivatives
+from ..resample.audio import at_times
+from ..resample.image import sample
+from ..resample.video import frame_at
+from ..signals.audio import sample_times
+from ..signals.image import gradient, laplacian
+
+Arrays = dict[str, NDArray[Any]]
+Panel = tuple[str, NDArray[Any], dict[str, Any]]  # title, image, how it is drawn
+
+
+def draw_signal(fitted: Field, arrays: Arrays, path: Path) -> None:
+    """Draw a fitted signal beside its original, by task. Raises InputError for a task that has no such picture."""
+    if fitted.task not in PICTURES:
+        raise InputError(f"no picture of a run of task {fitted.task}", hint="name its mesh and its scan instead")
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise InputError(f"cannot draw as {path.suffix or 'a file without extension'!r}", where=path, hint="-o NAME.png")
+    PICTURES[fitted.task](fitted, arrays, path)
+
+
+def _image(fitted: Field, arrays: Arrays, path: Path) -> None:
+    """Intensities, gradient magnitude and Laplacian: the field's own above, the filters' on the original below."""
+    height, width, _ = fitted.header["shape"]
+    unit, middle = fitted.header["values"]["scale"], fitted.header["values"]["offset"]
+    truth = arrays["values"].astype(np.float64) * unit + middle
+    ours = sample(fitted, height, width, (0, 0, width, height))
+    first, second = derivatives(fitted)
+    rows = [("the field", ours, first, second), ("the image and its filters", truth, gradient(truth), laplacian(truth))]
+    slope = float(np.percentile(_length(rows[1][2]), 99)) or 1.0
+    bend = float(np.percentile(np.abs(rows[1][3].mean(2)), 99)) or 1.0
+    panels: list[list[Panel]] = []
+    for name, values, g, bent in rows:
+        panels.append([
+            (name, np.clip((values - middle) / unit / 2 + 0.5, 0, 1), {}),
+            ("gradient magnitude", _length(g)[..., None], {"vmin": 0, "vmax": slope}),
+            ("Laplacian", bent.mean(2)[..., None], {"cmap": "RdBu_r", "vmin": -bend, "vmax": bend}),
+        ])  # fmt: skip
+    _panels(panels, path)
+
+
+def _composite(fitted: Field, arrays: Arrays, path: Path) -> None:
+    height, width, _ = fitted.header["shape"]
+    ours = np.clip(sample(fitted, height, width, (0, 0, width, height)), 0, 1)
+    inputs: list[Panel] = [
+        (name, arrays[key] / 2 + 0.5, {}) for name, key in (("background", "values"), ("foreground", "foreground"))
+    ]
+    _panels([[*inputs, ("composite", ours, {})]], path)
+
+
+def _video(fitted: Field, arrays: Arrays, path: Path) -> None:
+    count, height, width, _ = fitted.header["shape"]
+    chosen = np.unique(np.linspace(0, count - 1, min(5, count)).round().astype(int))
+    ours: list[Panel] = [(f"field, frame {i}", np.clip(frame_at(fitted, i + 0.5, height, width), 0, 1), {}) for i in chosen]
+    theirs: list[Panel] = [(f"video, frame {i}", arrays["frames"][i] / 255.0, {}) for i in chosen]
+    _panels([ours, theirs], path)
+
+
+def _sound(fitted: Field, arrays: Arrays, path: Path) -> None:
+    """Waveforms with the error, and spectrograms; the first channel."""
+    plt = _pyplot()
+    count, rate = fitted.header["shape"][0], fitted.header["rate"]
+    times = sample_times(count, rate)
+    truth = arrays["values"][:, 0].astype(np.float64) * fitted.header["values"]["scale"]
+    ours = at_times(fitted, times)[:, 0]
+    figure, axes = plt.subplots(3, 1, figsize=(10, 8), layout="constrained")
+    axes[0].plot(times[:, 0], truth, lw=0.4, color="0.6", label="sound")
+    axes[0].plot(times[:, 0], ours, lw=0.3, color="tab:blue", label="field")
+    axes[0].plot(times[:, 0], ours - truth, lw=0.3, color="tab:red", label="difference")
+    axes[0].legend(loc="upper right")
+    axes[0].set(ylabel="amplitude", xlim=(0, times[-1, 0]))
+    size = min(1024, 1 << int(np.log2(max(2, count // 4))))
+    top = None
+    for axis, name, values in ((axes[1], "sound", truth), (axes[2], "field", ours)):
+        spectrum, *_, drawn = axis.specgram(values + 1e-12, NFFT=size, noverlap=size // 2, Fs=rate, cmap="magma")
+        top = 10 * np.log10(spectrum.max()) if top is None else top
+        drawn.set_clim(top - 90, top)
+        axis.set(ylabel=f"{name}, Hz")
+    axes[2].set(xlabel="seconds")
+    _save(figure, path)
+
+
+PICTURES: dict[str, Callable[[Field, Arrays, Path], None]] = {
+    "image": _image, "composite": _composite, "audio": _sound, "video": _video,
+}  # fmt: skip
+
+
+def _length(g: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Magnitude (h, w) of the gradient (h, w, c, 2) of the mean over channels."""
+    return np.asarray(np.linalg.norm(g.mean(2), axis=-1))
+
+
+def _panels(rows: list[list[Panel]], path: Path) -> None:
+    plt = _pyplot()
+    height, width = rows[0][0][1].shape[:2]
+    size = 3.2 * width / max(width, height), 3.2 * height / max(width, height) + 0.3
+    shape = (size[0] * len(rows[0]), size[1] * len(rows))
+    figure, axes = plt.subplots(len(rows), len(rows[0]), figsize=shape, layout="constrained", squeeze=False)
+    for line, panels in zip(axes, rows, strict=True):
+        for axis, (title, image, how) in zip(line, panels, strict=True):
+            if image.shape[2] in (1, 2):
+                axis.imshow(image[..., 0], **({"cmap": "gray", "vmin": 0, "vmax": 1} | how))
+            else:
+                axis.imshow(image)
+            axis.set_title(title, fontsize=9)
+            axis.axis("off")
+    _save(figure, path)
+
+
+def _pyplot() -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def _save(figure: Any, path: Path) -> None:
+    import io
+
+    out = io.BytesIO()
+    figure.savefig(out, format="png" if path.suffix.lower() == ".png" else "jpeg", dpi=120)
+    _pyplot().close(figure)
+    write_atomically(path, out.getvalue())

@@ -1,0 +1,128 @@
+"""Task ``composite``: two images become one through their gradients (Perez et al. 2003; Sitzmann et al. 2020, section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field as Setting
+from torch import Tensor
+
+from ..config import Config, FitSettings, NetSettings, Settings, Tree
+from ..field import Field
+from .base import Arrays, Moment, Say, Signal, Task, fit_summary
+from .batches import Shuffle
+from .image import DecodeSettings, ImageTask, field_points
+
+
+class IngestSettings(Settings):
+    """From files to arrays. The first image is the background, the second one what is put into it."""
+
+    mode: Literal["mix", "clone"] = Setting("mix", description="mix both everywhere, or clone the second one inside a mask")
+    alpha: float = Setting(0.5, ge=0, le=1, description="share of the second image's gradients in a mix")
+    mask: str | None = Setting(None, description="an image, white where the second one is cloned")
+    filter: Literal["sobel", "central"] = Setting("central", description="takes the gradients")
+    max_size: int | None = Setting(None, ge=4, description="shrink the images until their longest side has so many pixels")
+
+
+class BatchSettings(Settings):
+    """Samples of one step."""
+
+    gradients: int = Setting(8192, ge=1, description="pixels whose gradient is fitted")
+    values: int = Setting(2048, ge=1, description="pixels of the background whose intensity is: of a clone")
+
+
+class LossSettings(Settings):
+    """Weights of the terms, each relative to the power of what it fits."""
+
+    gradient: float = Setting(1.0, gt=0)
+    values: float = Setting(10.0, ge=0, description="intensities of the background round a clone")
+
+
+class CompositeConfig(Config):
+    """All settings of a composite."""
+
+    task: Literal["composite"] = "composite"
+    ingest: IngestSettings = IngestSettings()
+    net: NetSettings = NetSettings()
+    fit: FitSettings = FitSettings(steps=4000)
+    batch: BatchSettings = BatchSettings()
+    loss: LossSettings = LossSettings()
+    decode: DecodeSettings = DecodeSettings()
+
+
+OURS: Tree = {"net": {"omega_first": 30.0}, "fit": {"learning_rate": 5e-4, "warmup": 100}}
+
+
+class CompositeTask(ImageTask):
+    """Fit a network to blended gradients; inside and outside are one smooth function."""
+
+    name = "composite"
+    cache = "composite.npz"
+    config_type: ClassVar[type[Config]] = CompositeConfig
+    presets: ClassVar[Mapping[str, Tree]] = {
+        "default": OURS | {"fit": OURS["fit"] | {"steps": 4000}},
+        "fast": OURS | {"fit": OURS["fit"] | {"steps": 1000}},
+        "fine": OURS | {"fit": OURS["fit"] | {"steps": 20_000}},
+        # vsitzmann/siren, experiment_scripts/train_poisson_gradcomp_img.py
+        "paper": ImageTask.presets["paper"] | {"ingest": {"filter": "sobel"}, "batch": {"gradients": 1 << 30}},
+    }
+
+    def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+        assert isinstance(config, CompositeConfig)
+        Task.__init__(self, signal, config, device)
+        self.weights, self.counts = config.loss, config.batch
+        gradient = signal.arrays["gradient"]
+        height, width, channels, _ = gradient.shape
+        self.make_net(2, channels)
+        inside = np.flatnonzero(signal.arrays["inside"])
+        outside = np.flatnonzero(~signal.arrays["inside"])
+
+        def tensor(values: np.ndarray[Any, Any]) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(device)
+
+        self.points, self.around = (tensor(field_points(signal.header, i)) for i in (inside, outside))
+        self.gradient = tensor(gradient.reshape(-1, channels, 2)[inside])
+        self.background = tensor(signal.arrays["values"].reshape(-1, channels)[outside])
+        self.power = float(self.gradient.double().square().mean()) or 1.0
+        self.batches = Shuffle(len(inside), self.counts.gradients, config.seed)
+
+    def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
+        index = self.batches.at(moment.step).to(self.device)
+        x, count = self.points[index], min(self.counts.values, len(self.around))
+        some = torch.randint(max(1, len(self.around)), (count,), generator=generator).to(self.device)
+        value, gradient = self.values_and_gradients(torch.cat([x, self.around[some]]), len(x), moment)
+        terms = {"gradient": self.weights.gradient / self.power * (gradient - self.gradient[index]).square().mean()}
+        if count and self.weights.values:
+            terms["values"] = self.weights.values * (value[len(x) :] - self.background[some]).square().mean()
+        return terms
+
+    # ---- ingest, evaluate; decoding is an image's -------------------------------------------------------
+    @classmethod
+    def reads(cls, path: Path, layers: Sequence[tuple[str, Tree]]) -> bool:
+        return False  # by name alone: one file does not tell that there are two
+
+    @classmethod
+    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+        from ..signals.composite import ingest_composite
+
+        return Signal(*ingest_composite(source, config.ingest))
+
+    @classmethod
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Tree:
+        from ..metrics.image import evaluate_composite
+
+        return evaluate_composite(fitted, arrays)
+
+    @classmethod
+    def summary(cls, stage: str, facts: Tree) -> list[str]:
+        if stage in ("ingest", "inspect"):
+            return [f"{facts['width']} x {facts['height']} pixels, {facts['mode']}: {facts['share']:.1%} by gradients"]
+        if stage in ("fit", "decode"):
+            return fit_summary(facts) if stage == "fit" else super().summary(stage, facts)
+        around = f", {facts['background_psnr']:.2f} dB where the background is" if "background_psnr" in facts else ""
+        return [f"gradient PSNR {facts['gradient_psnr']:.2f} dB{around}",
+                f"PSNR {facts['classical_psnr']:.2f} dB against the classical solver's answer"]  # fmt: skip
