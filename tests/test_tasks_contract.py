@@ -9,16 +9,31 @@ import torch
 from shapesiren.config import Config, read_toml, resolve, to_toml
 from shapesiren.field import Field
 from shapesiren.fitting.loop import fit_task
+from shapesiren.signals.audio import write_sound
+from shapesiren.signals.image import write_image
+from shapesiren.signals.video import write_frames
 from shapesiren.stages.ingest import pack, unpack
 from shapesiren.tasks import TASKS, task_for
 from shapesiren.tasks.base import Moment
 from tests.conftest import QUICK
+from tests.media import RATE, SMALL, clip, picture, sound
 
 
 @pytest.fixture(scope="module")
-def sources(torus_scan):
-    """A small input file of each task."""
-    return {"shape": (torus_scan, QUICK)}
+def sources(torus_scan, tmp_path_factory):
+    """A small input of each task, and settings to fit it with."""
+    folder = tmp_path_factory.mktemp("sources")
+    write_image(folder / "a.png", picture(30, 40, 3), 8)
+    write_image(folder / "b.png", picture(30, 40, 3)[::-1], 8)
+    write_sound(folder / "a.wav", sound(0.3), RATE)
+    write_frames(folder / "a.gif", clip(), 10)
+    return {
+        "shape": (torus_scan, QUICK),
+        "image": (folder / "a.png", SMALL),
+        "composite": ([folder / "a.png", folder / "b.png"], SMALL),
+        "audio": (folder / "a.wav", SMALL | {"ingest": {"reach": 8.0}}),
+        "video": (folder / "a.gif", SMALL),
+    }
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))
@@ -28,7 +43,7 @@ def test_task(name, sources, tmp_path):
     assert task.name == name
     assert issubclass(task.config_type, Config)
     assert {"default", "fast", "fine", "paper"} <= set(task.presets)
-    assert task_for(source) is task
+    assert task_for(source) is task if not isinstance(source, list) else task_for(source[0], [("test", {"task": name})]) is task
     for preset in (p for p in task.presets if "/" not in p):  # every preset is valid, ends, and survives being written
         config = resolve(task.config_type, task.presets, [("test", {"preset": preset})])
         (tmp_path / "c.toml").write_text(to_toml(config))
@@ -55,7 +70,7 @@ def test_task(name, sources, tmp_path):
         assert draws[0][term].ndim == 0
         assert math.isfinite(draws[0][term].item())
         assert torch.equal(draws[0][term], draws[1][term])  # the generator is the only source of randomness
-    before = float(sum(draws[0].values()))
+    before = sum(term.item() for term in draws[0].values())
     outcome = fit_task(fitted, config.fit, seed=0, device=device)
     assert sum(outcome.losses.values()) < 0.5 * before
 

@@ -46,8 +46,8 @@ class LossSettings(Settings):
 
     data: float = Setting(1.0, gt=0, description="squared error of what is supervised, relative to its own power")
     tv: float = Setting(0.0, ge=0, description="total variation: mean length of the gradient, per pixel")
-    border: float = Setting(0.1, ge=0, description="flux over the border, which the Laplace filter takes for zero")
-    coarse: float = Setting(0.9, gt=0, le=1, description="share of a fit to Laplacians over which blur goes from wide to none")
+    border: float = Setting(4.0, ge=0, description="flux over the border, which the Laplace filter takes for zero")
+    coarse: float = Setting(0.97, gt=0, le=1, description="share of a fit to Laplacians over which blur goes from wide to none")
     hessian: float = Setting(0.0, ge=0, description="mean absolute second derivative, per pixel squared")
 
 
@@ -257,7 +257,7 @@ def field_points(header: Tree, index: np.ndarray[Any, Any]) -> np.ndarray[Any, A
     return (np.stack([index % width + 0.5, index // width + 0.5], 1) - centre) / scale
 
 
-BLURS = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1.5, 1, 0.7, 0.5, 0)  # pixels
+WIDEST, PER_OCTAVE = 1 / 6, 2  # blurs: the first one's width, as a share of the longest side; and how many to a halving
 
 
 @dataclass(frozen=True)
@@ -282,7 +282,9 @@ def coarse_to_fine(laplacian: np.ndarray[Any, Any], device: torch.device) -> lis
     waves = (np.pi * max(height, width)) ** 2 * squared  # per box unit squared
     waves[0, 0] = np.inf
     levels = []
-    for sigma in BLURS:
+    widest = WIDEST * max(height, width)
+    count = max(1, int(PER_OCTAVE * np.log2(2 * widest)))  # down to half a pixel
+    for sigma in [widest * 2 ** (-k / PER_OCTAVE) for k in range(count)] + [0.0]:
         soft = spectrum * np.exp(-2 * (np.pi * sigma) ** 2 * squared)
         target = np.fft.ifft2(soft, axes=(0, 1)).real[:height, :width].reshape(-1, channels, 1)
         gradient = (np.abs(soft) ** 2 / waves).sum() / (4.0 * height * width) ** 2 / channels

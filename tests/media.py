@@ -1,0 +1,34 @@
+"""Small signals that tests fit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+RATE = 8000
+
+
+def picture(height=40, width=52, channels=1):
+    """A smooth image with an edge, float in [0, 1]: (h, w, c)."""
+    y, x = np.mgrid[0:height, 0:width] / max(height, width)
+    base = 0.5 + 0.25 * np.sin(7 * x + 2 * y) + 0.15 * np.cos(9 * y) + 0.1 * (np.hypot(x - 0.4, y - 0.4) < 0.2)
+    return np.stack([np.clip(base + 0.05 * k, 0, 1) for k in range(channels)], -1)
+
+
+def sound(seconds=0.5, channels=1):
+    """Two tones that swell: (n, channels)."""
+    t = np.arange(int(seconds * RATE)) / RATE
+    tones = np.sin(2 * np.pi * 220 * t) * 0.5 + np.sin(2 * np.pi * 555 * t) * 0.2 * t
+    return np.stack([tones / (k + 1) for k in range(channels)], 1).astype(np.float32)
+
+
+def clip(frames=8, size=20):
+    """A ball on a ramp: (n, size, size, 3) uint8."""
+    y, x = np.mgrid[0:size, 0:size] / size
+    out = []
+    for i in range(frames):
+        ball = np.hypot(x - 0.3 - 0.04 * i, y - 0.5) < 0.2
+        out.append(np.stack([np.where(ball, 0.9, x), np.where(ball, 0.2, y), np.full_like(x, 0.4)], -1))
+    return np.round(np.array(out) * 255).astype(np.uint8)
+
+
+SMALL = {"net": {"width": 64, "hidden_layers": 2}, "fit": {"steps": 400, "learning_rate": 2e-3, "warmup": 20}}
