@@ -13,6 +13,10 @@ import numpy as np
 import pytest
 
 from shapesiren.cli import main
+from shapesiren.signals.audio import write_sound
+from shapesiren.signals.image import write_image
+from shapesiren.signals.video import write_frames
+from tests.media import RATE, clip, picture, sound
 
 PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
 HEAD = """# What it says when something is wrong
@@ -24,6 +28,37 @@ and nothing is left behind.
 | --- | --- |
 """
 printed: dict[str, str] = {}
+
+
+def media(folder, rng):
+    """Images, sounds and videos that cannot be fitted, and some good ones."""
+    for kind in ("png", "jpg", "tif", "webp", "wav", "flac", "mp4", "gif"):
+        (folder / f"empty.{kind}").write_bytes(b"")
+        (folder / f"text.{kind}").write_text("hello, this is a letter and no signal\n" * 20)
+    write_image(folder / "ok.png", picture(20, 24), 8)
+    write_image(folder / "large.png", picture(20, 30), 8)
+    write_image(folder / "pixel.png", np.ones((1, 1, 1)), 8)
+    write_image(folder / "flat.png", np.full((20, 24, 1), 0.5), 8)
+    write_image(folder / "black.png", np.zeros((20, 24, 1)), 8)
+    nan = picture(20, 24)
+    nan[3, 4] = np.nan
+    write_image(folder / "nan.tif", nan, 32)
+    (folder / "truncated.png").write_bytes((folder / "ok.png").read_bytes()[:200])
+    write_sound(folder / "ok.wav", sound(0.1), RATE)
+    (folder / "truncated.wav").write_bytes((folder / "ok.wav").read_bytes()[:900])
+    write_sound(folder / "zero.wav", np.zeros((0, 1)), RATE)
+    write_sound(folder / "short.wav", np.ones((5, 1)), RATE)
+    write_sound(folder / "silent.wav", np.zeros((900, 1)), RATE)
+    write_sound(folder / "long.flac", rng.normal(size=(20_000, 1)) * 0.1, RATE)
+    (folder / "truncated.flac").write_bytes((folder / "long.flac").read_bytes()[:9000])
+    write_frames(folder / "ok.mp4", clip(), 10)
+    write_frames(folder / "one.gif", clip(1), 10)
+    (folder / "truncated.mp4").write_bytes((folder / "ok.mp4").read_bytes()[:900])
+    (folder / "sound.mp4").write_bytes((folder / "ok.wav").read_bytes())
+    (folder / "sizes").mkdir()
+    write_image(folder / "sizes" / "1.png", picture(20, 24), 8)
+    write_image(folder / "sizes" / "2.png", picture(20, 30), 8)
+    (folder / "nothing").mkdir()
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +116,7 @@ def bad(tmp_path_factory):
     (folder / "bare").mkdir()
     (folder / "bare" / "run.json").write_text('{"format": 1, "stages": {}}')
     (folder / "bare" / "config.toml").write_text('task = "shape"\n')
+    media(folder, rng)
     (folder / "noextension").write_bytes(b"1 2 3")
     (folder / "folder.ply").mkdir()
     (folder / "unknown.toml").write_text("[fit]\nstepz = 10\n")
@@ -143,7 +179,6 @@ CASES = [
     (["evaluate", "bare"], "the run has no finished"),
     (["fit", "noextension"], "no extension"),
     (["fit", "folder.ply"], "this is a folder"),
-    (["fit", "."], "this is a folder"),
     (["fit", "ok.xyz", "--config", "unknown.toml"], "unknown.toml: unknown setting 'fit.stepz'; did you mean 'steps'"),
     (["fit", "ok.xyz", "--config", "section.toml"], "section.toml: unknown setting 'fitt'; did you mean 'fit'"),
     (["fit", "ok.xyz", "--config", "type.toml"], "type.toml: setting 'fit.steps'.*'many'"),
@@ -171,6 +206,41 @@ CASES = [
     (["picture", "ok.xyz", "-o", "a.gif"], "unknown picture format"),
     (["run", "nosuch.toml", "ok.xyz"], "no such settings file"),
     (["frobnicate"], "No such command"),
+    *(
+        (["fit", f"{name}.{kind}"], f"{name}.{kind}: (damaged|not an image)")
+        for name in ("empty", "text")
+        for kind in ("png", "jpg", "tif", "webp", "wav", "flac")
+    ),
+    *((["fit", f"{name}.{kind}"], "damaged, or no video") for name in ("empty", "text") for kind in ("mp4", "gif")),
+    (["fit", "truncated.png"], "truncated.png: damaged or truncated"),
+    (["fit", "pixel.png"], "pixel.png: 1 x 1 pixels are too few; at least 4 a side"),
+    (["fit", "flat.png"], "flat.png: every pixel has the same value"),
+    (["fit", "nan.tif"], "nan.tif: 1 values are not finite"),
+    (["fit", "ok.png", "large.png"], "one image at a time; --task composite blends two"),
+    (["fit", "ok.png", "--mask", "large.png"], "the mask has 30 x 20 pixels, the image 24 x 20"),
+    (["fit", "ok.png", "--mask", "black.png"], "no pixel is known; white marks what is known"),
+    (["fit", "ok.png", "--mask", "nosuch.png"], "nosuch.png: no such file; ingest.mask names an image"),
+    (["fit", "ok.png", "--supervise", "laplacian", "--keep", "0.5"], "inpainting needs values"),
+    (["fit", "ok.png", "--supervise", "normals"], "--supervise: setting 'ingest.supervise'.*given: 'normals'"),
+    (["fit", "ok.png", "--supervize", "gradient"], "unknown option --supervize; did you mean --supervise?"),
+    (["fit", "ok.png", "--net", "mlp"], "--net: setting 'net.kind'.*given: 'mlp'"),
+    (["fit", "ok.png", "--task", "picture"], "--task: no task 'picture'; one of shape, image"),
+    (["fit", "ok.png", "--task", "composite"], "a composite takes two images"),
+    (["fit", "ok.png", "large.png", "--task", "composite"], "large.png: it has 30 x 20 pixels, the background 24 x 20"),
+    (["fit", "ok.png", "flat.png", "--task", "composite", "--mode", "clone"], "cloning needs a mask"),
+    (["fit", "ok.png", "flat.png", "--task", "composite", "--mode", "clone", "--mask", "black.png"], "all white or all black"),
+    (["fit", "zero.wav"], "zero.wav: the sound has no samples"),
+    (["fit", "short.wav"], "short.wav: 5 samples are too few"),
+    (["fit", "silent.wav"], "silent.wav: the sound is silent"),
+    (["fit", "truncated.flac"], "truncated.flac: (truncated|damaged)"),
+    (["fit", "truncated.mp4"], "truncated.mp4: damaged, or no video"),
+    (["fit", "sound.mp4"], "sound.mp4: there is no video in it"),
+    (["fit", "one.gif"], "one.gif: a single frame is no video"),
+    (["fit", "sizes"], "sizes: frame 1 has 30 x 20 pixels, the first 24 x 20"),
+    (["fit", "nothing"], "nothing: this is a folder; name a file in it; a folder of images is a video"),
+    (["decode", "nosuch"], "nosuch: no run here"),
+    (["decode", "bare", "--scale", "2"], "unknown option --scale; a run of task shape has no decode"),
+    (["fit", "truncated.wav"], "truncated.wav: truncated: 900 of 1,644 bytes"),
 ]
 
 

@@ -145,3 +145,40 @@ def test_the_same_in_python(tmp_path, torus_scan):
     assert facts["normals"]["origin"] == "given"
     field = shapesiren.fit([torus_scan, str(torus_scan)], settings=QUICK, steps=20)  # the second one adds only duplicates
     assert len(field.arrays["points"]) == 20_000
+
+
+def test_an_image_from_the_command_line(tmp_path):
+    from shapesiren.signals.image import read_image, write_image
+    from tests.media import picture
+
+    write_image(tmp_path / "a.png", picture(30, 40, 3), 8)
+    small = ["--width", "48", "--hidden-layers", "2", "--learning-rate", "2e-3", "--steps", "150"]
+    done = cli("fit", "a.png", *small, "--grey", "true", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "40 x 30 pixels, grey" in done.stderr and "next: shapesiren decode runs/a" in done.stderr
+    done = cli("decode", "--scale", "2", "-o", "b.webp", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (json.loads(done.stdout)["decode"]["width"], read_image(tmp_path / "b.webp").values.shape[:2]) == (80, (60, 80))
+    done = cli("decode", "runs/a", "--crop", "4,5,20,10", cwd=tmp_path)
+    assert read_image(tmp_path / "runs" / "a" / "decoded.png").values.shape[:2] == (10, 20)
+    done = cli("evaluate", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["evaluate"]["psnr"] > 22
+    wrong = cli("mesh", "runs/a", cwd=tmp_path)
+    assert wrong.returncode == 2 and "which has no mesh; shapesiren decode runs/a" in wrong.stderr
+    onto = cli("decode", "runs/a", "-o", "a.png", cwd=tmp_path)
+    assert onto.returncode == 2 and "this is the input itself" in onto.stderr
+    assert cli("picture", "runs/a", "-o", "p.png", cwd=tmp_path).returncode == 0
+    done = cli("diagnose", "runs/a", "--steps", "0,5", "--omega", "10,30", "-o", "d.png", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert set(rows) == {"omega 10", "omega 30"} and len(rows["omega 30"]) == 2 * 3
+    first = [r for r in rows["omega 30"] if r["step"] == 0]
+    assert all(0.6 < r["output"] < 0.8 for r in first)  # arcsine: sqrt(1/2) at every depth
+    assert (tmp_path / "d.png").stat().st_size > 5000
+
+
+def test_several_kinds_of_network(tmp_path, torus_scan):
+    """The same task with another network: a shape too."""
+    done = cli("fit", torus_scan, *QUICK_ARGS, "--net", "finer", "--steps", "60", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert cli("mesh", cwd=tmp_path).returncode == 0

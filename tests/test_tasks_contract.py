@@ -1,6 +1,7 @@
 """One contract for every task in the registry: ingest, fit, write, evaluate, on a small signal."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,3 +89,17 @@ def test_task(name, sources, tmp_path):
     import json
 
     json.dumps([signal.info, facts, metrics])
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "pipelines").glob("*.toml")), ids=lambda p: p.stem)
+def test_pipelines_are_valid(path):
+    tree = read_toml(path)
+    task = TASKS[tree["task"]]
+    config = resolve(task.config_type, task.presets, [(str(path), tree)])
+    assert f"pipelines/{path.name}" in path.read_text()  # the command that runs it
+    assert config.task == task.name
+
+
+def test_every_task_has_a_pipeline():
+    folder = Path(__file__).parents[1] / "pipelines"
+    assert {read_toml(p)["task"] for p in folder.glob("*.toml")} == set(TASKS)

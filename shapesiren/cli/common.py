@@ -197,6 +197,8 @@ def setting_layers(task: type[Task], stages: tuple[str, ...], options: dict[str,
     layers = []
     for name, value in options.items():
         homes = known.get(name, [])
+        if not homes and not known:
+            raise InputError(f"unknown option --{name}", hint=f"a run of task {task.name} has no {' or '.join(stages)}")
         if not homes:
             near = difflib.get_close_matches(name, known, 1, 0.6)
             hint = f"did you mean --{near[0]}?" if near else f"settings of this {task.name} task: --{' --'.join(sorted(known))}"

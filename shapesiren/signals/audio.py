@@ -32,6 +32,7 @@ def read_sound(path: Path) -> Sound:
     """Read WAV, FLAC, OGG, MP3 or AIFF. Raises InputError: no sound, damaged, too short, values that are not finite."""
     import soundfile
 
+    _whole(path)
     try:
         with soundfile.SoundFile(str(path)) as file:
             samples = file.read(dtype="float32", always_2d=True)
@@ -48,6 +49,17 @@ def read_sound(path: Path) -> Sound:
     if not np.isfinite(samples).all():
         raise InputError("the sound holds values that are not finite", where=path)
     return Sound(samples, rate, encoding)
+
+
+def _whole(path: Path) -> None:
+    """Raise InputError if a WAV file is shorter than its header says: libsndfile would take what is there for all."""
+    with open(path, "rb") as file:
+        head = file.read(8)
+    size = path.stat().st_size
+    if head[:4] == b"RIFF" and len(head) == 8:
+        promised = int.from_bytes(head[4:], "little") + 8
+        if size < promised < 0xFFFFFF00:  # streams are written with a size of all ones
+            raise InputError(f"truncated: {size:,} of {promised:,} bytes", where=path)
 
 
 def write_sound(path: Path, samples: NDArray[np.floating], rate: int, encoding: str = "PCM_16") -> None:

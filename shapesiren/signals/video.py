@@ -40,7 +40,7 @@ def read_frames(path: Path) -> tuple[float, Iterator[Frame]]:
 
     try:
         container = av.open(str(path))
-    except (OSError, ValueError) as e:  # PyAV's errors are kinds of these
+    except (OSError, ValueError, EOFError) as e:  # PyAV's errors are kinds of these
         raise InputError(f"damaged, or no video ({_reason(e)})", where=path) from None
     if not container.streams.video:
         container.close()
@@ -53,7 +53,7 @@ def read_frames(path: Path) -> tuple[float, Iterator[Frame]]:
             try:
                 for frame in container.decode(stream):
                     yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-            except (OSError, ValueError) as e:
+            except (OSError, ValueError, EOFError) as e:
                 raise InputError(f"damaged or truncated ({_reason(e)})", where=path) from None
 
     return rate, decoded()
