@@ -24,7 +24,7 @@ class IngestSettings(Settings):
     mode: Literal["mix", "clone"] = Setting("mix", description="mix both everywhere, or clone the second one inside a mask")
     alpha: float = Setting(0.5, ge=0, le=1, description="share of the second image's gradients in a mix")
     mask: str | None = Setting(None, description="an image, white where the second one is cloned")
-    filter: Literal["sobel", "central"] = Setting("central", description="takes the gradients")
+    filter: Literal["scharr", "sobel", "central"] = Setting("scharr", description="takes the gradients")
     max_size: int | None = Setting(None, ge=4, description="shrink the images until their longest side has so many pixels")
 
 

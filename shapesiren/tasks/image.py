@@ -26,7 +26,7 @@ class IngestSettings(Settings):
     """From file to arrays."""
 
     supervise: Supervision = Setting("intensity", description="what is fitted: values, or their derivatives alone")
-    filter: Literal["central", "sobel"] = Setting("central", description="takes the gradient; sobel, the paper's, blurs it")
+    filter: Literal["scharr", "sobel", "central"] = Setting("scharr", description="takes the gradient; sobel is the paper's")
     grey: bool = Setting(False, description="of a colour image, fit its luminance")
     max_size: int | None = Setting(None, ge=4, description="shrink the image until its longest side has so many pixels")
     mask: str | None = Setting(None, description="an image that is black where nothing is known: inpainting")

@@ -54,7 +54,7 @@ def test_palette_cmyk_bilevel_and_rotation(tmp_path):
     assert psnr(turned.values, np.rot90(levels, -1) / 255.0, 1.0) > 25
 
 
-@pytest.mark.parametrize("kind", ["sobel", "central"])
+@pytest.mark.parametrize("kind", ["sobel", "scharr", "central"])
 def test_filters_measure_in_intensity_per_pixel(kind):
     y, x = np.mgrid[0:9, 0:11].astype(float)
     inside = gradient((2 * x - 3 * y)[..., None], kind)[2:-2, 2:-2, 0]
