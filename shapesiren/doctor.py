@@ -21,6 +21,9 @@ NEEDED = {
     "plyfile": "PLY files",
     "trimesh": "OBJ, STL, OFF, GLB and mesh sampling",
     "open3d": "normals, guide, evaluation",
+    "soundfile": "sounds",
+    "av": "videos, 16-bit colour PNG",
+    "matplotlib": "pictures of signals",
 }
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from shapesiren.config import resolve
+from shapesiren.field import Field
 from shapesiren.fitting.loop import fit_task
 from shapesiren.signals.audio import read_sound
 from shapesiren.tasks import TASKS
@@ -61,6 +62,7 @@ def main() -> None:
     parser.add_argument("--audio", type=Path, help="folder of gt_bach.wav and gt_counting.wav")
     parser.add_argument("--only", nargs="*", default=[], help="cells whose name contains one of these; rivals")
     parser.add_argument("--presets", nargs="*", default=["default", "paper"])
+    parser.add_argument("--picture", type=Path, help="draws the rivals' values, gradients and Laplacians")
     parser.add_argument("--seconds", type=float, help="of each fit, instead of the cell's own")
     args = parser.parse_args()
 
@@ -74,30 +76,35 @@ def main() -> None:
             if source is None or not wanted(name) or (preset == "paper" and name not in PAPER):
                 continue
             seconds = args.seconds or seconds
-            steps, found = run(task, source, [{"preset": preset}, settings, {"fit": {"seconds": seconds}}])
+            steps, found, _ = run(task, source, [{"preset": preset}, settings, {"fit": {"seconds": seconds}}])
             more = ", ".join(f"{k} {v:.4g}" for k, v in found.items() if isinstance(v, float) and k != metric)
             print(f"| {name} | {preset} | {seconds:g} | {steps:,} | {asked} | {found[metric]:.4g} | {more} |", flush=True)
     if wanted("rivals"):
-        rivals(args.seconds or 60)
+        rivals(args.seconds or 60, args.picture)
 
 
-def rivals(seconds: float) -> None:
+def rivals(seconds: float, picture: Path | None) -> None:
     print("\n| network | best rate | PSNR | gradient PSNR | Laplacian PSNR |\n|" + " --- |" * 5, flush=True)
     image = source_of("camera", None)
+    drawn = []
     for name, net in RIVALS.items():
         kind = name.split(",")[0]
-        best: tuple[float, Tree, float] | None = None
+        best: tuple[float, Tree, float, Field] | None = None
         for rate in (1e-3, 3e-4):
             layers = [{"net": {"kind": kind, "omega_first": 30.0} | net}, {"fit": {"seconds": seconds, "learning_rate": rate}}]
-            found = run("image", image, layers)[1]
+            _, found, field = run("image", image, layers)
             if best is None or found["psnr"] > best[0]:
-                best = (found["psnr"], found, rate)
+                best = (found["psnr"], found, rate, field)
         assert best is not None
         row = best[1]
-        print(
-            f"| {name} | {best[2]:g} | {row['psnr']:.2f} | {row['gradient_psnr']:.2f} | {row['laplacian_psnr']:.2f} |",
-            flush=True,
-        )
+        figures = " | ".join(f"{row[k]:.2f}" for k in ("psnr", "gradient_psnr", "laplacian_psnr"))
+        print(f"| {name} | {best[2]:g} | {figures} |", flush=True)
+        drawn.append((name, sample(best[3], *image.shape, (0, 0, image.shape[1], image.shape[0])), *derivatives(best[3])))
+    if picture is not None:
+        truth = image[..., None] / 255.0
+        drawn.append(("the image and its filters", truth, gradient(truth), laplacian(truth)))
+        halved = [(name, v[::2, ::2], g[::2, ::2], b[::2, ::2]) for name, v, g, b in drawn]
+        draw_panels(derivative_panels(halved), picture)
 
 
 def source_of(name: str, audio: Path | None) -> Any:
@@ -133,14 +140,15 @@ def clip(frames: int, size: int) -> np.ndarray:
     return out
 
 
-def run(name: str, source: Any, trees: list[Tree]) -> tuple[int, Tree]:
-    """Steps, and metrics against the input, of one fit."""
+def run(name: str, source: Any, trees: list[Tree]) -> tuple[int, Tree, Field]:
+    """Steps of one fit, metrics against the input, and the field."""
     task = TASKS[name]
     config = resolve(task.config_type, task.presets, [("bench", tree) for tree in trees])
     signal = task.ingest(source, config, lambda _: None)
     fitted = task(signal, config, torch.device("cpu"))
     outcome = fit_task(fitted, config.fit, seed=0, device=torch.device("cpu"))
-    return outcome.step, task.evaluate(fitted.field(), signal.arrays, Path(), None, config, lambda _: None)
+    field = fitted.field()
+    return outcome.step, task.evaluate(field, signal.arrays, Path(), None, config, lambda _: None), field
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from ..signals.audio import sample_times
 from ..signals.image import gradient, laplacian
 
 Arrays = dict[str, NDArray[Any]]
+Values = NDArray[np.float64]
 Panel = tuple[str, NDArray[Any], dict[str, Any]]  # title, image, how it is drawn
 
 
@@ -40,16 +41,21 @@ def _image(fitted: Field, arrays: Arrays, path: Path) -> None:
     ours = sample(fitted, height, width, (0, 0, width, height))
     first, second = derivatives(fitted)
     rows = [("the field", ours, first, second), ("the image and its filters", truth, gradient(truth), laplacian(truth))]
-    slope = float(np.percentile(_length(rows[1][2]), 99)) or 1.0
-    bend = float(np.percentile(np.abs(rows[1][3].mean(2)), 99)) or 1.0
-    panels: list[list[Panel]] = []
-    for name, values, g, bent in rows:
-        panels.append([
-            (name, np.clip((values - middle) / unit / 2 + 0.5, 0, 1), {}),
+    draw_panels(derivative_panels([(n, (v - middle) / unit / 2 + 0.5, g, b) for n, v, g, b in rows]), path)
+
+
+def derivative_panels(rows: list[tuple[str, Values, Values, Values]]) -> list[list[Panel]]:
+    """(name, intensities in [0, 1], gradients, Laplacians) -> rows of pictures; the last row sets the scale for all."""
+    slope = float(np.percentile(_length(rows[-1][2]), 99)) or 1.0
+    bend = float(np.percentile(np.abs(rows[-1][3].mean(2)), 99)) or 1.0
+    return [
+        [
+            (name, np.clip(values, 0, 1), {}),
             ("gradient magnitude", _length(g)[..., None], {"vmin": 0, "vmax": slope}),
             ("Laplacian", bent.mean(2)[..., None], {"cmap": "RdBu_r", "vmin": -bend, "vmax": bend}),
-        ])  # fmt: skip
-    _panels(panels, path)
+        ]
+        for name, values, g, bent in rows
+    ]
 
 
 def _composite(fitted: Field, arrays: Arrays, path: Path) -> None:
@@ -58,7 +64,7 @@ def _composite(fitted: Field, arrays: Arrays, path: Path) -> None:
     inputs: list[Panel] = [
         (name, arrays[key] / 2 + 0.5, {}) for name, key in (("background", "values"), ("foreground", "foreground"))
     ]
-    _panels([[*inputs, ("composite", ours, {})]], path)
+    draw_panels([[*inputs, ("composite", ours, {})]], path)
 
 
 def _video(fitted: Field, arrays: Arrays, path: Path) -> None:
@@ -66,7 +72,7 @@ def _video(fitted: Field, arrays: Arrays, path: Path) -> None:
     chosen = np.unique(np.linspace(0, count - 1, min(5, count)).round().astype(int))
     ours: list[Panel] = [(f"field, frame {i}", np.clip(frame_at(fitted, i + 0.5, height, width), 0, 1), {}) for i in chosen]
     theirs: list[Panel] = [(f"video, frame {i}", arrays["frames"][i] / 255.0, {}) for i in chosen]
-    _panels([ours, theirs], path)
+    draw_panels([ours, theirs], path)
 
 
 def _sound(fitted: Field, arrays: Arrays, path: Path) -> None:
@@ -104,7 +110,7 @@ def _length(g: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(g.mean(2), axis=-1))
 
 
-def _panels(rows: list[list[Panel]], path: Path) -> None:
+def draw_panels(rows: list[list[Panel]], path: Path) -> None:
     plt = _pyplot()
     height, width = rows[0][0][1].shape[:2]
     size = 3.2 * width / max(width, height), 3.2 * height / max(width, height) + 0.3

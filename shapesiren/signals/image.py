@@ -218,8 +218,9 @@ SMOOTHING = {"sobel": [0.25, 0.5, 0.25], "scharr": [0.1875, 0.625, 0.1875]}
 def gradient(values: NDArray[np.floating], kind: str = "sobel") -> NDArray[np.float64]:
     """Gradient of (h, w, c) values by filters, in values per pixel: (h, w, c, 2), x (to the right) before y (down).
 
-    Each is scaled to give 1 on a ramp of slope 1. ``central`` is half the difference of the neighbours; ``sobel`` and ``scharr``
-    are means of three of those with weights 1, 2, 1 and 3, 10, 3: less noise, and less that no function has as its gradient.
+    Each is scaled to give 1 on a ramp of slope 1. ``central`` is half the difference of the neighbours; ``sobel`` and
+    ``scharr`` are means of three of those with weights 1, 2, 1 and 3, 10, 3: less noise, and less that no function has as its
+    gradient.
     """
     from scipy import ndimage
 
