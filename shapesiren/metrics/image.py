@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..field import Field
 from ..nets.evaluate import values_gradients_laplacians
 from ..resample.image import sample
-from ..signals.image import gradient, grid, laplacian, read_image
+from ..signals.image import band_limited, gradient, grid, laplacian, read_image
 from .classical import clone, from_gradient, from_laplacian
 from .compression import compression
 
@@ -52,8 +52,10 @@ def evaluate_image(
     Returns
     -------
     ``psnr``, ``mse``, ``ssim`` of the intensities; ``gradient_psnr`` and ``laplacian_psnr`` of the field's derivatives against
-    the Sobel and Laplace filters on the original, relative to the range of those; ``classical`` where derivatives were
-    fitted; ``compression``
+    the Sobel and Laplace filters on the original, relative to the range of those; ``gradient_exact`` and ``laplacian_exact``
+    against `signals.image.band_limited`, because filters blur: what they make of a 512² ``camera`` is itself only 25.8 and
+    30.0 dB from that, and a field of no detail at all scores 27.7 and 26.4 dB against them; ``classical`` where derivatives
+    were fitted; ``compression``
     """
     from skimage.metrics import structural_similarity
 
@@ -73,12 +75,15 @@ def evaluate_image(
     found = decoded(fitted)
     window = min(7, (min(height, width) - 1) // 2 * 2 + 1)
     first, second = derivatives(fitted)
+    exact = band_limited(truth)
     out: dict[str, Any] = {
         "psnr": psnr(found, truth, peak),
         "mse": float(np.square(found - truth).mean()),
         "ssim": float(structural_similarity(truth, found, win_size=window, data_range=peak, channel_axis=2)),
         "gradient_psnr": psnr(first, gradient(truth)),
         "laplacian_psnr": psnr(second, laplacian(truth)),
+        "gradient_exact": psnr(first, exact[0]),
+        "laplacian_exact": psnr(second, exact[1]),
     }
     if "mean" in header:
         out["aligned"] = header["mean"]

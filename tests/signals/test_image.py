@@ -7,7 +7,7 @@ from PIL import Image
 from shapesiren.errors import InputError
 from shapesiren.metrics.classical import clone, from_gradient, from_laplacian
 from shapesiren.metrics.image import psnr
-from shapesiren.signals.image import gradient, laplacian, read_image, write_image
+from shapesiren.signals.image import band_limited, gradient, laplacian, read_image, write_image
 from tests.media import picture
 
 
@@ -62,6 +62,15 @@ def test_filters_measure_in_intensity_per_pixel(kind):
     np.testing.assert_allclose(laplacian((x**2 + 2 * y**2)[..., None])[2:-2, 2:-2], 6)
     colours = np.stack([2 * x - 3 * y, x], -1)  # channels do not mix
     np.testing.assert_allclose(gradient(colours, kind)[2:-2, 2:-2, 1, 0], 1)
+
+
+def test_band_limited_derivatives_are_exact_on_a_cosine():
+    x = (np.arange(32) + 0.5)[None, :, None] * np.ones((16, 1, 1))
+    k = 3 * np.pi / 32
+    first, second = band_limited(np.cos(k * x))
+    np.testing.assert_allclose(first[..., 0], -k * np.sin(k * x), atol=1e-12)
+    np.testing.assert_allclose(first[..., 1], 0, atol=1e-12)
+    np.testing.assert_allclose(second, -(k**2) * np.cos(k * x), atol=1e-12)
 
 
 def test_classical_solvers_undo_the_filters():
