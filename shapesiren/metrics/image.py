@@ -17,6 +17,7 @@ from .classical import clone, from_gradient, from_laplacian
 from .compression import compression
 
 Array = NDArray[np.float64]
+LARGE = 1024  # pixels a side, of what derivatives and quantised weights are judged by
 
 
 def psnr(found: Array, truth: Array, peak: float | None = None) -> float:
@@ -26,16 +27,26 @@ def psnr(found: Array, truth: Array, peak: float | None = None) -> float:
     return float(10 * np.log10(max(peak, 1e-300) ** 2 / max(error, 1e-300)))
 
 
-def derivatives(fitted: Field) -> tuple[Array, Array]:
-    """Gradient (h, w, c, 2) per pixel and Laplacian (h, w, c) per pixel squared, of the field, at the pixels' centres."""
+def derivatives(fitted: Field, part: tuple[int, int, int, int] | None = None) -> tuple[Array, Array]:
+    """Gradient (h, w, c, 2) per pixel and Laplacian (h, w, c) per pixel squared, of the field, at the centres of the pixels of
+    a ``part``: x0, y0, x1, y1; all of them if None."""
     height, width, channels = fitted.header["shape"]
-    points = fitted.frame.to_box(grid(height, width, 0, 0, width, height))
+    x0, y0, x1, y1 = part or (0, 0, width, height)
+    height, width = y1 - y0, x1 - x0
+    points = fitted.frame.to_box(grid(height, width, x0, y0, x1, y1))
     _, first, second = values_gradients_laplacians(fitted.net, points)
     unit, step = fitted.header["values"]["scale"], fitted.frame.scale
     return (
         first.reshape(height, width, channels, 2).astype(np.float64) * unit / step,
         second.reshape(height, width, channels).astype(np.float64) * unit / step**2,
     )
+
+
+def middle(height: int, width: int) -> tuple[int, int, int, int]:
+    """The part of an image whose derivatives are judged: x0, y0, x1, y1; the middle of a large one, for memory's sake."""
+    w, h = min(width, LARGE), min(height, LARGE)
+    x0, y0 = (width - w) // 2, (height - h) // 2
+    return x0, y0, x0 + w, y0 + h
 
 
 def evaluate_image(
@@ -74,14 +85,17 @@ def evaluate_image(
 
     found = decoded(fitted)
     window = min(7, (min(height, width) - 1) // 2 * 2 + 1)
-    first, second = derivatives(fitted)
-    exact = band_limited(truth)
+    part = middle(height, width)
+    x0, y0, x1, y1 = part
+    seen = truth[y0:y1, x0:x1]
+    first, second = derivatives(fitted, part)
+    exact = band_limited(seen)
     out: dict[str, Any] = {
         "psnr": psnr(found, truth, peak),
         "mse": float(np.square(found - truth).mean()),
         "ssim": float(structural_similarity(truth, found, win_size=window, data_range=peak, channel_axis=2)),
-        "gradient_psnr": psnr(first, gradient(truth)),
-        "laplacian_psnr": psnr(second, laplacian(truth)),
+        "gradient_psnr": psnr(first, gradient(seen)),
+        "laplacian_psnr": psnr(second, laplacian(seen)),
         "gradient_exact": psnr(first, exact[0]),
         "laplacian_exact": psnr(second, exact[1]),
     }
@@ -94,7 +108,9 @@ def evaluate_image(
     if "known" in arrays and reference is None:
         unknown = ~arrays["known"]
         out["unknown_psnr"] = psnr(found[unknown], truth[unknown], peak)
-    out["compression"] = compression(fitted, settings.weights, lambda field: psnr(decoded(field), truth, peak))
+    out["compression"] = compression(
+        fitted, settings.weights, lambda field: psnr(np.clip(sample(field, y1 - y0, x1 - x0, part), low, high), seen, peak)
+    )
     return out
 
 
