@@ -42,7 +42,7 @@ def derivatives(fitted: Field, part: tuple[int, int, int, int] | None = None) ->
     )
 
 
-def middle(height: int, width: int) -> tuple[int, int, int, int]:
+def judged_part(height: int, width: int) -> tuple[int, int, int, int]:
     """The part of an image whose derivatives are judged: x0, y0, x1, y1; the middle of a large one, for memory's sake."""
     w, h = min(width, LARGE), min(height, LARGE)
     x0, y0 = (width - w) // 2, (height - h) // 2
@@ -85,7 +85,7 @@ def evaluate_image(
 
     found = decoded(fitted)
     window = min(7, (min(height, width) - 1) // 2 * 2 + 1)
-    part = middle(height, width)
+    part = judged_part(height, width)
     x0, y0, x1, y1 = part
     seen = truth[y0:y1, x0:x1]
     first, second = derivatives(fitted, part)
