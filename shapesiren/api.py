@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,10 +90,7 @@ class SignalField(Field):
         if path is None:
             return DECODERS[self.task](self, config.decode)[0]  # type: ignore[attr-defined]
         task.check_output(Path(path))
-        with tempfile.TemporaryDirectory() as folder:
-            written = Path(folder) / task.output_file
-            task.write(self, self.arrays, config, written, silent)
-            task.convert(written, Path(path), self, config)
+        task.convert(Path(), Path(path), self, config)  # made from the field, not from what was written before
         return None
 
     def picture(self, path: str | Path) -> None:

@@ -63,6 +63,23 @@ def ingest_and_fit(context: Context, sources: list[Path], screen: Screen) -> dic
     return facts
 
 
+def write_output(context: Context, stage: str, copy: Path | None, screen: Screen) -> None:
+    """Run the output stage, write a copy where one is asked for, and say so."""
+    from ..stages.output import export
+    from ..stages.output import output as output_stage
+
+    if copy is not None:
+        context.task.check_output(copy)
+    with context.run.locked():
+        facts = output_stage(context, stage)
+        if copy is not None:
+            export(context, copy)
+    screen.stage(context, stage, facts)
+    made = [str(context.run.folder / context.task.output_file)] + ([str(copy)] if copy else [])
+    screen.say(f"made {' and '.join(made)}; next: shapesiren evaluate {context.run.folder}")
+    screen.result({"run": str(context.run.folder), "files": made, stage: facts})
+
+
 @app.command(context_settings=OPEN)
 def ingest(
     arguments: Annotated[list[str], typer.Argument(metavar="SOURCE...", help=FORMATS)],
@@ -172,8 +189,6 @@ def mesh(
     Example: shapesiren mesh runs/scan --resolution 512 -o scan.glb
     """
     from ..config import parse_assignments
-    from ..stages.output import export
-    from ..stages.output import output as output_stage
 
     screen = Screen(quiet, as_json)
     layers = [("--set", parse_assignments(set_))] if set_ else []
@@ -181,16 +196,7 @@ def mesh(
              "smooth": smooth, "largest": largest, "trim": trim}  # fmt: skip
     layers += [("--" + k.replace("_", "-"), {"mesh": {k: v}}) for k, v in given.items() if v is not None]
     context = open_run(run, layers, device, screen, force)
-    if output is not None:
-        context.task.check_output(output)
-    with context.run.locked():
-        facts = output_stage(context, "mesh")
-        if output is not None:
-            export(context, output)
-    screen.stage(context, "mesh", facts)
-    made = [str(context.run.folder / context.task.output_file)] + ([str(output)] if output else [])
-    screen.say(f"made {' and '.join(made)}; next: shapesiren evaluate {context.run.folder}")
-    screen.result({"run": str(context.run.folder), "files": made, "mesh": facts})
+    write_output(context, "mesh", output, screen)
 
 
 @app.command(context_settings=OPEN)
@@ -210,8 +216,6 @@ def decode(
     Example: shapesiren decode runs/photo --scale 4 -o large.png
     """
     from ..config import parse_assignments
-    from ..stages.output import export
-    from ..stages.output import output as output_stage
 
     screen = Screen(quiet, as_json)
     folders, options = split(arguments or [])
@@ -219,16 +223,7 @@ def decode(
     layers = [("--set", parse_assignments(set_))] if set_ else []
     layers += setting_layers(task_of_run(folder), ("decode",), options)
     context = open_run(folder, layers, device, screen, force)
-    if output is not None:
-        context.task.check_output(output)
-    with context.run.locked():
-        facts = output_stage(context, "decode")
-        if output is not None:
-            export(context, output)
-    screen.stage(context, "decode", facts)
-    made = [str(context.run.folder / context.task.output_file)] + ([str(output)] if output else [])
-    screen.say(f"made {' and '.join(made)}; next: shapesiren evaluate {context.run.folder}")
-    screen.result({"run": str(context.run.folder), "files": made, "decode": facts})
+    write_output(context, "decode", output, screen)
 
 
 @app.command()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..nets.siren import Network
+from ..nets.windows import Windows
 from ..tasks.base import Moment, Task
 
 SAMPLES = 2048
@@ -53,20 +54,22 @@ def diagnose(task: Task, steps: Sequence[int], seed: int = 0) -> list[LayerStati
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if step in steps:
-            found += look(task.net, step, bounds_of(task))
+            found += look(*_seen(task), step)
         optimizer.step()
     return found
 
 
-def bounds_of(task: Task) -> Tensor:
-    """The box that the signal fills, (2, d)."""
+def _seen(task: Task) -> tuple[Network, Tensor]:
+    """The network that is looked at, and the box of its signal, (2, d); of several networks the first, and its window."""
+    if isinstance(task.net, Windows):
+        return task.net.networks[0], torch.tensor([[-task.net.reach], [task.net.reach]])
     low, high = (torch.tensor(b, dtype=torch.float64) for b in task.header["bounds"])
     centre = torch.tensor(task.header["frame"]["centre"], dtype=torch.float64)
-    return torch.stack([(low - centre), (high - centre)]).div(task.header["frame"]["scale"]).float()
+    return task.net, torch.stack([low - centre, high - centre]).div(task.header["frame"]["scale"]).float()
 
 
 @torch.no_grad()
-def look(net: Network, step: int, bounds: Tensor) -> list[LayerStatistics]:
+def look(net: Network, bounds: Tensor, step: int) -> list[LayerStatistics]:
     """Statistics of each layer at random points between ``bounds`` (2, d); weights hold their gradients."""
     generator = torch.Generator().manual_seed(0)
     unit = torch.rand((SAMPLES, net.in_features), generator=generator)

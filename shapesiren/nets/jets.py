@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .derivatives import value_and_gradient, value_gradient_laplacian
-from .native import CHUNK, MIN_CHUNK, Engine, Parameters, array, kernels, size
+from .native import CHUNK, MIN_CHUNK, Engine, Parameters, array, kernels, parameter_gradients, size
 from .siren import Network, Siren
 
 
@@ -137,15 +137,6 @@ class _NativeJet(torch.autograd.Function):
         parts = [np.ascontiguousarray(above[:, a:b].reshape(-1, above.shape[2])) for a, b in pairwise(ends)]
         engine.each([lambda s=s, part=part: s.backward(weights, part) for s, part in zip(stacks, parts, strict=True)])
 
-        def total(parts: list[Any]) -> Any:
-            for part in parts[1:]:
-                parts[0] += part
-            return parts[0]
-
-        biases, first, head = (torch.from_numpy(total([getattr(s, f) for s in stacks]).copy())
-                               for f in ("biases", "first", "head"))  # fmt: skip
-        grads: list[Tensor | None] = [first.T * omegas[0], biases[0] * omegas[0]]
-        for i in range(1, len(omegas)):
-            grads += [total([s.weights[i - 1] for s in stacks]) * omegas[i], biases[i] * omegas[i]]
+        grads = parameter_gradients(stacks, omegas)
         engine.give(key, stacks)
-        return None, None, None, None, None, *grads, head, grad[0].sum(0)
+        return None, None, None, None, None, *grads, grad[0].sum(0)

@@ -210,6 +210,22 @@ def _ranges(chunks: list[_Chunk], g: int) -> Iterator[tuple[_Chunk, slice, slice
         lead, rest = lead + c.g, rest + c.n - c.g
 
 
+def parameter_gradients(parts: list[Any], omegas: tuple[float, ...]) -> list[Tensor]:
+    """The sum over chunks of what each adds: weight and bias of the sine layers, first to last, then the head's weight."""
+
+    def total(name: str) -> Tensor:
+        return torch.from_numpy(np.sum([getattr(part, name) for part in parts], axis=0))
+
+    first, biases = total("first"), total("biases")
+    grads = [first.T * omegas[0], biases[0] * omegas[0]]
+    for i in range(1, len(omegas)):
+        weight = parts[0].weights[i - 1]
+        for part in parts[1:]:
+            weight += part.weights[i - 1]
+        grads += [weight * omegas[i], biases[i] * omegas[i]]
+    return [*grads, total("head")]
+
+
 class _Native(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -241,18 +257,9 @@ class _Native(torch.autograd.Function):
             work.append(lambda c=c, a=a: c.backward(weights, a))
         engine.each(work)
 
-        def total(parts: list[Any]) -> Any:
-            for part in parts[1:]:
-                parts[0] += part
-            return parts[0]
-
-        biases, first, head = (torch.from_numpy(total([getattr(c, f) for c in chunks]).copy())
-                               for f in ("biases", "first", "head"))  # fmt: skip
-        grads: list[Tensor | None] = [first.T * omegas[0], biases[0] * omegas[0]]
-        for i in range(1, len(omegas)):
-            grads += [total([c.weights[i - 1] for c in chunks]) * omegas[i], biases[i] * omegas[i]]
+        grads = parameter_gradients(chunks, omegas)
         engine.give(key, chunks)
-        return None, None, None, None, None, *grads, head, grad_value.sum(0)
+        return None, None, None, None, None, *grads, grad_value.sum(0)
 
 
 @contextmanager

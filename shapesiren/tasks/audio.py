@@ -149,10 +149,11 @@ class AudioTask(Task):
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
-        from ..signals.audio import read_sound, write_sound
+        from ..resample.audio import decode_sound
+        from ..signals.audio import write_sound
 
-        sound = read_sound(written)
-        write_sound(path, sound.samples, sound.rate, fitted.header["encoding"])
+        samples, facts = decode_sound(fitted, config.decode)
+        write_sound(path, samples, facts["rate"], fitted.header["encoding"])
 
     @classmethod
     def check_output(cls, path: Path) -> None:

@@ -68,7 +68,11 @@ class CompositeTask(ImageTask):
         "fast": OURS | {"fit": OURS["fit"] | {"steps": 1000}},
         "fine": OURS | {"fit": OURS["fit"] | {"steps": 20_000}},
         # vsitzmann/siren, experiment_scripts/train_poisson_gradcomp_img.py
-        "paper": ImageTask.presets["paper"] | {"ingest": {"filter": "sobel"}, "batch": {"gradients": 1 << 30}},
+        "paper": {
+            "ingest": {"filter": "sobel"},
+            **{section: ImageTask.presets["paper"][section] for section in ("net", "fit")},
+            "batch": {"gradients": 1 << 30},
+        },
     }
 
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:

@@ -47,7 +47,7 @@ class LossSettings(Settings):
     data: float = Setting(1.0, gt=0, description="squared error of what is supervised, relative to its own power")
     tv: float = Setting(0.0, ge=0, description="total variation: mean length of the gradient, per pixel")
     border: float = Setting(4.0, ge=0, description="flux over the border, which the Laplace filter takes for zero")
-    coarse: float = Setting(0.97, gt=0, le=1, description="share of a fit to Laplacians over which blur goes from wide to none")
+    coarse: float = Setting(0.97, ge=0, le=1, description="share of a fit to Laplacians over which blur goes from wide to none")
     hessian: float = Setting(0.0, ge=0, description="mean absolute second derivative, per pixel squared")
 
 
@@ -111,6 +111,7 @@ class ImageTask(Task):
                 "derivatives": "autograd", "precision": "float32",
             },
             "batch": {"pixels": None},
+            "loss": {"coarse": 0.0, "border": 0.0},
         },
     }  # fmt: skip
 
@@ -146,7 +147,8 @@ class ImageTask(Task):
         x, target, power = self.points[index], self.target[index], self.power
         terms: dict[str, Tensor] = {}
         if self.supervise == "laplacian":
-            level = self.levels[min(len(self.levels) - 1, int(moment.progress / self.loss.coarse * len(self.levels)))]
+            coarse = self.loss.coarse
+            level = self.levels[int(moment.progress / coarse * len(self.levels)) if moment.progress < coarse else -1]
             target, power = level.target[index], level.power
             if self.loss.border:
                 at, vertical = self.border_points(generator)

@@ -148,3 +148,16 @@ def test_batches_see_everything_once_and_follow_from_the_step():
     assert len(seen.unique()) == 90
     assert torch.equal(Shuffle(100, 30, 7).at(2), batches.at(2))
     assert not torch.equal(batches.at(3), batches.at(0))
+
+
+def test_a_sound_can_be_diagnosed(tmp_path):
+    from shapesiren.config import resolve
+    from shapesiren.fitting.diagnose import diagnose
+    from shapesiren.tasks import TASKS
+
+    task = TASKS["audio"]
+    config = resolve(task.config_type, task.presets, [("test", SMALL | {"ingest": {"window": 0.2, "reach": 8.0}})])
+    fitted = task(task.ingest((sound(0.5), RATE), config, print), config, torch.device("cpu"))
+    rows = diagnose(fitted, [0, 3])
+    assert [(r.step, r.layer) for r in rows] == [(s, i) for s in (0, 3) for i in range(3)]
+    assert all(0.6 < r.output < 0.8 for r in rows if r.step == 0)
