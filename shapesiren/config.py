@@ -70,6 +70,15 @@ class FitSettings(Settings):
         return self
 
 
+class ReportSettings(Settings):
+    """The page."""
+
+    faces: int = Field(60_000, ge=1000, description="of the mesh in the page; the mesh itself stays as it is")
+    points: int = Field(30_000, ge=0, description="of the scan in the page")
+    size: int = Field(360, ge=64, le=2048, description="pixels of each picture")
+    up: Literal["auto", "x", "y", "z"] = Field("auto", description="the vertical axis; auto: z for open scans, else y")
+
+
 class Config(Settings):
     """What every task's settings share."""
 
@@ -80,6 +89,7 @@ class Config(Settings):
     seed: int = Field(0, ge=0, lt=2**63)
     net: NetSettings = NetSettings()
     fit: FitSettings = FitSettings(steps=1000)
+    report: ReportSettings = ReportSettings()
 
     def present(self, names: Sequence[str]) -> list[str]:
         """Those of the sections that these settings have, each once."""

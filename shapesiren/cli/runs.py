@@ -279,6 +279,7 @@ def run_pipeline(
     from ..stages.context import context_for
     from ..stages.evaluate import evaluate as evaluate_stage
     from ..stages.output import output as output_stage
+    from ..stages.report import report as report_stage
 
     screen = Screen(quiet, as_json)
     sources, options = split(arguments)
@@ -294,6 +295,7 @@ def run_pipeline(
         screen.stage(context, output, results[output])
         results["evaluate"] = evaluate_stage(context, reference)
         screen.stage(context, "evaluate", results["evaluate"])
+        results["report"] = report_stage(context, reference)
     files = sorted(p.name for p in context.run.folder.iterdir() if not p.name.startswith("."))
     screen.say(f"made {context.run.folder}: {' '.join(files)}")
     screen.result({"run": str(context.run.folder), **results})

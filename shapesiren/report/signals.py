@@ -26,14 +26,19 @@ Panel = tuple[str, NDArray[Any], dict[str, Any]]  # title, image, how it is draw
 
 def draw_signal(fitted: Field, arrays: Arrays, path: Path) -> None:
     """Draw a fitted signal beside its original, by task. Raises InputError for a task that has no such picture."""
-    if fitted.task not in PICTURES:
-        raise InputError(f"no picture of a run of task {fitted.task}", hint="name its mesh and its scan instead")
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"cannot draw as {path.suffix or 'a file without extension'!r}", where=path, hint="-o NAME.png")
-    PICTURES[fitted.task](fitted, arrays, path)
+    write_atomically(path, signal_picture(fitted, arrays, "png" if path.suffix.lower() == ".png" else "jpeg"))
 
 
-def _image(fitted: Field, arrays: Arrays, path: Path) -> None:
+def signal_picture(fitted: Field, arrays: Arrays, kind: str) -> bytes:
+    """The same as the bytes of a ``"png"`` or ``"jpeg"``."""
+    if fitted.task not in PICTURES:
+        raise InputError(f"no picture of a run of task {fitted.task}", hint="name its mesh and its scan instead")
+    return _encoded(PICTURES[fitted.task](fitted, arrays), kind)
+
+
+def _image(fitted: Field, arrays: Arrays) -> Any:
     """Intensities, gradient magnitude and Laplacian: the field's own above, the filters' on the original below."""
     height, width, _ = fitted.header["shape"]
     unit, middle = fitted.header["values"]["scale"], fitted.header["values"]["offset"]
@@ -41,7 +46,7 @@ def _image(fitted: Field, arrays: Arrays, path: Path) -> None:
     ours = sample(fitted, height, width, (0, 0, width, height))
     first, second = derivatives(fitted)
     rows = [("the field", ours, first, second), ("the image and its filters", truth, gradient(truth), laplacian(truth))]
-    draw_panels(derivative_panels([(n, (v - middle) / unit / 2 + 0.5, g, b) for n, v, g, b in rows]), path)
+    return panels_figure(derivative_panels([(n, (v - middle) / unit / 2 + 0.5, g, b) for n, v, g, b in rows]))
 
 
 def derivative_panels(rows: list[tuple[str, Values, Values, Values]]) -> list[list[Panel]]:
@@ -58,24 +63,24 @@ def derivative_panels(rows: list[tuple[str, Values, Values, Values]]) -> list[li
     ]
 
 
-def _composite(fitted: Field, arrays: Arrays, path: Path) -> None:
+def _composite(fitted: Field, arrays: Arrays) -> Any:
     height, width, _ = fitted.header["shape"]
     ours = np.clip(sample(fitted, height, width, (0, 0, width, height)), 0, 1)
     inputs: list[Panel] = [
         (name, arrays[key] / 2 + 0.5, {}) for name, key in (("background", "values"), ("foreground", "foreground"))
     ]
-    draw_panels([[*inputs, ("composite", ours, {})]], path)
+    return panels_figure([[*inputs, ("composite", ours, {})]])
 
 
-def _video(fitted: Field, arrays: Arrays, path: Path) -> None:
+def _video(fitted: Field, arrays: Arrays) -> Any:
     count, height, width, _ = fitted.header["shape"]
     chosen = np.unique(np.linspace(0, count - 1, min(5, count)).round().astype(int))
     ours: list[Panel] = [(f"field, frame {i}", np.clip(frame_at(fitted, i + 0.5, height, width), 0, 1), {}) for i in chosen]
     theirs: list[Panel] = [(f"video, frame {i}", arrays["frames"][i] / 255.0, {}) for i in chosen]
-    draw_panels([ours, theirs], path)
+    return panels_figure([ours, theirs])
 
 
-def _sound(fitted: Field, arrays: Arrays, path: Path) -> None:
+def _sound(fitted: Field, arrays: Arrays) -> Any:
     """Waveforms with the error, and spectrograms; the first channel."""
     plt = _pyplot()
     count, rate = fitted.header["shape"][0], fitted.header["rate"]
@@ -97,10 +102,10 @@ def _sound(fitted: Field, arrays: Arrays, path: Path) -> None:
         drawn.set_clim(top - 90, top)
         axis.set(ylabel=f"{name}, Hz")
     axes[2].set(xlabel="seconds")
-    _save(figure, path)
+    return figure
 
 
-PICTURES: dict[str, Callable[[Field, Arrays, Path], None]] = {
+PICTURES: dict[str, Callable[[Field, Arrays], Any]] = {
     "image": _image, "composite": _composite, "audio": _sound, "video": _video,
 }  # fmt: skip
 
@@ -111,6 +116,10 @@ def _length(g: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def draw_panels(rows: list[list[Panel]], path: Path) -> None:
+    write_atomically(path, _encoded(panels_figure(rows), "png" if path.suffix.lower() == ".png" else "jpeg"))
+
+
+def panels_figure(rows: list[list[Panel]]) -> Any:
     plt = _pyplot()
     height, width = rows[0][0][1].shape[:2]
     size = 3.2 * width / max(width, height), 3.2 * height / max(width, height) + 0.3
@@ -124,7 +133,7 @@ def draw_panels(rows: list[list[Panel]], path: Path) -> None:
                 axis.imshow(image)
             axis.set_title(title, fontsize=9)
             axis.axis("off")
-    _save(figure, path)
+    return figure
 
 
 def _pyplot() -> Any:
@@ -136,10 +145,10 @@ def _pyplot() -> Any:
     return plt
 
 
-def _save(figure: Any, path: Path) -> None:
+def _encoded(figure: Any, kind: str) -> bytes:
     import io
 
     out = io.BytesIO()
-    figure.savefig(out, format="png" if path.suffix.lower() == ".png" else "jpeg", dpi=120)
+    figure.savefig(out, format=kind, dpi=120)
     _pyplot().close(figure)
-    write_atomically(path, out.getvalue())
+    return out.getvalue()

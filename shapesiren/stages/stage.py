@@ -13,7 +13,7 @@ from ..tasks.base import Say, Task
 from .store import CHECKPOINT, Run, digest_data
 
 # Raise a stage's number when its code changes what it makes.
-VERSIONS = {"ingest": 3, "fit": 3, "mesh": 3, "decode": 1, "evaluate": 1}
+VERSIONS = {"ingest": 3, "fit": 3, "mesh": 3, "decode": 1, "evaluate": 1, "report": 1}
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Context:
     device: str = "auto"
     say: Say = lambda _: None
     force: bool = False
+    command: str = ""  # that this was asked for with, where it is not the process's own
 
     def key(self, stage: str, *inputs: str) -> str:
         """Identifies a stage's result: its version, settings and inputs (digests)."""
@@ -52,7 +53,7 @@ def execute(
         context.say(f"{stage}: its files have changed since, made again")
     start = time.perf_counter()
     facts = body()
-    run.finish(stage, key, outputs, time.perf_counter() - start, device, facts)
+    run.finish(stage, key, outputs, time.perf_counter() - start, device, facts, context.command)
     return facts, False
 
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -41,6 +43,13 @@ def versions() -> Tree:
         except metadata.PackageNotFoundError:
             continue
     return out
+
+
+def invocation() -> str:
+    """The command line of this process, as one would type it."""
+    program = Path(sys.argv[0])
+    name = "python -m shapesiren" if program.name == "__main__.py" else shlex.quote(program.name)
+    return f"{name} {shlex.join(sys.argv[1:])}".strip()
 
 
 class Run:
@@ -167,13 +176,16 @@ class Run:
         record = self.record(stage)
         return digest_data(record["outputs"]) if record else ""
 
-    def finish(self, stage: str, key: str, outputs: list[str], seconds: float, device: str, facts: Tree) -> None:
+    def finish(
+        self, stage: str, key: str, outputs: list[str], seconds: float, device: str, facts: Tree, command: str = ""
+    ) -> None:  # fmt: skip
         """Record a finished stage; what later stages made of its earlier result is forgotten by their keys."""
         self.manifest["stages"][stage] = {
             "key": key,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 3),
             "device": device,
+            "command": command or invocation(),
             "versions": versions(),
             "outputs": {name: digest_file(self.folder / name) for name in outputs},
             "facts": facts,

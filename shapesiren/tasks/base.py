@@ -65,6 +65,7 @@ class Task(ABC):
         "mesh": ("mesh",),
         "decode": ("decode",),
         "evaluate": ("evaluate", "seed"),
+        "report": ("report",),
     }
 
     net: Network

@@ -1,0 +1,108 @@
+"""The commands that show runs: report, compare."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import InputError
+from .app import app
+from .common import Device, Force, Json, Quiet, RunFolder, Screen, Set, open_run
+
+TABLES = (".html", ".md", ".csv")
+
+
+@app.command()
+def report(
+    run: RunFolder = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A copy: .html.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Colour the distance to this surface, not to the input.")] = None,
+    set_: Set = None,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write a run's report: one HTML file that opens offline, with the surface to turn, pictures, curves and settings.
+
+    Example: shapesiren report runs/scan -o scan.html
+    """
+    from ..config import parse_assignments
+    from ..files import write_atomically
+    from ..stages.report import REPORT
+    from ..stages.report import report as report_stage
+
+    screen = Screen(quiet, as_json)
+    if output is not None:
+        _html(output)
+    context = open_run(run, [("--set", parse_assignments(set_))] if set_ else [], device, screen, force)
+    with context.run.locked():
+        facts = report_stage(context, reference)
+    made = [context.run.folder / REPORT]
+    if output is not None:
+        write_atomically(output, made[0].read_bytes())
+        made.append(output)
+    screen.say(f"made {' and '.join(map(str, made))} ({facts['bytes'] / 1e6:.1f} MB); open it in a browser")
+    screen.result({"run": str(context.run.folder), "files": [str(f) for f in made], "report": facts})
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A page or a table: .html .md .csv.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Set runs beside each other: what differs in their settings, what they cost, how good they are.
+
+    Example: shapesiren compare runs/scan runs/scan-fine -o both.html
+    """
+    from ..files import write_atomically
+    from ..report.compare import comma_separated, compare_page, labels, markdown, rows_of
+    from ..stages.context import run_context
+    from ..stages.report import material_of, readable
+    from ..stages.store import Run
+
+    if output is not None and output.suffix.lower() not in TABLES:
+        raise InputError(f"unknown format {output.suffix!r}", where=output, hint=f"known: {' '.join(TABLES)}")
+    materials = []
+    for folder in runs:
+        context = run_context(Run.open(folder), [], "cpu")
+        readable(context)
+        materials.append(material_of(context))
+    rows, names = rows_of(materials), labels(materials)
+    screen = Screen(False, as_json)
+    screen.result({name: {row[0]: row[i + 1] for row in rows} for i, name in enumerate(names)})
+    if output is None:
+        if not as_json:
+            _print_table(rows, names)
+        return
+    kind = output.suffix.lower()
+    made = (
+        compare_page(materials) if kind == ".html" else (markdown if kind == ".md" else comma_separated)(rows, names).encode()
+    )
+    write_atomically(output, made)
+    screen.say(f"made {output}")
+
+
+def _html(output: Path) -> None:
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"a report is an HTML file, not {output.suffix or 'without extension'!r}", where=output,
+                         hint="-o NAME.html")  # fmt: skip
+
+
+def _print_table(rows: list[list[object]], names: list[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..report.page import show
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for name in names:
+        table.add_column(name, justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(str(row[0]), *(show(v) for v in row[1:]))
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 60 + 24 * len(names)).print(table)

@@ -1,0 +1,89 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const dark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const charts = [];
+
+  // ---- Light and dark: the page by its style sheet, the charts by their layout
+  function colours() {
+    const style = getComputedStyle(root);
+    const of = (name) => style.getPropertyValue(name).trim();
+    return { ink: of("--ink"), quiet: of("--quiet"), line: of("--line"), card: of("--card") };
+  }
+  function themed(layout) {
+    const c = colours();
+    const axis = { gridcolor: c.line, zerolinecolor: c.line, linecolor: c.line, tickcolor: c.line };
+    const out = { ...layout, paper_bgcolor: c.card, plot_bgcolor: c.card, font: { color: c.ink, family: "system-ui, sans-serif", size: 12 } };
+    for (const name of Object.keys(layout)) if (/^[xy]axis/.test(name)) out[name] = { ...layout[name], ...axis };
+    for (const name of Object.keys(layout)) if (/^scene/.test(name)) out[name] = { ...layout[name], bgcolor: c.card };
+    return out;
+  }
+  function recolour() {
+    for (const chart of charts) {
+      const held = chart.div.layout.scene ? { "scene.camera": chart.div.layout.scene.camera } : {};
+      const wanted = themed(chart.spec.layout);
+      const change = { paper_bgcolor: wanted.paper_bgcolor, plot_bgcolor: wanted.plot_bgcolor, "font.color": wanted.font.color, ...held };
+      for (const name of Object.keys(wanted)) {
+        if (/^[xy]axis/.test(name)) change[`${name}.gridcolor`] = wanted[name].gridcolor;
+        if (/^scene/.test(name)) change[`${name}.bgcolor`] = wanted[name].bgcolor;
+      }
+      Plotly.relayout(chart.div, change);
+    }
+  }
+  document.getElementById("theme").addEventListener("click", () => {
+    root.dataset.theme = dark() ? "light" : "dark";
+    recolour();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+
+  // ---- Charts
+  function mates(chart) {
+    return chart.together ? charts.filter((other) => other.together === chart.together) : [chart];
+  }
+  function choose(chart, index) {
+    const view = chart.spec.views[index];
+    for (const mate of mates(chart)) {
+      const own = mate.spec.views.find((v) => v.name === view.name);
+      if (!own) continue;
+      Plotly.restyle(mate.div, { visible: mate.spec.data.map((_, i) => own.show.includes(i)) });
+      for (const button of mate.buttons) button.setAttribute("aria-pressed", String(button.textContent === view.name));
+    }
+  }
+  let following = false;
+  function follow(chart, event) {
+    const camera = event["scene.camera"];
+    if (!camera || following) return;
+    following = true;
+    Promise.all(mates(chart).filter((m) => m !== chart).map((m) => Plotly.relayout(m.div, { "scene.camera": camera })))
+      .finally(() => { following = false; });
+  }
+  function draw(div) {
+    const chart = { div, spec: JSON.parse(div.querySelector("script").textContent), together: div.dataset.together, buttons: [] };
+    div.textContent = "";
+    charts.push(chart);
+    const row = document.createElement("div");
+    row.className = "views";
+    chart.spec.views.forEach((view, index) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = view.name;
+      button.setAttribute("aria-pressed", String(index === 0));
+      button.addEventListener("click", () => choose(chart, index));
+      chart.buttons.push(button);
+      row.append(button);
+    });
+    if (chart.buttons.length > 1) div.before(row);
+    const first = chart.spec.views[0];
+    const data = chart.spec.data.map((trace, i) => (first ? { ...trace, visible: first.show.includes(i) } : trace));
+    return Plotly.newPlot(div, data, themed(chart.spec.layout), { responsive: true, displaylogo: false, displayModeBar: "hover" })
+      .then(() => { if (chart.together) div.on("plotly_relayout", (event) => follow(chart, event)); });
+  }
+  const drawn = [...document.querySelectorAll(".chart")].map(draw);
+  Promise.all(drawn).then(() => { root.dataset.ready = "true"; }, (error) => { root.dataset.ready = "failed"; throw error; });
+
+  // ---- Before and after
+  for (const slider of document.querySelectorAll(".slider")) {
+    const input = slider.querySelector("input"), after = slider.querySelector(".after");
+    input.addEventListener("input", () => { after.style.clipPath = `inset(0 0 0 ${input.value}%)`; });
+  }
+})();

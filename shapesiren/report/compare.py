@@ -1,0 +1,75 @@
+"""Several runs beside each other: one table, and one page whose views turn together."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from .. import __version__
+from . import page, plots, shape
+from .material import Material, flatten
+
+
+def rows_of(materials: Sequence[Material]) -> list[list[Any]]:
+    """A row for each figure, a column for each run: what differs in the settings, then costs, then the evaluation."""
+    settings = [flatten(m.config.model_dump(mode="json")) for m in materials]
+    names = list(dict.fromkeys(name for tree in settings for name in tree))
+    differing = [n for n in names if len({str(tree.get(n)) for tree in settings}) > 1 and not n.startswith("report.")]
+    rows: list[list[Any]] = [["input", *(m.manifest.get("source", {}).get("name") for m in materials)]]
+    rows += [[name, *(tree.get(name) for tree in settings)] for name in differing]
+    for name in ("steps", "seconds", "parameters", "device"):
+        rows.append([f"fit, {name}", *(m.facts("fit").get(name) for m in materials)])
+    for stage in ("mesh", "decode", "evaluate"):
+        found = [flatten({k: v for k, v in m.facts(stage).items() if k not in ("seconds",)}) for m in materials]
+        for name in dict.fromkeys(n for tree in found for n in tree):
+            rows.append([f"{stage}, {name.replace('_', ' ').replace('.', ', ')}", *(tree.get(name) for tree in found)])
+    return rows
+
+
+def labels(materials: Sequence[Material]) -> list[str]:
+    """The runs' names; with their folders where two are the same."""
+    names = [m.name for m in materials]
+    return names if len(set(names)) == len(names) else [str(m.folder) for m in materials]
+
+
+def markdown(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    body = [line([str(row[0]), *(page.show(v) for v in row[1:])]) for row in rows]
+    return "\n".join([line(["", *names]), line(["---"] * (len(names) + 1)), *body]) + "\n"
+
+
+def comma_separated(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["figure", *names])
+    writer.writerows(["" if v is None else v for v in row] for row in rows)
+    return out.getvalue()
+
+
+def compare_page(materials: Sequence[Material]) -> bytes:
+    """The page: views of the shapes with one camera, the losses over each other, the table."""
+    names = labels(materials)
+    sections = []
+    shapes = [(name, m) for name, m in zip(names, materials, strict=True) if m.task.name == "shape"]
+    if shapes:
+        cells = [
+            Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(shape.three_d(m, "surfaces")[0], name)
+            for name, m in shapes
+        ]
+        hint = page.text("The views turn together; a button sets all of them.", quiet=True)
+        sections.append(page.Section("Surfaces", [page.gallery(cells, large=True), hint]))
+    totals = {
+        name: ([row["seconds"] for row in m.history], [sum(row["losses"].values()) for row in m.history])
+        for name, m in zip(names, materials, strict=True)
+        if len(m.history) > 1
+    }
+    if totals:
+        sections.append(page.Section("Losses", [plots.several(totals, "seconds", "weighted loss", log=True)]))
+    sections.append(page.Section("Figures", [page.table(rows_of(materials), ["", *names])]))
+    return page.render(" and ".join(names), f"{len(names)} runs", sections, f"shapesiren {__version__}")

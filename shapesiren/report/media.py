@@ -1,0 +1,140 @@
+"""The reports of images, composites, sounds and videos."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from ..resample.audio import at_times
+from ..resample.image import sample
+from ..resample.video import frame_at, to_bytes
+from ..signals.audio import sample_times
+from . import page, plots
+from .material import Material
+from .signals import signal_picture
+
+WIDEST = 1400  # pixels of a picture in the page
+SOUND_SECONDS, VIDEO_SECONDS = 20.0, 8.0
+
+
+def image_sections(material: Material) -> list[page.Section]:
+    """Before and after, and the derivatives."""
+    unit, middle = material.field.header["values"]["scale"], material.field.header["values"]["offset"]
+    truth = material.arrays["values"].astype(np.float64)
+    ours = (whole(material) - middle) / unit
+    blocks = [page.slider(png(truth / 2 + 0.5), png(ours / 2 + 0.5), ("original", "field"))]
+    known = material.arrays.get("known")
+    if known is not None and not known.all():
+        given = np.where(known.reshape(truth.shape[:2])[..., None], truth / 2 + 0.5, 0.5)
+        blocks.append(page.folded("What was given", page.image(png(given), "the known pixels", "unknown pixels in grey")))
+    return [page.Section("Original and field", [*blocks, *size_note(truth.shape)]), pictures(material), *compression(material)]
+
+
+def composite_sections(material: Material) -> list[page.Section]:
+    back, front = (material.arrays[k].astype(np.float64) / 2 + 0.5 for k in ("values", "foreground"))
+    ours = whole(material)
+    blocks = [
+        page.slider(png(back), png(ours), ("background", "composite")),
+        page.image(png(front), "foreground", "foreground"),
+    ]
+    return [page.Section("Background, foreground, composite", [*blocks, *size_note(back.shape)])]
+
+
+def whole(material: Material) -> NDArray[np.float64]:
+    height, width = material.field.header["shape"][:2]
+    return sample(material.field, height, width, (0, 0, width, height))
+
+
+def size_note(shape: tuple[int, ...]) -> list[Markup]:
+    if max(shape[:2]) <= WIDEST:
+        return []
+    return [page.text(f"Shown at {WIDEST} pixels; the image has {shape[1]} x {shape[0]}.", quiet=True)]
+
+
+def png(values: NDArray[np.floating]) -> bytes:
+    """(h, w, c) in [0, 1], at most `WIDEST` pixels wide; a JPEG where that is much smaller."""
+    from PIL import Image
+
+    levels = (np.clip(values, 0, 1) * 255).round().astype(np.uint8)
+    picture = Image.fromarray(levels[..., 0] if levels.shape[2] in (1, 2) else levels[..., :3])
+    picture.thumbnail((WIDEST, WIDEST))
+    out = io.BytesIO()
+    if picture.width * picture.height > 1 << 19:
+        picture.save(out, "JPEG", quality=93)
+    else:
+        picture.save(out, "PNG")
+    return out.getvalue()
+
+
+def pictures(material: Material) -> page.Section:
+    titles = {"image": "Values, gradients, Laplacians", "audio": "Waveform and spectrogram", "video": "Frames"}
+    drawn = page.image(signal_picture(material.field, material.arrays, "png"), titles[material.task.name])
+    return page.Section(titles[material.task.name], [drawn])
+
+
+def compression(material: Material) -> list[page.Section]:
+    rows = material.facts("evaluate").get("compression", [])
+    if not rows:
+        return []
+    unit = "dB SNR" if material.task.name == "audio" else "dB PSNR"
+    cells = [[f"{r['bits']} bit", r["bytes"], round(r["share_of_file"], 3), round(r["quality"], 2)] for r in rows]
+    return [page.Section("Size", [page.table(cells, ["weights", "bytes", "of the file", unit])])]
+
+
+def audio_sections(material: Material) -> list[page.Section]:
+    """Players and spectrograms."""
+    count, rate = material.field.header["shape"][0], material.field.header["rate"]
+    shown = min(count, int(SOUND_SECONDS * rate))
+    truth = material.arrays["values"][:shown].astype(np.float64) * material.field.header["values"]["scale"]
+    ours = at_times(material.field, sample_times(count, rate)[:shown])
+    blocks = [page.player(wav(truth, rate), "original"), page.player(wav(ours, rate), "field")]
+    if shown < count:
+        blocks.append(page.text(f"The first {SOUND_SECONDS:g} of {count / rate:.0f} seconds.", quiet=True))
+    return [page.Section("Listen", blocks), pictures(material), *compression(material)]
+
+
+def wav(samples: NDArray[np.float64], rate: int) -> bytes:
+    """(n, channels) in full scale as FLAC of 16 bits: no loss, half the size."""
+    import soundfile
+
+    out = io.BytesIO()
+    levels = (np.clip(samples[:, :2], -1, 1) * 32767).round().astype(np.int16)
+    soundfile.write(out, levels, rate, format="FLAC" if rate <= 192_000 else "WAV", subtype="PCM_16")
+    return out.getvalue()
+
+
+def video_sections(material: Material) -> list[page.Section]:
+    """Both videos, and the quality of each frame."""
+    count, height, width, _ = material.field.header["shape"]
+    rate = material.field.header["rate"]
+    shown = min(count, max(1, int(VIDEO_SECONDS * rate)))
+    theirs = [material.arrays["frames"][i] for i in range(shown)]
+    ours = [to_bytes(frame_at(material.field, i + 0.5, height, width)) for i in range(shown)]
+    both = [page.player(mp4(theirs, rate), "original"), page.player(mp4(ours, rate), "field")]
+    errors = [float(np.mean((a.astype(float) - b) ** 2)) / 255**2 for a, b in zip(theirs, ours, strict=True)]
+    psnr = [-10 * float(np.log10(max(e, 1e-12))) for e in errors]
+    blocks = [page.gallery(both, large=True)]
+    if shown > 1:
+        blocks.append(plots.curves({"psnr": psnr}, [i / rate for i in range(shown)], "seconds", "PSNR, dB"))
+    if shown < count:
+        blocks.append(page.text(f"The first {shown} of {count} frames.", quiet=True))
+    return [page.Section("Play", blocks), pictures(material), *compression(material)]
+
+
+def mp4(frames: list[NDArray[np.uint8]], rate: float) -> bytes:
+    """H.264, small frames enlarged without blur so that they can be judged."""
+    import tempfile
+    from pathlib import Path
+
+    from ..signals.video import write_frames
+
+    grow = max(1, min(4, 480 // max(frames[0].shape[:2])))
+    large: list[Any] = [f.repeat(grow, 0).repeat(grow, 1) for f in frames]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "v.mp4"
+        write_frames(path, large, rate)
+        return path.read_bytes()

@@ -1,0 +1,149 @@
+"""One HTML file that opens offline: sections of text, tables, charts, pictures and players; light, dark, any width."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from markupsafe import Markup
+
+LIMIT = 15_000_000  # bytes that a page should stay below
+LONG = 12  # rows of two cells from which on a table is set in two columns
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it: HTML, as the functions of this module make it."""
+
+    title: str
+    blocks: Sequence[Markup]
+
+
+def render(title: str, subtitle: str, sections: Sequence[Section], foot: str) -> bytes:
+    """The page as UTF-8. Everything it needs is inside: styles, scripts, and plotly.js where a chart is."""
+    import jinja2
+
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(_asset("page.html"))
+    charts = any(Markup('class="chart"') in block for section in sections for block in section.blocks)
+    return template.render(
+        title=title, subtitle=subtitle, sections=sections, foot=foot, style=Markup(_asset("page.css")),
+        script=Markup(_asset("page.js")), plotly=Markup(_plotly()) if charts else None,
+    ).encode()  # fmt: skip
+
+
+@cache
+def _asset(name: str) -> str:
+    return resources.files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+
+
+@cache
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())
+
+
+# ---- What stands in a section --------------------------------------------------------------------------
+def text(*paragraphs: str, quiet: bool = False) -> Markup:
+    return Markup("").join(Markup('<p class="{}">{}</p>').format("note" if quiet else "", p) for p in paragraphs)
+
+
+def code(content: str) -> Markup:
+    return Markup('<pre tabindex="0">{}</pre>').format(content)
+
+
+def folded(summary: str, block: Markup) -> Markup:
+    return Markup("<details><summary>{}</summary>{}</details>").format(summary, block)
+
+
+def table(rows: Sequence[Sequence[Any]], head: Sequence[str] = ()) -> Markup:
+    """Rows of cells; the first cell of each is its heading. Numbers are shortened and stand on the right."""
+    if len(rows) > LONG and not head and len(rows[0]) == 2:
+        half = (len(rows) + 1) // 2
+        return Markup('<div class="columns">{}{}</div>').format(_table(rows[:half], head), _table(rows[half:], head))
+    return _table(rows, head)
+
+
+def _table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> Markup:
+    top = Markup("")
+    if head:
+        top = Markup("<thead><tr>{}</tr></thead>").format(Markup("").join(Markup("<th>{}</th>").format(h) for h in head))
+    body = Markup("").join(
+        Markup("<tr><th>{}</th>{}</tr>").format(row[0], Markup("").join(_cell(v) for v in row[1:])) for row in rows
+    )
+    return Markup('<div class="wide"><table>{}<tbody>{}</tbody></table></div>').format(top, body)
+
+
+def _cell(value: Any) -> Markup:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return Markup('<td class="{}">{}</td>').format("number" if number else "", show(value))
+
+
+def show(value: Any) -> str:
+    """A value as people read it: 1,234, .00123 as 0.00123, yes and no."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+    return str(value)
+
+
+def image(data: bytes, alt: str, caption: str = "", pixelated: bool = False) -> Markup:
+    return Markup('<figure><img src="{}" alt="{}" class="{}">{}</figure>').format(
+        data_uri(data), alt, "pixels" if pixelated else "", _caption(caption)
+    )
+
+
+def gallery(items: Sequence[Markup], large: bool = False) -> Markup:
+    return Markup('<div class="gallery{}">{}</div>').format(" large" if large else "", Markup("").join(items))
+
+
+def slider(before: bytes, after: bytes, names: tuple[str, str]) -> Markup:
+    """Two pictures of one size over each other, with a handle to drag between them."""
+    return Markup(
+        '<figure class="slider"><div><img src="{}" alt="{}"><img src="{}" alt="{}" class="after">'
+        '<input type="range" min="0" max="100" step="0.1" value="50" aria-label="{} left, {} right"></div>'
+        "<figcaption><span>{}</span><span>{}</span></figcaption></figure>"
+    ).format(data_uri(before), names[0], data_uri(after), names[1], *names, *names)
+
+
+def player(data: bytes, caption: str) -> Markup:
+    """A sound or a video with its controls."""
+    uri = data_uri(data)
+    tag = "audio" if uri.startswith("data:audio") else "video"
+    more = "" if tag == "audio" else Markup(" loop muted playsinline")
+    return Markup("<figure><{} controls src='{}'{}></{}>{}</figure>").format(tag, uri, more, tag, _caption(caption))
+
+
+def chart(traces: Sequence[dict[str, Any]], layout: dict[str, Any], views: Sequence[tuple[str, Sequence[int]]] = (),
+          height: int = 380, together: str = "") -> Markup:  # fmt: skip
+    """A plotly figure. ``views`` are buttons: a name, and which traces it shows. Charts with the same ``together`` share
+    their camera and their buttons."""
+    spec = {"data": list(traces), "layout": layout, "views": [{"name": n, "show": list(s)} for n, s in views]}
+    content = json.dumps(spec, allow_nan=False).replace("</", "<\\/")
+    return Markup(
+        '<div class="chart" style="height:{}px" data-together="{}"{}><script type="application/json">{}</script></div>'
+    ).format(height, together, Markup(" data-square" if "scene" in layout else ""), Markup(content))
+
+
+def _caption(caption: str) -> Markup:
+    return Markup("<figcaption>{}</figcaption>").format(caption) if caption else Markup("")
+
+
+# first bytes of a file -> its MIME type
+KINDS = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"GIF8", "image/gif"), (b"RIFF", "audio/wav"),
+         (b"fLaC", "audio/flac"))  # fmt: skip
+
+
+def data_uri(data: bytes) -> str:
+    kind = next((kind for start, kind in KINDS if data.startswith(start)), "video/mp4")
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,25 @@
+"""A run's report: the sections that its task has, and those that all have, as one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .. import __version__
+from . import media, page, shape
+from .material import Material, figures, headline, losses, outcome, provenance
+
+REPORTS: dict[str, Callable[[Material], list[page.Section]]] = {
+    "shape": shape.sections,
+    "image": media.image_sections,
+    "composite": media.composite_sections,
+    "audio": media.audio_sections,
+    "video": media.video_sections,
+}
+
+
+def report(material: Material) -> bytes:
+    """The page of one finished run."""
+    own = REPORTS[material.task.name](material) if material.task.name in REPORTS else []
+    shared = [*own[:1], outcome(material), *own[1:], figures(material), losses(material), provenance(material)]
+    sections = [section for section in shared if section is not None]
+    return page.render(material.name, headline(material), sections, f"shapesiren {__version__}")

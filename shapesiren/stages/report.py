@@ -1,0 +1,65 @@
+"""Stage ``report``: one HTML file that opens offline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..config import Tree
+from ..errors import InputError
+from ..field import Field
+from ..report.material import Material
+from .fit import FIELD, LOG, torch_device
+from .ingest import unpack
+from .stage import Context, execute, require
+from .store import digest_data, digest_file
+
+REPORT = "report.html"
+
+
+def report(context: Context, reference: Path | None = None) -> Tree:
+    """Write the report of a run. ``reference``: a mesh or cloud to colour the distance by, instead of the input.
+
+    Raises
+    ------
+    InputError : a stage before it has not run, or there is no such reference
+    """
+    run, task = context.run, context.task
+    readable(context)
+    if reference is not None and not reference.is_file():
+        raise InputError("no such file", where=reference)
+    against = digest_file(reference) if reference else ""
+    before = [run.outputs_digest(stage) for stage in ("fit", task.output, "evaluate")]
+    key = context.key("report", run.key("ingest"), *before, digest_data(run.facts("evaluate")), against)
+
+    def body() -> Tree:
+        from ..report.write import report as made
+
+        page = made(material_of(context, reference))
+        run.write(REPORT, page)
+        return {"bytes": len(page)}
+
+    facts, _ = execute(context, "report", key, [REPORT], body)
+    return facts
+
+
+def readable(context: Context) -> None:
+    """Raise InputError unless the run is finished up to its output."""
+    output = context.task.output
+    for stage, command in (("ingest", "fit"), ("fit", "fit"), (output, output)):
+        require(context.run, stage, command)
+
+
+def material_of(context: Context, reference: Path | None = None) -> Material:
+    """A finished run, read for its report."""
+    run = context.run
+    fitted = Field.load(run.folder / FIELD, torch_device(context.device))
+    rows = []
+    for line in (run.folder / LOG).read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break  # cut short by a kill
+    settings = (run.folder / "config.toml").read_text(encoding="utf-8")
+    arrays = unpack(run.folder / context.task.cache).arrays
+    return Material(run.folder, context.task, fitted, arrays, context.config, run.manifest, rows, settings, reference)
