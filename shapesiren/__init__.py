@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "ShapesirenError", "decode", "evaluate", "fit", "ingest", "inspect", "load", "mesh", "simulate"]
+__all__ = ["InputError", "ShapesirenError", "decode", "evaluate", "fit", "ingest", "inspect", "load", "mesh", "report",
+           "simulate"]  # fmt: skip
 
 if TYPE_CHECKING:
-    from .api import decode, evaluate, fit, ingest, inspect, load, mesh, simulate
+    from .api import decode, evaluate, fit, ingest, inspect, load, mesh, report, simulate
     from .errors import InputError, ShapesirenError
 
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .config import Config, Tree, resolve
 from .errors import InputError
+from .export import export_field
 from .field import Field
+from .files import write_atomically
 from .fitting.events import Listener
 from .fitting.loop import fit_task
 from .signals.frame import Frame
@@ -20,9 +23,11 @@ from .stages import fit as fit_stage
 from .stages import ingest as ingest_stage
 from .stages import inspect as inspect_stage
 from .stages import output as output_stage
+from .stages import report as report_stage
 from .stages.context import Settings, context_for, is_run, run_context, settings_layers, silent
 from .stages.stage import stored_config
 from .stages.store import Run
+from .surface import query
 from .surface.extract import extract, summary
 from .surface.mesh import TriangleMesh
 from .surface.meshio import write_mesh
@@ -66,6 +71,24 @@ class ShapeField(Field):
         made, facts = extract(self, self.arrays, config.mesh)  # type: ignore[attr-defined]
         return Mesh(made.vertices, made.faces, made.normals, made.colours, made.intensity, facts, self.frame)
 
+    def curvature(self, points: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and Gaussian curvature, each (n,), of the level sets through (n, 3) points. See `surface.query`."""
+        return query.curvatures(self, points)
+
+    def closest_point(self, points: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The surface's nearest point (n, 3) to each of (n, 3) points, and the distances (n,). See `surface.query`."""
+        return query.closest_points(self, points)
+
+    def intersect(
+        self, origins: ArrayLike, directions: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Where rays meet the surface: distances (n,), inf for none; points and normals (n, 3). See `surface.query`."""
+        return query.intersect_rays(self, origins, directions)
+
+    def export(self, path: str | Path, resolution: int = 128, gradient: bool = False) -> Tree:
+        """Write it as .onnx, or its distances on a grid as .npz, .nrrd, .vti. Returns facts. See `export`."""
+        return export_field(self, Path(path), resolution, gradient)
+
 
 class SignalField(Field):
     """A fitted image, sound or video: a `Field` that can be decoded."""
@@ -92,6 +115,10 @@ class SignalField(Field):
         task.check_output(Path(path))
         task.convert(Path(), Path(path), self, config)  # made from the field, not from what was written before
         return None
+
+    def export(self, path: str | Path, gradient: bool = False) -> Tree:
+        """Write it as .onnx. Returns facts. See `export`."""
+        return export_field(self, Path(path), gradient=gradient)
 
     def picture(self, path: str | Path) -> None:
         """Draw it beside its original."""
@@ -223,6 +250,17 @@ def evaluate(run: str | Path, *, reference: str | Path | None = None, **settings
         return evaluate_stage.evaluate(context, Path(reference) if reference is not None else None)
 
 
+def report(run: str | Path, *, reference: str | Path | None = None, out: str | Path | None = None) -> Path:
+    """Write a run's report (and a copy to ``out``): one HTML file that opens offline. Returns its path."""
+    context = run_context(Run.open(Path(run)), [])
+    with context.run.locked():
+        report_stage.report(context, Path(reference) if reference is not None else None)
+    made = context.run.folder / report_stage.REPORT
+    if out is not None:
+        write_atomically(Path(out), made.read_bytes())
+    return made
+
+
 def ingest(
     source: str | Path | Sequence[str | Path], out: str | Path, *, preset: str | None = None, settings: Settings | None = None,
     seed: int | None = None, say: Say = silent,
@@ -263,4 +301,17 @@ def simulate(surface: str | Path, out: str | Path | None = None, **scanner: Any)
     return cloud.points, cloud.normals
 
 
-__all__ = ["Mesh", "ShapeField", "SignalField", "decode", "evaluate", "fit", "ingest", "inspect", "load", "mesh", "simulate"]
+__all__ = [
+    "Mesh",
+    "ShapeField",
+    "SignalField",
+    "decode",
+    "evaluate",
+    "fit",
+    "ingest",
+    "inspect",
+    "load",
+    "mesh",
+    "report",
+    "simulate",
+]

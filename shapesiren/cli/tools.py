@@ -96,7 +96,7 @@ def simulate(
 
 @app.command()
 def picture(
-    files: Annotated[list[Path], typer.Argument(help="Meshes and scans, drawn side by side; or the run of a signal.")],
+    files: Annotated[list[Path], typer.Argument(help="Meshes and scans, drawn side by side; or a run.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture: .png .jpg.")],
     size: Annotated[int, typer.Option(help="Pixels along each side of a panel.", min=16, max=4096)] = 640,
     azimuth: Annotated[float, typer.Option(help="Degrees round the vertical.")] = 30.0,
@@ -104,22 +104,55 @@ def picture(
     up: Annotated[str, typer.Option(help="The vertical axis: x, y or z.")] = "y",
     inside: Annotated[bool, typer.Option("--inside", help="See into rooms: leave out faces that look away.")] = False,
 ) -> None:
-    """Draw meshes and scans without a display (ray casting, no OpenGL); a fitted image, sound or video beside its original.
+    """Draw meshes and scans without a display (ray casting, no OpenGL).
+
+    Of a run: a shape's mesh beside its field, sphere traced; a fitted image, sound or video beside its original.
 
     Example: shapesiren picture scan.ply runs/scan/mesh.ply -o both.png
     """
     if len(files) == 1 and files[0].is_dir():
+        from ..report.picture import draw_run
         from ..report.signals import draw_signal
         from ..stages.output import fitted_signal
+        from ..stages.stage import require
         from ..stages.store import Run
 
-        draw_signal(*fitted_signal(Run.open(files[0])), output)
+        opened = Run.open(files[0])
+        fitted, arrays = fitted_signal(opened)
+        if fitted.task == "shape":
+            require(opened, "mesh", "mesh")
+            draw_run(files[0] / "mesh.ply", fitted, output, size, azimuth, elevation, up, inside)
+        else:
+            draw_signal(fitted, arrays, output)
         print(f"made {output}", file=sys.stderr)
         return
     from ..report.picture import draw_files
 
     draw_files(files, output, size, azimuth, elevation, up, inside)
     print(f"made {output}", file=sys.stderr)
+
+
+@app.command()
+def export(
+    run: RunFolder = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file: .onnx .npz .nrrd .vti.")] = Path("field.onnx"),
+    resolution: Annotated[int, typer.Option(help="Samples along the longest side of a grid.")] = 128,
+    gradient: Annotated[bool, typer.Option("--gradient", help="The ONNX file also gives the gradient.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a run's field for other programs: an ONNX graph, or signed distances on a grid (NPZ, NRRD, VTK).
+
+    Example: shapesiren export runs/scan -o scan.nrrd --resolution 256
+    """
+    from ..export import check_export, export_field
+    from ..stages.output import fitted_signal
+
+    check_export(output)
+    screen = Screen(False, as_json)
+    context = open_run(run, [], "cpu", screen, False)
+    facts = export_field(fitted_signal(context.run)[0], output, resolution, gradient)
+    screen.say(f"made {output}: " + ", ".join(f"{k} {v}" for k, v in facts.items()))
+    screen.result({"file": str(output)} | facts)
 
 
 @app.command()

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from .activations import sine
-from .derivatives import value_and_gradient, value_gradient_laplacian
+from .derivatives import value_and_gradient, value_gradient_hessian, value_gradient_laplacian
 from .siren import Network
 from .windows import Windows
 
@@ -81,6 +81,21 @@ def values_gradients_laplacians(
         parts.append([t.cpu().numpy() for t in value_gradient_laplacian(net, x)])
     value, gradient, laplacian = (np.concatenate(p) for p in zip(*parts, strict=True))
     return value, gradient, laplacian
+
+
+@torch.no_grad()
+def values_gradients_hessians(
+    net: Network, points: NDArray[np.floating], chunk: int | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """``points`` : (n, d) box coordinates -> values (n, m), gradients (n, m, d), Hessians (n, m, d, d), float32."""
+    device = net.linears[-1].weight.device
+    chunk = chunk or (CHUNK // 4 if device.type == "cpu" else 1 << 15)
+    parts = []
+    for start in range(0, max(1, len(points)), chunk):
+        x = torch.as_tensor(np.ascontiguousarray(points[start : start + chunk], np.float32), device=device)
+        parts.append([t.cpu().numpy() for t in value_gradient_hessian(net, x)])
+    value, gradient, hessian = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return value, gradient, hessian
 
 
 def _over_windows(net: Windows, points: NDArray[np.floating], slopes: bool) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..field import Field
 from ..signals.pointcloud import PointCloud
 from ..signals.readers import read_cloud
 
@@ -27,8 +28,6 @@ def draw_files(
 
     ``inside`` leaves out faces that look away from the camera, so that a room is seen into through its own walls.
     """
-    from PIL import Image as Pillow
-
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"unknown picture format {output.suffix!r}", where=output, hint="known: .png .jpg")
     if up not in ("x", "y", "z"):
@@ -39,6 +38,23 @@ def draw_files(
     camera = Camera(low + (high - low) / 2, float(np.linalg.norm(high - low)), azimuth, elevation, up)
     camera.frame(points)
     panels = [draw(c, camera, size, inside) for c in clouds]
+    save_panels(panels, output)
+
+
+def draw_run(
+    mesh: Path, field: Field, output: Path, size: int, azimuth: float, elevation: float, up: str, inside: bool
+) -> None:
+    """The mesh of a run, and beside it the field itself, from the same camera."""
+    cloud = read_cloud(mesh)
+    low, high = cloud.points.min(0), cloud.points.max(0)
+    camera = Camera(low + (high - low) / 2, float(np.linalg.norm(high - low)), azimuth, elevation, up)
+    camera.frame(cloud.points)
+    save_panels([draw(cloud, camera, size, inside), draw_field(field, camera, size)], output)
+
+
+def save_panels(panels: list[Image], output: Path) -> None:
+    from PIL import Image as Pillow
+
     picture = (np.clip(np.concatenate(panels, 1), 0, 1) * 255).round().astype(np.uint8)
     try:
         Pillow.fromarray(picture).save(output)
@@ -112,6 +128,19 @@ def draw(cloud: PointCloud, camera: Camera, size: int, inside: bool = False) -> 
     pixels = size * SUPERSAMPLE
     big = _draw_mesh(cloud, camera, pixels, inside) if cloud.faces is not None else _draw_points(cloud, camera, pixels)
     return big.reshape(size, SUPERSAMPLE, size, SUPERSAMPLE, 3).mean((1, 3))
+
+
+def draw_field(field: Field, camera: Camera, size: int) -> Image:
+    """One panel of a fitted shape, sphere traced: no mesh between the field and the eye."""
+    from ..surface.query import intersect_rays
+
+    pixels = size * SUPERSAMPLE
+    rays = camera.rays(pixels).reshape(-1, 6).astype(np.float64)
+    distance, _, normals = intersect_rays(field, rays[:, :3] * camera.scale + camera.centre, rays[:, 3:])
+    image = np.broadcast_to(BACKGROUND, (pixels * pixels, 3)).copy()
+    found = np.isfinite(distance)
+    image[found] = camera.shade(normals[found], CLAY)
+    return image.reshape(size, SUPERSAMPLE, size, SUPERSAMPLE, 3).mean((1, 3))
 
 
 def _draw_mesh(cloud: PointCloud, camera: Camera, pixels: int, inside: bool) -> Image:
