@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from ..errors import Interrupted, ShapesirenError
-from . import pages, runs, tools  # noqa: F401 - they register their commands
+from . import many, pages, runs, tools  # noqa: F401 - they register their commands
 from .app import app
 
 __all__ = ["app", "main"]

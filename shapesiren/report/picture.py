@@ -134,13 +134,12 @@ def draw_field(field: Field, camera: Camera, size: int) -> Image:
     """One panel of a fitted shape, sphere traced: no mesh between the field and the eye."""
     from ..surface.query import intersect_rays
 
-    pixels = size * SUPERSAMPLE
-    rays = camera.rays(pixels).reshape(-1, 6).astype(np.float64)
+    rays = camera.rays(size).reshape(-1, 6).astype(np.float64)
     distance, _, normals = intersect_rays(field, rays[:, :3] * camera.scale + camera.centre, rays[:, 3:])
-    image = np.broadcast_to(BACKGROUND, (pixels * pixels, 3)).copy()
+    image = np.broadcast_to(BACKGROUND, (size * size, 3)).copy()
     found = np.isfinite(distance)
     image[found] = camera.shade(normals[found], CLAY)
-    return image.reshape(size, SUPERSAMPLE, size, SUPERSAMPLE, 3).mean((1, 3))
+    return image.reshape(size, size, 3)
 
 
 def _draw_mesh(cloud: PointCloud, camera: Camera, pixels: int, inside: bool) -> Image:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 from .. import __version__
 from . import media, page, shape
 from .material import Material, figures, headline, losses, outcome, provenance
 
+SMALL = 240  # pixels of a thumbnail
 REPORTS: dict[str, Callable[[Material], list[page.Section]]] = {
     "shape": shape.sections,
     "image": media.image_sections,
@@ -23,3 +25,25 @@ def report(material: Material) -> bytes:
     shared = [*own[:1], outcome(material), *own[1:], figures(material), losses(material), provenance(material)]
     sections = [section for section in shared if section is not None]
     return page.render(material.name, headline(material), sections, f"shapesiren {__version__}")
+
+
+def _shape_thumbnail(material: Material) -> bytes:
+    from ..signals.readers import read_cloud
+
+    cloud = read_cloud(material.folder / material.task.output_file)
+    return shape.jpeg(shape.portrait(cloud, shape.vertical(material), SMALL, inside=shape.see_inside(material)))
+
+
+def _image_thumbnail(material: Material) -> bytes:
+    from PIL import Image
+
+    picture = Image.open(material.folder / material.task.output_file).convert("RGB")
+    picture.thumbnail((SMALL, SMALL))
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=88)
+    return out.getvalue()
+
+
+THUMBNAILS: dict[str, Callable[[Material], bytes]] = {
+    "shape": _shape_thumbnail, "image": _image_thumbnail, "composite": _image_thumbnail,
+}  # fmt: skip

@@ -10,8 +10,9 @@ from ..field import Field
 from ..nets import evaluate
 
 Array = NDArray[np.float64]
-CLOSEST_STEPS, CLOSEST_TOLERANCE = 40, 1e-6  # box units
-MARCH_STEPS, MARCH_TOLERANCE = 200, 2e-5  # box units
+CLOSEST_STEPS, PROJECTION_STEPS, CLOSEST_TOLERANCE = 24, 20, 3e-6  # box units
+MARCH_STEPS, MARCH_TOLERANCE = 120, 2e-5  # box units
+MARGIN = 0.05  # of the box that rays are followed in, as a share of the scan's longest side
 SHORT = 0.9  # of the distance that the field promises: a step in sphere tracing
 
 
@@ -42,9 +43,9 @@ def curvatures(field: Field, points: ArrayLike) -> tuple[Array, Array]:
 def closest_points(field: Field, points: ArrayLike) -> tuple[Array, Array]:
     """The nearest point of the surface to each of ``points``, found from the field alone.
 
-    A Newton step brings a guess onto the surface; then it slides along the tangent plane towards the point asked about,
-    until the line between them is normal to the surface. Exact where the field is a distance; near the medial axis it may
-    be another of the nearly nearest points.
+    Steps along the gradient lead onto the surface; then the point slides along it towards the one asked about, until the
+    line between them is normal to the surface. That is a local minimum of the distance: near the medial axis it may be
+    another of the nearly nearest points.
 
     Returns
     -------
@@ -52,33 +53,47 @@ def closest_points(field: Field, points: ArrayLike) -> tuple[Array, Array]:
     distance : (n,) from ``points`` to them, not negative
     """
     x = field.frame.to_box(_points(field, points))
-    inside = np.clip(x, -1, 1)
-    at, best, least = _onto(field, inside), inside.copy(), np.full(len(x), np.inf)
+    best, normals = _onto(field, np.clip(x, -1, 1))
+    least = np.linalg.norm(x - best, axis=1)
+    share = np.full(len(x), 0.5)  # of the way along the tangent plane that is tried; it falls where that overshoots
+    live = np.arange(len(x))
     for _ in range(CLOSEST_STEPS):
-        value, gradient = field.box_values_and_gradients(at)
-        n = _unit(gradient)
-        reached = np.abs(value) < 1e-3
-        length = np.where(reached, np.linalg.norm(x - at, axis=1), np.inf)
-        better = length < least - CLOSEST_TOLERANCE
-        if not better.any():
+        away = x[live] - best[live]
+        along = away - (away * normals[live]).sum(1, keepdims=True) * normals[live]
+        step = share[live, None] * along
+        going = np.linalg.norm(step, axis=1) > CLOSEST_TOLERANCE
+        live, step = live[going], step[going]
+        if not len(live):
             break
-        best[better], least = at[better], np.where(better, length, least)
-        away = x - at
-        along = away - (away * n).sum(1, keepdims=True) * n
-        at = _onto(field, np.clip(at + 0.7 * along, -1, 1))
-    best = np.where(np.isfinite(least)[:, None], best, at)
+        at, facing = _onto(field, np.clip(best[live] + step, -1, 1))
+        length = np.linalg.norm(x[live] - at, axis=1)
+        better = length < least[live]
+        share[live] = np.where(better, np.minimum(1.5 * share[live], 1), share[live] / 3)
+        won = live[better]
+        best[won], normals[won], least[won] = at[better], facing[better], length[better]
     user = field.frame.to_user(best)
     return user, np.linalg.norm(user - np.asarray(points, np.float64), axis=1)
 
 
-def _onto(field: Field, at: Array, steps: int = 4) -> Array:
-    """Newton steps onto the level set, box coordinates."""
-    for _ in range(steps):
-        value, gradient = field.box_values_and_gradients(at)
-        g = gradient.astype(np.float64)
-        at = at - value[:, None] * g / np.maximum((g * g).sum(1, keepdims=True), 1e-6)
-        at = np.clip(at, -1.05, 1.05)
-    return at
+def _onto(field: Field, start: Array) -> tuple[Array, Array]:
+    """The zero level set along the gradient from (n, 3) box points, and the unit normals there.
+
+    A step is never longer than the field's value: a Newton step from near the medial axis, where the slope is small, would
+    land anywhere.
+    """
+    at, normals = start.copy(), np.zeros_like(start)
+    live = np.arange(len(at))
+    for i in range(PROJECTION_STEPS):
+        value, gradient = field.box_values_and_gradients(at[live])
+        slope = np.linalg.norm(gradient.astype(np.float64), axis=1)
+        normals[live] = gradient / np.maximum(slope, 1e-30)[:, None]
+        far = np.abs(value) > CLOSEST_TOLERANCE
+        if i + 1 == PROJECTION_STEPS or not far.any():
+            break
+        live = live[far]
+        at[live] -= (value[far] / np.maximum(slope[far], 1))[:, None] * normals[live]
+        at[live] = np.clip(at[live], -1, 1)
+    return at, normals
 
 
 def intersect_rays(field: Field, origins: ArrayLike, directions: ArrayLike) -> tuple[Array, Array, Array]:
@@ -99,13 +114,9 @@ def intersect_rays(field: Field, origins: ArrayLike, directions: ArrayLike) -> t
     if toward.shape != start.shape:
         raise InputError(f"directions must have shape {start.shape}, not {toward.shape}")
     toward = _unit(toward)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        a, b = (-1 - start) / toward, (1 - start) / toward
-    enter = np.nanmax(np.where(np.isfinite(a) & np.isfinite(b), np.minimum(a, b), -np.inf), 1).clip(0)
-    leave = np.nanmin(np.where(np.isfinite(a) & np.isfinite(b), np.maximum(a, b), np.inf), 1)
-    flat = ((toward == 0) & (np.abs(start) > 1)).any(1)
+    enter, leave = _crossing(start, toward, *_reach(field))
     t, found = enter.copy(), np.zeros(len(start), bool)
-    live = np.flatnonzero((enter < leave) & ~flat)
+    live = np.flatnonzero(enter < leave)
     side = np.zeros(len(start))
     before = t.copy()
     for _ in range(MARCH_STEPS):
@@ -128,6 +139,20 @@ def intersect_rays(field: Field, origins: ArrayLike, directions: ArrayLike) -> t
         normals[found] = field.normal(field.frame.to_user(hit[found]))
     points = np.where(found[:, None], field.frame.to_user(hit), np.nan)
     return np.where(found, t * field.frame.scale, np.inf), points, normals
+
+
+def _reach(field: Field) -> tuple[Array, Array]:
+    """The corners of the box that the surface can lie in: round the scan, with a margin."""
+    low, high = (np.array(field.header["bounds"][k]) for k in ("low", "high"))
+    pad = MARGIN * float((high - low).max())
+    return np.maximum(low - pad, -1), np.minimum(high + pad, 1)
+
+
+def _crossing(start: Array, toward: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Where rays enter and leave a box (slabs): (n,) and (n,); leave < enter for those that miss it."""
+    safe = np.where(np.abs(toward) < 1e-12, 1e-12, toward)
+    a, b = (low - start) / safe, (high - start) / safe
+    return np.minimum(a, b).max(1).clip(0), np.maximum(a, b).min(1)
 
 
 def _bisect(field: Field, start: Array, toward: Array, low: Array, high: Array) -> Array:

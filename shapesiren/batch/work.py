@@ -1,0 +1,154 @@
+"""One job, start to end, in whatever process it lands in. It never raises: a failure is a result."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..config import Tree
+from ..errors import InputError, ShapesirenError
+from ..files import write_atomically
+from .jobs import Job
+
+RESULTS = ".batch"  # in the batch's folder: one small JSON file for each job
+THUMBNAIL = "thumbnail.jpg"  # in a run folder
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all jobs of a batch share. Plain data: it travels to other processes and machines.
+
+    layers : settings, as (origin, tree) pairs; out : the batch's folder; threads : of each job, None for all cores
+    """
+
+    layers: Sequence[tuple[str, Tree]]
+    out: str
+    device: str = "auto"
+    threads: int | None = None
+    force: bool = False
+    report: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a job ended: ``done``, ``unchanged`` (everything was there already) or ``failed`` with its ``error``."""
+
+    name: str
+    status: str
+    seconds: float = 0.0
+    error: str = ""
+    source: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def perform(job: Job, plan: Plan) -> Result:
+    """Ingest, fit, write, evaluate; leave the result in the batch's folder and return it."""
+    start = time.perf_counter()
+    try:
+        made, facts = _stages(job, plan)
+        result = Result(job.name, "done" if made else "unchanged", 0.0, "", " ".join(job.sources), facts)
+    except ShapesirenError as e:
+        result = Result(job.name, "failed", error=e.line(), source=" ".join(job.sources))
+    except Exception as e:  # whatever a library throws at one scan, the rest go on
+        text = f"{type(e).__name__}: {e}"
+        result = Result(job.name, "failed", error=" ".join(text.split())[:500], source=" ".join(job.sources))
+        record(plan.out, f"{job.name}.trace", traceback.format_exc().encode())
+    result = replace(result, seconds=round(time.perf_counter() - start, 3))
+    record(plan.out, f"{job.name}.json", json.dumps(asdict(result), indent=1).encode())
+    return result
+
+
+def _stages(job: Job, plan: Plan) -> tuple[bool, Tree]:
+    limit_threads(plan.threads)
+    from ..report.material import flatten
+    from ..stages.context import context_for
+    from ..stages.evaluate import evaluate
+    from ..stages.fit import fit
+    from ..stages.ingest import check_sources, ingest
+    from ..stages.output import output
+    from ..stages.report import report
+    from ..tasks import task_for
+
+    sources = [Path(s) for s in job.sources]
+    layers = [*plan.layers, *([("the manifest", job.settings)] if job.settings else [])]
+    check_sources(sources, True)
+    task = task_for(sources[0], layers)
+    check_sources(sources, task.folders)
+    said: list[str] = []
+    context = context_for(task, Path(plan.out) / job.name, layers, plan.device, said.append, plan.force)
+    context = replace(context, command=plan.command)
+    with context.run.locked():
+        ingest(context, sources)
+        fit(context)
+        output(context)
+        facts = flatten({k: v for k, v in evaluate(context, None).items() if k != "compression"})
+        skipped = sum(line.endswith("unchanged, skipped") for line in said)
+        if plan.report:
+            report(context)
+        if skipped < 4 or not (context.run.folder / THUMBNAIL).exists():
+            picture = thumbnail(context)
+            if picture is not None:
+                context.run.write(THUMBNAIL, picture)
+    checked = context.run.facts(task.output).get("verification", {})
+    facts |= {k: checked[k] for k in ("watertight", "faces", "components") if k in checked}
+    return skipped < 4, {"steps": context.run.facts("fit")["steps"]} | facts
+
+
+def thumbnail(context: Any) -> bytes | None:
+    """A small picture of what a run made; None where there is nothing to see."""
+    from ..report.write import THUMBNAILS
+    from ..stages.report import material_of
+
+    draw = THUMBNAILS.get(context.task.name)
+    return draw(material_of(context)) if draw else None
+
+
+def limit_threads(threads: int | None) -> None:
+    """Keep this process to so many cores, so that jobs beside it have theirs."""
+    if threads is None:
+        return
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, str(threads))
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def record(out: str, name: str, data: bytes) -> None:
+    folder = Path(out) / RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / name, data)
+
+
+def recorded(out: Path) -> dict[str, Result]:
+    """The results that a batch's folder holds, of all its shards, by name."""
+    found = {}
+    for path in sorted((out / RESULTS).glob("*.json")):
+        try:
+            result = Result(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            continue  # of another version, or half copied: its job will be done again
+        found[result.name] = result
+    return found
+
+
+def lost(job: Job, plan: Plan, why: str) -> Result:
+    """The result of a job whose process died with it, left in the folder like any other."""
+    result = Result(job.name, "failed", error=why, source=" ".join(job.sources))
+    record(plan.out, f"{job.name}.json", json.dumps(asdict(result), indent=1).encode())
+    return result
+
+
+def failed_before(jobs: Sequence[Job], out: Path) -> list[Job]:
+    """Those jobs that the last try of them failed at. Raises InputError if there is no last try."""
+    results = recorded(out)
+    if not results:
+        raise InputError("no results of a batch here", where=out, hint="run it without --retry-failed first")
+    return [j for j in jobs if results.get(j.name) and results[j.name].status == "failed"]
