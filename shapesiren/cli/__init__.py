@@ -8,14 +8,14 @@ from __future__ import annotations
 import sys
 
 from ..errors import Interrupted, ShapesirenError
-from . import many, pages, runs, tools  # noqa: F401 - they register their commands
+from . import many, pages, runs, settings, tools  # noqa: F401 - they register their commands
 from .app import app
 
 __all__ = ["app", "main"]
 
 # of the help page: what one does with a scan, in order, then the rest
 ORDER = ("fit", "mesh", "decode", "evaluate", "report", "compare", "view", "run", "batch", "ingest", "inspect", "simulate",
-         "picture", "export", "diagnose", "doctor", "config")  # fmt: skip
+         "picture", "export", "diagnose", "doctor")  # fmt: skip
 app.registered_commands.sort(key=lambda c: ORDER.index(c.name or c.callback.__name__))  # type: ignore[union-attr]
 
 

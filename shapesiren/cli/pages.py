@@ -1,8 +1,12 @@
-"""The commands that show runs: report, compare."""
+"""The commands that show runs: report, compare, view."""
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +14,7 @@ import typer
 
 from ..errors import InputError
 from .app import app
-from .common import Device, Force, Json, Quiet, RunFolder, Screen, Set, open_run
+from .common import Device, Force, Json, Port, Quiet, RunFolder, Screen, Set, chosen_run, open_run
 
 TABLES = (".html", ".md", ".csv")
 
@@ -85,6 +89,59 @@ def compare(
     )
     write_atomically(output, made)
     screen.say(f"made {output}")
+
+
+@app.command()
+def view(
+    run: RunFolder = None,
+    port: Port = 8080,
+    host: Annotated[str, typer.Option(help="Address to serve on; 0.0.0.0 lets other machines look.")] = "127.0.0.1",
+    up: Annotated[str, typer.Option(help="The vertical axis: x, y or z.")] = "y",
+    beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
+) -> None:
+    """Open the live viewer: points, surface, level sets, slices of the field, and what it is at a point.
+
+    It follows a run that is being fitted (fit --live), too. Ctrl-C ends it.
+
+    Example: shapesiren view runs/scan
+    """
+    from ..stages.store import Run
+    from ..view.live import LAST_LOOK
+    from ..view.server import LIVE_SHARE, Viewer, lower_priority
+
+    if up not in ("x", "y", "z"):
+        raise InputError(f"{up!r} is no axis", where="--up", hint="one of x, y, z")
+    screen = Screen(False, False)
+    folder = run if beside and run is not None else chosen_run([run] if run is not None else [], screen)
+    if not beside:
+        Run.open(folder)
+    else:
+        lower_priority()
+    viewer = Viewer(folder, host, port, up)
+    screen.say(f"{'live' if beside else 'view'}: {viewer.address}")
+    try:
+        if beside:
+            over = threading.Event()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the fit, whose end ends this
+
+            def wait_for_the_fit() -> None:
+                sys.stdin.buffer.read()
+                over.set()
+
+            threading.Thread(target=wait_for_the_fit, daemon=True).start()
+            viewer.follow(over.is_set, LIVE_SHARE)
+            viewer.follow(_after(LAST_LOOK))
+        else:
+            viewer.follow()
+    except KeyboardInterrupt:
+        screen.say("closed")
+    finally:
+        viewer.stop()
+
+
+def _after(seconds: float) -> Callable[[], bool]:
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
 
 
 def _html(output: Path) -> None:

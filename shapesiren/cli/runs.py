@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .app import app
 from .common import (
     FORMATS,
@@ -16,8 +17,10 @@ from .common import (
     Force,
     Intrinsics,
     Json,
+    Live,
     Net,
     OutDir,
+    Port,
     Preset,
     Quiet,
     RunAndSettings,
@@ -29,6 +32,7 @@ from .common import (
     Surface,
     TaskName,
     Time,
+    Tracking,
     Viewpoint,
     chosen_run,
     folder_of,
@@ -45,20 +49,34 @@ if TYPE_CHECKING:
     from ..stages.stage import Context
 
 
-def ingest_and_fit(context: Context, sources: list[Path], screen: Screen) -> dict[str, Any]:
-    """Ingest the sources, if there are any, and fit."""
+def ingest_and_fit(
+    context: Context, sources: list[Path], screen: Screen, live: bool = False, tensorboard: bool = False, port: int = 8080
+) -> dict[str, Any]:
+    """Ingest the sources, if there are any, and fit; with the viewer and TensorBoard, where they are asked for."""
     from ..fitting.progress import TerminalBar, listener
+    from ..fitting.tracking import TensorBoard
     from ..stages.fit import fit as fit_stage
     from ..stages.ingest import ingest as ingest_stage
+    from ..view.live import LiveView
 
-    if sources:
-        screen.stage(context, "ingest", ingest_stage(context, sources))
-    progress = listener(screen.quiet)
+    if live and context.task.output != "mesh":
+        raise InputError(f"a fit of task {context.task.name} has no surface to watch", where="--live", hint="leave it out")
+    board = TensorBoard(context.run.folder / "tensorboard") if tensorboard else None
+    view = LiveView(context.run.folder, port, screen.say) if live else None
     try:
-        facts = fit_stage(context, [progress])
+        if sources:
+            screen.stage(context, "ingest", ingest_stage(context, sources))
+        progress = listener(screen.quiet)
+        try:
+            facts = fit_stage(context, [progress, *([board] if board else [])], snapshots=live)
+        finally:
+            if isinstance(progress, TerminalBar):
+                progress.close()
+            if board is not None:
+                board.close()
     finally:
-        if isinstance(progress, TerminalBar):
-            progress.close()
+        if view is not None:
+            view.close()
     screen.stage(context, "fit", facts)
     return facts
 
@@ -134,6 +152,9 @@ def fit(
     steps: Steps = None,
     seed: Seed = None,
     device: Device = "auto",
+    live: Live = False,
+    port: Port = 8080,
+    tensorboard: Tracking = False,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -161,7 +182,7 @@ def fit(
         layers += setting_layers(task, ("ingest", "fit"), options)
         context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)
     with context.run.locked():
-        facts = ingest_and_fit(context, [] if ingested else sources, screen)
+        facts = ingest_and_fit(context, [] if ingested else sources, screen, live, tensorboard, port)
     screen.say(f"made {context.run.folder}; next: shapesiren {context.task.output} {context.run.folder}")
     screen.result({"run": str(context.run.folder), "fit": facts})
 
@@ -268,6 +289,9 @@ def run_pipeline(
     steps: Steps = None,
     seed: Seed = None,
     device: Device = "auto",
+    live: Live = False,
+    port: Port = 8080,
+    tensorboard: Tracking = False,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -291,7 +315,7 @@ def run_pipeline(
     context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)
     with context.run.locked():
         output = context.task.output
-        results = {"fit": ingest_and_fit(context, sources, screen), output: output_stage(context)}
+        results = {"fit": ingest_and_fit(context, sources, screen, live, tensorboard, port), output: output_stage(context)}
         screen.stage(context, output, results[output])
         results["evaluate"] = evaluate_stage(context, reference)
         screen.stage(context, "evaluate", results["evaluate"])

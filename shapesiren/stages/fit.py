@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -15,15 +17,22 @@ from ..config import Tree, to_toml
 from ..errors import InputError, Interrupted
 from ..fitting.events import Event, Listener, Progress, Started
 from ..fitting.loop import fit_task
+from ..tasks.base import Task
 from .ingest import unpack
 from .stage import Context, execute, refuse_to_replace, require
 from .store import CHECKPOINT, Run
 
 FIELD, LOG = "field.safetensors", "metrics.jsonl"
+SNAPSHOT = ".live.safetensors"  # the field as it is being fitted, for a viewer; gone when the fit ends
+SNAPSHOT_SECONDS = 1.0
 
 
-def fit(context: Context, listeners: Sequence[Listener] = ()) -> Tree:
+def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = False) -> Tree:
     """Fit the field of an ingested run; resumes from a checkpoint of the same key.
+
+    Parameters
+    ----------
+    snapshots : leave the field in the run folder every second, for a viewer
 
     Raises
     ------
@@ -46,10 +55,11 @@ def fit(context: Context, listeners: Sequence[Listener] = ()) -> Tree:
         device = torch_device(context.device)
         fitted = task(unpack(run.folder / task.cache), context.config, device)
         log = _Log(run)
+        told: list[Listener] = [log, *([_Snapshots(run, fitted)] if snapshots else []), *listeners]
         with stop_signals() as stopped:
             outcome = fit_task(
                 fitted, context.config.fit, seed=context.config.seed, device=device, key=key,
-                checkpoint=checkpoint, listeners=[log, *listeners], should_stop=stopped,
+                checkpoint=checkpoint, listeners=told, should_stop=stopped,
             )  # fmt: skip
             log.close()
         if not outcome.finished:
@@ -66,7 +76,10 @@ def fit(context: Context, listeners: Sequence[Listener] = ()) -> Tree:
             "parameters": sum(p.numel() for p in fitted.net.parameters()),
         }
 
-    facts, _ = execute(context, "fit", key, [FIELD, LOG], body, context.device)
+    try:
+        facts, _ = execute(context, "fit", key, [FIELD, LOG], body, context.device)
+    finally:
+        (run.folder / SNAPSHOT).unlink(missing_ok=True)
     checkpoint.unlink(missing_ok=True)  # only now: the manifest holds the result
     return facts
 
@@ -131,3 +144,20 @@ class _Log:
     def close(self) -> None:
         if self.file:
             self.file.close()
+
+
+class _Snapshots:
+    """The field as it stands, every second. Trouble with the disk is the viewer's, not the fit's."""
+
+    def __init__(self, run: Run, fitted: Task) -> None:
+        self.path, self.fitted, self.written = run.folder / SNAPSHOT, fitted, 0.0
+
+    def __call__(self, event: Event) -> None:
+        now = time.monotonic()
+        if not isinstance(event, Progress) or now - self.written < SNAPSHOT_SECONDS:
+            return
+        self.written = now
+        temporary = self.path.with_name(f"{self.path.name}.tmp")
+        with suppress(OSError):
+            temporary.write_bytes(self.fitted.field().to_bytes())
+            os.replace(temporary, self.path)
