@@ -122,7 +122,7 @@ class SignalField(Field):
 
     def picture(self, path: str | Path) -> None:
         """Draw it beside its original."""
-        from .report.signals import draw_signal
+        from .reports.signals import draw_signal
 
         draw_signal(self, self.arrays, Path(path))
 

@@ -63,3 +63,34 @@ QUICK = {"net": {"width": 64, "hidden_layers": 2}, "batch": {"on_surface": 500, 
          "loss": {"on_surface": 300.0, "normal": 30.0, "eikonal": 5.0, "direction": 1.0},
          "mesh": {"resolution": 64}, "evaluate": {"samples": 20_000}}  # fmt: skip
 QUICK_ARGS = [a for section, values in QUICK.items() for k, v in values.items() for a in ("--set", f"{section}.{k}={v}")]
+
+
+@pytest.fixture(scope="session")
+def quick_run(tmp_path_factory, torus_scan):
+    """A finished run of the torus, evaluated: for tests that only look at one."""
+    import shapesiren
+
+    run = tmp_path_factory.mktemp("quick") / "torus"
+    shapesiren.fit(torus_scan, out=run, settings=QUICK)
+    shapesiren.mesh(run)
+    shapesiren.evaluate(run)
+    return run
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium with WebGL in software."""
+    import shutil
+
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("SHAPESIREN_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("no Chromium here; SHAPESIREN_CHROMIUM names one")
+    arguments = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking",
+                 "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()

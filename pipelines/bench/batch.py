@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -105,8 +106,8 @@ def row(
 
 
 def kill_a_worker() -> None:
-    """SIGKILL the Ray worker that has worked the most."""
-    workers = [p for p in psutil.process_iter(["cmdline"]) if "ray::perform" in " ".join(p.info["cmdline"] or [])]
+    """SIGKILL the Ray worker that has worked the most; a worker's title is its task's name."""
+    workers = [p for p in psutil.process_iter(["cmdline"]) if re.match(r"ray::\d{3}-", " ".join(p.info["cmdline"] or []))]
     if not workers:
         print("no worker to kill was found")
         return

@@ -21,7 +21,7 @@ from shapesiren.config import resolve
 from shapesiren.field import Field
 from shapesiren.fitting.loop import fit_task
 from shapesiren.metrics.image import derivatives
-from shapesiren.report.signals import derivative_panels, draw_panels
+from shapesiren.reports.signals import derivative_panels, draw_panels
 from shapesiren.resample.image import sample
 from shapesiren.signals.audio import read_sound
 from shapesiren.signals.image import gradient, laplacian

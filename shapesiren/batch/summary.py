@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from .. import __version__
 from ..files import write_atomically
-from ..report import page
+from ..reports import page
 from .work import THUMBNAIL, Result
 
 SHOWN = ("watertight", "components", "faces", "surface.accuracy", "surface.f_score", "field.eikonal", "psnr", "snr", "steps")

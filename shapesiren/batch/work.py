@@ -67,7 +67,7 @@ def perform(job: Job, plan: Plan) -> Result:
 
 def _stages(job: Job, plan: Plan) -> tuple[bool, Tree]:
     limit_threads(plan.threads)
-    from ..report.material import flatten
+    from ..reports.material import flatten
     from ..stages.context import context_for
     from ..stages.evaluate import evaluate
     from ..stages.fit import fit
@@ -103,7 +103,7 @@ def _stages(job: Job, plan: Plan) -> tuple[bool, Tree]:
 
 def thumbnail(context: Any) -> bytes | None:
     """A small picture of what a run made; None where there is nothing to see."""
-    from ..report.write import THUMBNAILS
+    from ..reports.write import THUMBNAILS
     from ..stages.report import material_of
 
     draw = THUMBNAILS.get(context.task.name)

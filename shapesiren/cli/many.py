@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -71,9 +72,10 @@ def batch(
     show = _progress(len(jobs), quiet)
     try:
         results = []
-        for result in ENGINES[engine](jobs, plan, Resources(threads, gpus, address, retries)):
-            results.append(result)
-            show(result)
+        with contextlib.redirect_stdout(sys.stderr):  # Ray prints what its nodes say; stdout is for --json
+            for result in ENGINES[engine](jobs, plan, Resources(threads, gpus, address, retries)):
+                results.append(result)
+                show(result)
     finally:
         show(None)
         held = recorded(out)

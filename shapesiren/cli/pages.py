@@ -64,7 +64,7 @@ def compare(
     Example: shapesiren compare runs/scan runs/scan-fine -o both.html
     """
     from ..files import write_atomically
-    from ..report.compare import comma_separated, compare_page, labels, markdown, rows_of
+    from ..reports.compare import comma_separated, compare_page, labels, markdown, rows_of
     from ..stages.context import run_context
     from ..stages.report import material_of, readable
     from ..stages.store import Run
@@ -154,7 +154,7 @@ def _print_table(rows: list[list[object]], names: list[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ..report.page import show
+    from ..reports.page import show
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")

@@ -111,8 +111,8 @@ def picture(
     Example: shapesiren picture scan.ply runs/scan/mesh.ply -o both.png
     """
     if len(files) == 1 and files[0].is_dir():
-        from ..report.picture import draw_run
-        from ..report.signals import draw_signal
+        from ..reports.picture import draw_run
+        from ..reports.signals import draw_signal
         from ..stages.output import fitted_signal
         from ..stages.stage import require
         from ..stages.store import Run
@@ -126,7 +126,7 @@ def picture(
             draw_signal(fitted, arrays, output)
         print(f"made {output}", file=sys.stderr)
         return
-    from ..report.picture import draw_files
+    from ..reports.picture import draw_files
 
     draw_files(files, output, size, azimuth, elevation, up, inside)
     print(f"made {output}", file=sys.stderr)

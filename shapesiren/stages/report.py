@@ -8,7 +8,7 @@ from pathlib import Path
 from ..config import Tree
 from ..errors import InputError
 from ..field import Field
-from ..report.material import Material
+from ..reports.material import Material
 from .fit import FIELD, LOG, torch_device
 from .ingest import unpack
 from .stage import Context, execute, require
@@ -33,7 +33,7 @@ def report(context: Context, reference: Path | None = None) -> Tree:
     key = context.key("report", run.key("ingest"), *before, digest_data(run.facts("evaluate")), against)
 
     def body() -> Tree:
-        from ..report.write import report as made
+        from ..reports.write import report as made
 
         page = made(material_of(context, reference))
         run.write(REPORT, page)

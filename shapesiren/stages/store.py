@@ -48,7 +48,7 @@ def versions() -> Tree:
 def invocation() -> str:
     """The command line of this process, as one would type it."""
     program = Path(sys.argv[0])
-    name = "python -m shapesiren" if program.name == "__main__.py" else shlex.quote(program.name)
+    name = f"python -m {program.parent.name}" if program.name == "__main__.py" else shlex.quote(program.name)
     return f"{name} {shlex.join(sys.argv[1:])}".strip()
 
 

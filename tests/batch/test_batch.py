@@ -1,0 +1,233 @@
+"""Many inputs: bad ones never stop the rest, the same command goes on, and workers may die."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shapesiren.batch.engines import Resources, serial
+from shapesiren.batch.jobs import Job, jobs_of_files, jobs_of_manifest, shard
+from shapesiren.batch.work import Plan, Result, perform, recorded
+from shapesiren.cli import main
+from shapesiren.config import to_toml
+from shapesiren.errors import InputError
+from shapesiren.signals.scanner import Scanner, scan, write_scan
+from shapesiren.tasks import TASKS
+from tests.browser import opened
+from tests.conftest import QUICK
+
+SMALL = QUICK | {"fit": {"steps": 150, "learning_rate": 1e-3}, "mesh": {"resolution": 32}, "evaluate": {"samples": 2000}}
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Three good scans and a bad one, and a pipeline for them."""
+    for i, name in enumerate(("sphere", "torus", "box")):
+        write_scan(tmp_path / f"{name}.ply", scan(name, Scanner(points=3000, seed=i)))
+    (tmp_path / "garbage.ply").write_text("ply and no more")
+    from shapesiren.config import resolve
+
+    task = TASKS["shape"]
+    (tmp_path / "small.toml").write_text(to_toml(resolve(task.config_type, task.presets, [("test", SMALL)])))
+    return tmp_path
+
+
+def batch(folder, *arguments, names=("sphere", "torus", "box", "garbage"), code=None, timeout=300):
+    """The command, in a process of its own; its results by name."""
+    files = [str(folder / f"{n}.ply") for n in names]
+    command = [sys.executable, "-m", "shapesiren", "batch", *files, "--pipeline", str(folder / "small.toml"), "--json",
+               "--out", str(folder / "runs"), *arguments]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert code is None or done.returncode == code, done.stderr
+    return {k: v["status"] for k, v in json.loads(done.stdout or "{}").items()}, done.stderr
+
+
+def test_serial_batch(scans, chromium):
+    found, said = batch(scans, code=1)
+    assert found == {"sphere": "done", "torus": "done", "box": "done", "garbage": "failed"}
+    assert "failed: garbage: " in said
+    assert "not a PLY file" in said
+    runs = scans / "runs"
+    assert not (runs / "garbage").exists()  # a bad input leaves no run behind
+    assert "shapesiren" in json.loads((runs / "box" / "run.json").read_text())["stages"]["fit"]["command"]
+    with open(runs / "summary.csv") as file:
+        rows = {r["name"]: r for r in csv.DictReader(file)}
+    assert rows["torus"]["watertight"] == "True"
+    assert float(rows["torus"]["surface.accuracy"]) < 0.05
+    assert "not a PLY file" in rows["garbage"]["error"]
+    with opened(chromium, runs / "summary.html") as tab:
+        assert tab.locator("img").count() == 3
+        assert "Failed: 1" in tab.inner_text("main")
+    # the same again redoes the failed one only; mended, it is done
+    before = {p: p.stat().st_mtime_ns for p in runs.glob("*/mesh.ply")}
+    found, _ = batch(scans, code=1)
+    assert found == {"sphere": "unchanged", "torus": "unchanged", "box": "unchanged", "garbage": "failed"}
+    write_scan(scans / "garbage.ply", scan("plate", Scanner(points=3000)))
+    found, _ = batch(scans, "--retry-failed", code=0)
+    assert found == {"garbage": "done"}
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    with open(runs / "summary.csv") as file:
+        assert [r["status"] for r in csv.DictReader(file)].count("failed") == 0
+
+
+def test_shards_add_up(scans):
+    first, _ = batch(scans, "--shard", "1/2", code=0)
+    second, _ = batch(scans, "--shard", "2/2", code=1)
+    assert set(first) == {"sphere", "box"}
+    assert set(second) == {"torus", "garbage"}
+    with open(scans / "runs" / "summary.csv") as file:
+        assert [r["status"] for r in csv.DictReader(file)] == ["done", "done", "done", "failed"]
+
+
+def dying(job, plan):
+    """Stands in for a library that crashes: it takes its process with it, once if a file says so."""
+    mark = Path(plan.out) / "died"
+    if job.name == "crash" or (job.name == "once" and not mark.exists()):
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Result(job.name, "done")
+
+
+def test_serial_outlives_a_crash(tmp_path, monkeypatch):
+    import shapesiren.batch.engines as engines
+
+    monkeypatch.setattr(engines, "perform", dying)
+    jobs = [Job(name, (f"{name}.ply",), {}) for name in ("a", "crash", "once", "b")]
+    results = list(serial(jobs, Plan([], str(tmp_path)), Resources(retries=1)))
+    assert [r.status for r in results] == ["done", "failed", "done", "done"]
+    assert "died 2 times" in results[1].error
+    assert recorded(tmp_path)["crash"].status == "failed"
+
+
+def test_an_unexpected_error_is_a_result(tmp_path, monkeypatch):
+    import shapesiren.batch.work as work
+
+    monkeypatch.setattr(work, "_stages", lambda job, plan: np.zeros(3)[7])
+    result = perform(Job("a", ("a.ply",), {}), Plan([], str(tmp_path)))
+    assert (result.status, result.error.split(":")[0]) == ("failed", "IndexError")
+    assert "Traceback" in (tmp_path / ".batch" / "a.trace").read_text()
+
+
+def test_manifests(tmp_path):
+    (tmp_path / "m.csv").write_text("source,name,preset,fit.steps\na.ply,first,fast,\nsub/b.ply;c.ply,,,70\n")
+    jobs = jobs_of_manifest(tmp_path / "m.csv")
+    assert [(j.name, j.settings) for j in jobs] == [("first", {"preset": "fast"}), ("b", {"fit": {"steps": 70}})]
+    assert jobs[1].sources == (str(tmp_path / "sub" / "b.ply"), str(tmp_path / "c.ply"))
+    (tmp_path / "m.jsonl").write_text('{"source": ["a.ply", "b.ply"], "fit": {"steps": 5}, "net.width": 32}\n\n')
+    (job,) = jobs_of_manifest(tmp_path / "m.jsonl")
+    assert job.settings == {"fit": {"steps": 5}, "net": {"width": 32}}
+    assert len(job.sources) == 2
+    for text, message in (
+        ("nothing\n1\n", "line 2: no source"),
+        ("source\n", "no inputs"),
+        ("source,name\na.ply,../b\n", "no name"),
+    ):
+        (tmp_path / "m.csv").write_text(text)
+        with pytest.raises(InputError, match=message):
+            jobs_of_manifest(tmp_path / "m.csv")
+    (tmp_path / "m.jsonl").write_text('{"source": "a.ply"\n')
+    with pytest.raises(InputError, match="line 1: |line 1"):
+        jobs_of_manifest(tmp_path / "m.jsonl")
+
+
+def test_names_and_shards():
+    jobs = jobs_of_files([Path("a/scan.ply"), Path("b/scan.ply"), Path("c/other.ply")])
+    assert [j.name for j in jobs] == ["a-scan", "b-scan", "other"]
+    with pytest.raises(InputError, match="share the run folder"):
+        jobs_of_files([Path("a/scan.ply"), Path("a/scan.obj")])
+    parts = [shard(jobs, f"{k}/2") for k in (1, 2)]
+    assert sorted(j.name for part in parts for j in part) == ["a-scan", "b-scan", "other"]
+    assert shard(jobs, None) == jobs
+    for wrong in ("0/2", "3/2", "2", "1/0", "a/b"):
+        with pytest.raises(InputError, match="no part"):
+            shard(jobs, wrong)
+
+
+# ---- Ray -----------------------------------------------------------------------------------------------
+def workers(names):
+    """The Ray workers that have one of these jobs: a worker's title is its task's name."""
+    import psutil
+
+    titles = {f"ray::{name}" for name in names}
+    return [p for p in psutil.process_iter(["cmdline"]) if " ".join(p.info["cmdline"] or []).strip() in titles]
+
+
+def test_ray_outlives_a_killed_worker(scans):
+    pytest.importorskip("ray")
+    files = [str(scans / f"{n}.ply") for n in ("sphere", "torus", "box", "garbage")]
+    command = [sys.executable, "-m", "shapesiren", "batch", *files, "--pipeline", str(scans / "small.toml"), "--json",
+               "--out", str(scans / "runs"), "--engine", "ray"]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    killed = None
+    deadline = time.monotonic() + 120
+    while killed is None and process.poll() is None and time.monotonic() < deadline:
+        if any((scans / "runs" / n / "run.json").exists() for n in ("sphere", "torus", "box")):
+            busy = workers(("sphere", "torus", "box"))
+            if busy:
+                killed = busy[0]
+                os.kill(killed.pid, signal.SIGKILL)
+        time.sleep(0.1)
+    out, said = process.communicate(timeout=300)
+    assert killed is not None
+    assert process.returncode == 1, said
+    found = {k: v["status"] for k, v in json.loads(out).items()}
+    assert found == {"sphere": "done", "torus": "done", "box": "done", "garbage": "failed"}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_a_ray_cluster_of_two_nodes(scans):
+    """Two `ray start` processes on loopback, with a token; the batch joins them. With another token it is refused."""
+    pytest.importorskip("ray")
+    ray = [str(Path(sys.executable).parent / "ray")]
+    port = free_port()
+    environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "t" * 40, "RAY_USAGE_STATS_ENABLED": "0"}
+    common = ["--node-ip-address=127.0.0.1", "--num-cpus=1", "--disable-usage-stats"]
+    here = scans / "ray"
+    try:
+        for more in (["--head", f"--port={port}", "--include-dashboard=false"], [f"--address=127.0.0.1:{port}"]):
+            done = subprocess.run([*ray, "start", *more, *common, f"--temp-dir=/tmp/rt{os.getpid()}"] if more[0] == "--head"
+                                  else [*ray, "start", *more, *common],
+                                  env=environment, capture_output=True, text=True, timeout=120)  # fmt: skip
+            assert done.returncode == 0, done.stdout + done.stderr
+        files = [str(scans / f"{n}.ply") for n in ("sphere", "torus")]
+        command = [sys.executable, "-m", "shapesiren", "batch", *files, "--pipeline", str(scans / "small.toml"), "--json",
+                   "--out", str(scans / "runs"), "--engine", "ray", "--address", f"127.0.0.1:{port}"]  # fmt: skip
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert {k: v["status"] for k, v in json.loads(done.stdout).items()} == {"sphere": "done", "torus": "done"}
+        refused = subprocess.run(
+            command, env=environment | {"RAY_AUTH_TOKEN": "x" * 40}, capture_output=True, text=True, timeout=300
+        )
+        assert refused.returncode == 2, refused.stderr
+        assert "RAY_AUTH_TOKEN" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    finally:
+        subprocess.run([*ray, "stop", "--force"], env=environment, capture_output=True, timeout=60)
+        shutil.rmtree(f"/tmp/rt{os.getpid()}", ignore_errors=True)
+        assert not here.exists()
+
+
+def test_ray_missing_is_named(scans, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setattr(
+        "sys.argv", ["shapesiren", "batch", str(scans / "box.ply"), "--engine", "ray", "--out", str(scans / "runs")]
+    )
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert "pip install 'shapesiren[ray]'" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+"""The report and the comparison: whole, offline, and drawn by a real browser."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+import shapesiren
+from shapesiren.cli import main
+from shapesiren.reports import page
+from shapesiren.reports.shape import nice
+from tests.browser import model_in, opened, pixels
+from tests.conftest import QUICK
+
+
+def test_the_page_is_whole(quick_run, tmp_path):
+    made = shapesiren.report(quick_run, out=tmp_path / "copy.html")
+    text = made.read_text()
+    assert (tmp_path / "copy.html").read_text() == text
+    assert len(text) < page.LIMIT
+    body = text.split("<main>")[1].split("</main>")[0]
+    assert not re.search(r'(src|href)="(?!data:)', body)  # nothing is fetched
+    for heading in ("Surface", "Distance", "Six sides", "Slices of the field", "Verification", "Losses", "How it was made"):
+        assert f"<h2>{heading}</h2>" in body
+    assert body.count("data:image/jpeg") == 6
+    assert "pytest" in body  # the command that made it
+    assert "watertight (closed, edge-manifold, oriented), genus 1" in body
+    assert "SHA-256" in body
+    assert "learning_rate = 0.001" in body
+    before = made.stat().st_mtime_ns
+    shapesiren.report(quick_run)
+    assert made.stat().st_mtime_ns == before  # skipped: nothing has changed
+
+
+def test_text_is_escaped(tmp_path, torus_scan):
+    scan = tmp_path / "<img src=x onerror=alert(1)>.ply"
+    scan.write_bytes(torus_scan.read_bytes())
+    run = tmp_path / "a<b>"
+    shapesiren.fit(scan, out=run, settings=QUICK, steps=200)
+    shapesiren.mesh(run)
+    text = shapesiren.report(run).read_text().split("<main>")
+    assert "<img src=x" not in text[0] + text[1].split("</main>")[0]
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1100, False), (1100, True), (390, False), (390, True)])
+def test_the_armadillo_in_a_browser(armadillo_report, chromium, width, dark):
+    with opened(chromium, armadillo_report, width=width, dark=dark) as tab:
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        brightness = pixels(tab.locator("h1"))[1, 1].mean()
+        assert brightness < 60 if dark else brightness > 200
+        view = tab.locator(".chart").first
+        mask = model_in(pixels(view))
+        assert 0.05 < mask.mean() < 0.7
+        rows, columns = np.argwhere(mask).mean(0) / mask.shape
+        assert abs(rows - 0.5) < 0.15
+        assert abs(columns - 0.5) < 0.15
+        mesh = pixels(view)
+        tab.get_by_role("button", name="distance", exact=True).first.click()
+        tab.wait_for_timeout(800)
+        heat = pixels(view)
+        coloured = np.ptp(heat, axis=2) > 60  # viridis; the clay of the mesh is nearly grey
+        assert coloured.mean() > 0.03
+        assert (np.ptp(mesh, axis=2) > 60).mean() < 0.01
+        box = view.bounding_box()
+        tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        tab.mouse.down()
+        tab.mouse.move(box["x"] + box["width"] / 2 + 80, box["y"] + box["height"] / 2, steps=4)
+        tab.mouse.up()
+        tab.wait_for_timeout(500)
+        assert np.abs(pixels(view) - heat).mean() > 1  # it turned
+
+
+@pytest.fixture(scope="session")
+def armadillo_report(shared, tmp_path_factory):
+    run = tmp_path_factory.mktemp("armadillo") / "armadillo"
+    shapesiren.fit(shared / "shapes" / "armadillo.obj", out=run, settings=QUICK, steps=300)
+    shapesiren.mesh(run)
+    shapesiren.evaluate(run)
+    return shapesiren.report(run)
+
+
+def test_compare(quick_run, armadillo_report, tmp_path, chromium, capsys, monkeypatch):
+    runs = [str(quick_run), str(armadillo_report.parent)]
+    for name in ("t.md", "t.csv", "t.html"):
+        monkeypatch.setattr("sys.argv", ["shapesiren", "compare", *runs, "-o", str(tmp_path / name)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 0
+    with open(tmp_path / "t.csv") as file:
+        table = {row[0]: row[1:] for row in csv.reader(file)}
+    assert table["figure"] == ["torus", "armadillo"]
+    assert table["fit.steps"] == ["400", "300"]  # a setting that differs
+    assert "net.width" not in table  # one that does not
+    metrics = [json.loads((run / "metrics.json").read_text()) for run in (quick_run, armadillo_report.parent)]
+    assert [float(v) for v in table["evaluate, surface, accuracy"]] == [m["surface"]["accuracy"] for m in metrics]
+    assert "| mesh, verification, watertight | yes |" in (tmp_path / "t.md").read_text()
+    with opened(chromium, tmp_path / "t.html") as tab:
+        views = tab.locator(".chart[data-together=surfaces]")
+        assert views.count() == 2
+        assert all(model_in(pixels(views.nth(i))).mean() > 0.03 for i in range(2))
+        box = views.nth(0).bounding_box()
+        tab.mouse.move(box["x"] + 200, box["y"] + 200)
+        tab.mouse.down()
+        tab.mouse.move(box["x"] + 280, box["y"] + 230, steps=5)
+        tab.mouse.up()
+        tab.wait_for_timeout(1000)
+        eyes = tab.evaluate(
+            "[...document.querySelectorAll('.chart[data-together=surfaces]')].map(d => d.layout.scene.camera.eye)"
+        )
+        assert eyes[0] == pytest.approx(eyes[1], rel=1e-6)
+        tab.get_by_role("button", name="scan", exact=True).first.click()
+        tab.wait_for_timeout(500)
+        pressed = tab.locator("button[aria-pressed=true]").all_inner_texts()
+        assert pressed == ["scan", "scan"]
+
+
+def test_nice_steps():
+    assert [nice(v) for v in (0.9, 1.1, 0.021, 300.0)] == [1.0, 2.0, 0.05, 500.0]
+
+
+def test_numbers_as_people_read_them():
+    shown = [page.show(v) for v in (None, True, 1234567, 0.000123456, 12345.6, 0.5, "x")]
+    assert shown == ["-", "yes", "1,234,567", "0.0001235", "12,346", "0.5", "x"]

@@ -1,0 +1,150 @@
+"""The live viewer in a real browser, beside a fit and after it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from shapesiren.view.source import Source, paint
+from tests.browser import model_in, pixels
+from tests.conftest import QUICK_ARGS
+
+
+def start(*arguments, cwd=None):
+    return subprocess.Popen(
+        [sys.executable, "-m", "shapesiren", *map(str, arguments)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        cwd=cwd,
+    )  # fmt: skip
+
+
+def address(process, lines, seconds=90):
+    """The viewer's address, from what was said so far."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        line = process.stderr.readline()
+        lines.append(line)
+        found = re.search(r"(?:live|view): (http://localhost:\d+)", line)
+        if found:
+            return found[1]
+        assert line or process.poll() is None, "".join(lines)
+    raise AssertionError("".join(lines))
+
+
+@pytest.fixture
+def tab(chromium):
+    context = chromium.new_context(viewport={"width": 1000, "height": 700})
+    page = context.new_page()
+    page.wrong = []
+    page.on("pageerror", lambda e: page.wrong.append(str(e)))
+    yield page
+    assert not page.wrong
+    context.close()
+
+
+def picture(tab):
+    """The middle of the page, away from the panel."""
+    return pixels(tab.locator("body"))[100:680, 50:650]
+
+
+def test_view_of_a_run(quick_run, tab):
+    process = start("view", quick_run, "--port", 8731)
+    try:
+        tab.goto(address(process, []))
+        tab.get_by_text("fitted").wait_for(timeout=60_000)
+        tab.wait_for_timeout(3000)
+        plain = picture(tab)
+        assert model_in(plain).mean() > 0.03
+        tab.get_by_label("slice", exact=True).click()
+        tab.wait_for_timeout(2500)
+        assert np.abs(picture(tab) - plain).max(2).mean() > 3  # the slice is there
+        rows, columns = np.argwhere(model_in(plain)).mean(0)
+        tab.get_by_label("slice", exact=True).click()
+        tab.wait_for_timeout(1500)
+        for dx, dy in ((0, 0), (-60, 0), (60, 0), (0, -40), (0, 40)):  # one of these is the torus and not its hole
+            tab.mouse.click(50 + columns + dx, 100 + rows + dy)
+            tab.wait_for_timeout(700)
+        text = tab.inner_text("body")
+        assert abs(float(re.search(r"distance\s+(-?[\d.e-]+)", text)[1])) < 0.01
+        assert "normal" in text
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+
+
+def test_a_fit_that_is_watched(torus_scan, tmp_path, tab):
+    """The surface appears and changes; the viewer is killed and opened again, and the fit goes on to its end."""
+    settings = [*QUICK_ARGS, "--time", "40s", "--live", "--port", 8741]
+    fit = start("fit", torus_scan, "--out", tmp_path / "run", *settings)
+    lines: list[str] = []
+    second = None
+    try:
+        tab.goto(address(fit, lines))
+        tab.get_by_text("fitting: step").wait_for(timeout=60_000)
+        deadline, seen = time.monotonic() + 30, []
+        while time.monotonic() < deadline and len(seen) < 2:
+            text = re.search(r"fitting: step ([\d,]+)", tab.inner_text("body"))
+            if text and (not seen or seen[-1][0] != text[1]):
+                tab.wait_for_timeout(500)
+                seen.append((text[1], picture(tab)))
+            tab.wait_for_timeout(300)
+        assert len(seen) == 2, "".join(lines)
+        assert model_in(seen[1][1]).mean() > 0.02
+        assert np.abs(seen[1][1] - seen[0][1]).max() > 20  # it changed
+        viewer = next(p for p in children(fit.pid) if "--beside" in p.cmdline())
+        os.kill(viewer.pid, signal.SIGKILL)
+        tab.goto("about:blank")
+        second = start("view", tmp_path / "run", "--port", 8751)
+        tab.goto(address(second, []))
+        tab.get_by_text("fitting: step").wait_for(timeout=60_000)
+        fit.communicate(timeout=120)
+        assert fit.returncode == 0
+        tab.get_by_text("fitted").wait_for(timeout=30_000)
+        facts = json.loads((tmp_path / "run" / "run.json").read_text())["stages"]["fit"]["facts"]
+        assert facts["seconds"] >= 40
+        assert not list((tmp_path / "run").glob(".live*"))
+    finally:
+        fit.kill()
+        if second is not None:
+            second.kill()
+
+
+def children(pid):
+    import psutil
+
+    return psutil.Process(pid).children(recursive=True)
+
+
+def test_what_the_viewer_shows(quick_run, tmp_path):
+    source = Source(quick_run)
+    assert source.cloud() is not None
+    assert source.refresh()
+    assert not source.refresh()  # nothing new
+    assert not source.fitting
+    vertices, _ = source.surface(40)
+    assert np.abs(source.field.box_values(vertices)).max() < 0.03
+    wider, _ = source.surface(40, level=0.05)
+    assert np.abs(source.field(source.field.frame.to_user(wider)) - 0.05).max() < 0.03
+    assert source.surface(40, level=50.0) is None
+    made, centre, size = source.slice(2, 0.1, samples=64)
+    assert made.shape[2] == 3
+    assert centre[2] == 0.1
+    assert max(made.shape[:2]) == 64
+    assert size[0] / size[1] == pytest.approx(made.shape[1] / made.shape[0], rel=0.05)
+    assert Source(tmp_path).cloud() is None  # not there yet: the viewer waits
+    assert not Source(tmp_path).refresh()
+
+
+def test_painted_level_lines():
+    x = np.linspace(-1, 1, 201)
+    values = np.tile(x, (50, 1))  # a true distance: lines at equal steps
+    shown = paint(values, 0.25).astype(float).sum(2)[25]
+    dark = np.flatnonzero((shown[1:-1] < shown[:-2] - 5) & (shown[1:-1] <= shown[2:])) + 1
+    assert np.diff(x[dark]) == pytest.approx(0.25, abs=0.03)
+    assert shown.argmin() == 100  # zero is the darkest
