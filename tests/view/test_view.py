@@ -80,7 +80,7 @@ def test_view_of_a_run(quick_run, tab):
 
 def test_a_fit_that_is_watched(torus_scan, tmp_path, tab):
     """The surface appears and changes; the viewer is killed and opened again, and the fit goes on to its end."""
-    settings = [*QUICK_ARGS, "--time", "40s", "--live", "--port", 8741]
+    settings = [*QUICK_ARGS, "--time", "30s", "--live", "--port", 8741]
     fit = start("fit", torus_scan, "--out", tmp_path / "run", *settings)
     lines: list[str] = []
     second = None
@@ -107,7 +107,7 @@ def test_a_fit_that_is_watched(torus_scan, tmp_path, tab):
         assert fit.returncode == 0
         tab.get_by_text("fitted").wait_for(timeout=30_000)
         facts = json.loads((tmp_path / "run" / "run.json").read_text())["stages"]["fit"]["facts"]
-        assert facts["seconds"] >= 40
+        assert facts["seconds"] >= 30
         assert not list((tmp_path / "run").glob(".live*"))
     finally:
         fit.kill()
