@@ -29,7 +29,7 @@ class Job:
 
 
 def jobs_of_files(sources: Sequence[Path]) -> list[Job]:
-    """A job for each file, named by its stem; where stems are the same, by its folder and stem."""
+    """A job for each file, named by its stem; where stems are the same, with its folder or its extension."""
     return _named([Job("", (str(s),), {}) for s in sources])
 
 
@@ -104,12 +104,15 @@ def _settings(row: dict[str, Any], where: str) -> Tree:
 
 
 def _named(jobs: Sequence[Job]) -> list[Job]:
-    stems = Counter(Path(j.sources[0]).stem for j in jobs if not j.name)
+    """Absolute sources, and a name each: the stem, with the folder or the extension where stems are the same."""
+    firsts = [Path(j.sources[0]).absolute() for j in jobs]
+    choices = (lambda f: f.stem, lambda f: f"{f.parent.name}-{f.stem}", lambda f: f"{f.stem}-{f.suffix[1:]}")
+    counts = [Counter(choose(f) for f, j in zip(firsts, jobs, strict=True) if not j.name) for choose in choices]
     out = []
-    for job in jobs:
-        first = Path(job.sources[0])
-        own = first.stem if stems[first.stem] < 2 else f"{first.absolute().parent.name}-{first.stem}"
-        out.append(replace(job, name=job.name or own, sources=tuple(str(Path(s).absolute()) for s in job.sources)))
+    for job, first in zip(jobs, firsts, strict=True):
+        unique = (choose(first) for choose, count in zip(choices, counts, strict=True) if count[choose(first)] < 2)
+        name = job.name or next(unique, first.stem)
+        out.append(replace(job, name=name, sources=tuple(str(Path(s).absolute()) for s in job.sources)))
     twice = [name for name, count in Counter(j.name for j in out).items() if count > 1]
     if twice:
         raise InputError(f"two inputs would share the run folder {twice[0]!r}", where="batch",

@@ -143,8 +143,9 @@ def test_manifests(tmp_path):
 def test_names_and_shards():
     jobs = jobs_of_files([Path("a/scan.ply"), Path("b/scan.ply"), Path("c/other.ply")])
     assert [j.name for j in jobs] == ["a-scan", "b-scan", "other"]
+    assert [j.name for j in jobs_of_files([Path("a/scan.ply"), Path("a/scan.obj")])] == ["scan-ply", "scan-obj"]
     with pytest.raises(InputError, match="share the run folder"):
-        jobs_of_files([Path("a/scan.ply"), Path("a/scan.obj")])
+        jobs_of_files([Path("a/scan.ply"), Path("a/../a/scan.ply")])
     parts = [shard(jobs, f"{k}/2") for k in (1, 2)]
     assert sorted(j.name for part in parts for j in part) == ["a-scan", "b-scan", "other"]
     assert shard(jobs, None) == jobs
