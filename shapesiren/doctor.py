@@ -24,6 +24,17 @@ NEEDED = {
     "soundfile": "sounds",
     "av": "videos, 16-bit colour PNG",
     "matplotlib": "pictures of signals",
+    "plotly": "reports",
+    "jinja2": "reports",
+}
+# package -> what it adds, and the extra that brings it
+EXTRAS = {
+    "laspy": ("LAS and LAZ files", "survey"),
+    "pye57": ("E57 files", "survey"),
+    "viser": ("view and --live", "live"),
+    "ray": ("batch --engine ray", "ray"),
+    "onnx": ("export to ONNX", "onnx"),
+    "tensorboard": ("--tensorboard", "tensorboard"),
 }
 
 
@@ -41,6 +52,13 @@ def examine() -> tuple[dict[str, Any], list[str], bool]:
             packages[name] = None
             healthy = False
             lines.append(f"MISSING  {name} (for {purpose}): pip install {name}")
+    for name, (purpose, extra) in EXTRAS.items():
+        try:
+            packages[name] = metadata.version(name)
+            lines.append(f"ok       {name} {packages[name]}")
+        except metadata.PackageNotFoundError:
+            packages[name] = None
+            lines.append(f"optional {name} (for {purpose}): pip install 'shapesiren[{extra}]'")
     facts["packages"] = packages
     if packages["open3d"]:
         try:

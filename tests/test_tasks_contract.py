@@ -1,5 +1,6 @@
 """One contract for every task in the registry: ingest, fit, write, evaluate, on a small signal."""
 
+import json
 import math
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from shapesiren.cli import main
 from shapesiren.config import Config, read_toml, resolve, to_toml
 from shapesiren.field import Field
 from shapesiren.fitting.loop import fit_task
+from shapesiren.reports.write import REPORTS
 from shapesiren.signals.audio import write_sound
 from shapesiren.signals.image import write_image
 from shapesiren.signals.video import write_frames
@@ -86,9 +89,30 @@ def test_task(name, sources, tmp_path):
     metrics = task.evaluate(field, back.arrays, written, None, config, said.append)
     for stage, found in (("ingest", signal.info), (task.output, facts), ("evaluate", metrics)):
         assert task.summary(stage, found)
-    import json
-
     json.dumps([signal.info, facts, metrics])
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_all_stages_and_a_report(name, sources, tmp_path, monkeypatch):
+    """`shapesiren run` makes every file of a run; the second time it makes none."""
+    source, quick = sources[name]
+    task = TASKS[name]
+    config = resolve(task.config_type, task.presets, [("test", quick), ("test", {"fit": {"steps": 40}})])
+    (tmp_path / "p.toml").write_text(to_toml(config))
+    files = [str(s) for s in (source if isinstance(source, list) else [source])]
+    made = {}
+    for _ in range(2):
+        monkeypatch.setattr("sys.argv", ["shapesiren", "run", str(tmp_path / "p.toml"), *files, "--out", str(tmp_path / "run")])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 0
+        now = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "run").iterdir() if p.name != ".lock"}
+        assert not made or now == made
+        made = now
+    assert {"run.json", "config.toml", task.cache, "field.safetensors", "metrics.jsonl", task.output_file, "metrics.json",
+            "report.html"} == set(made)  # fmt: skip
+    assert name in REPORTS
+    assert f"run {tmp_path / 'p.toml'}" in (tmp_path / "run" / "report.html").read_text()  # the command that made it
 
 
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "pipelines").glob("*.toml")), ids=lambda p: p.stem)

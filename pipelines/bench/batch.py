@@ -1,6 +1,6 @@
 """Forty small scans: one after the other, with Ray, with a worker killed half-way, and in two shards.
 
-    python pipelines/bench/batch.py --out FOLDER        # about ten minutes on two cores; needs shapesiren[ray]
+    python pipelines/bench/batch.py --out FOLDER        # about twenty minutes on two cores; needs shapesiren[ray]
 
 Scans are virtual ones of the analytic shapes; in the second part two of them are garbage. Prints a table of whole commands,
 start-up included.
@@ -33,7 +33,7 @@ width = 96
 hidden_layers = 2
 omega_first = 15.0
 [fit]
-steps = 600
+steps = 1200
 [batch]
 on_surface = 512
 off_surface = 512
@@ -48,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--scans", type=int, default=40)
+    parser.add_argument("--throughput", action="store_true", help="only the rows that compare times")
     args = parser.parse_args()
     shutil.rmtree(args.out, ignore_errors=True)
     scans = args.out / "scans"
@@ -66,6 +67,8 @@ def main() -> None:
     base = row("serial, one thread", args, ours, "serial1", None, "--threads", "1")
     row("serial, all cores", args, ours, "serial", base)
     row("ray, one thread each", args, ours, "ray", base, "--engine", "ray")
+    if args.throughput:
+        return
     row("the same again", args, ours, "ray", base, "--engine", "ray")
     files[7].write_text("ply garbage\n")
     files[21].write_bytes(bytes(500))

@@ -66,7 +66,6 @@ def with_ray(jobs: Sequence[Job], plan: Plan, resources: Resources) -> Iterator[
     RunError : the cluster is lost
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray
     except ImportError:
@@ -80,9 +79,8 @@ def with_ray(jobs: Sequence[Job], plan: Plan, resources: Resources) -> Iterator[
         raise InputError(f"cannot join the Ray cluster ({_first_line(e)})", where=resources.address or "ray.init",
                          hint=TOKEN_HINT) from None  # fmt: skip
     try:
-        environment = {"env_vars": {"OMP_NUM_THREADS": str(resources.threads or 1)}}
-        remote = ray.remote(num_cpus=resources.threads or 1, num_gpus=resources.gpus, max_retries=resources.retries,
-                            runtime_env=environment)(perform)  # fmt: skip
+        # Ray sets OMP_NUM_THREADS to num_cpus; a runtime_env of our own would keep it from using the workers it has started
+        remote = ray.remote(num_cpus=resources.threads or 1, num_gpus=resources.gpus, max_retries=resources.retries)(perform)
         waiting = {remote.options(name=job.name).remote(job, plan): job for job in jobs}
         while waiting:
             ready, _ = ray.wait(list(waiting), num_returns=1)

@@ -7,6 +7,7 @@ import io
 import os
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,17 @@ POINTS = 60_000
 LIVE_RESOLUTION, LIVE_SHARE = 48, 0.04
 RESOLUTION = 128
 LOOK = 0.5  # seconds between looks at the run folder
+
+
+@dataclass
+class Grip:
+    """A handle in the scene, and the axis that it moves along."""
+
+    handle: Any
+    axis: int
+
+    def remove(self) -> None:
+        self.handle.remove()
 
 
 class Viewer:
@@ -122,8 +134,9 @@ class Viewer:
     def draw_slice(self) -> None:
         with self.lock:
             if not self.show_slice.value:
-                if "slice" in self.drawn:
-                    self.drawn.pop("slice").remove()
+                for name in ("slice", "grip"):
+                    if name in self.drawn:
+                        self.drawn.pop(name).remove()
                 return
             axis = "xyz".index(self.axis.value)
             made = self.source.slice(axis, self.place.value)
@@ -136,6 +149,25 @@ class Viewer:
             self.drawn["slice"] = self.server.scene.add_image(
                 "/slice", picture, float(size[0]), float(size[1]), wxyz=turn, position=centre
             )
+            self._grip(axis, centre)
+
+    def _grip(self, axis: int, centre: np.ndarray) -> None:
+        """The handle that drags the slice along its axis."""
+        if "grip" in self.drawn and self.drawn["grip"].axis == axis:
+            return
+        if "grip" in self.drawn:
+            self.drawn.pop("grip").handle.remove()
+        free = (axis == 0, axis == 1, axis == 2)
+        handle = self.server.scene.add_transform_controls(
+            "/grip", scale=0.3, active_axes=free, disable_sliders=True, disable_rotations=True, position=centre
+        )
+        self.drawn["grip"] = Grip(handle, axis)
+
+        @handle.on_update
+        def _(_: Any) -> None:
+            place = float(np.clip(np.round(handle.position[axis], 2), -1, 1))
+            if place != self.place.value:
+                self.place.value = place  # which draws the slice
 
     def ask(self, at: np.ndarray) -> None:
         """Say what the field is at one box point (1, 3)."""
