@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 from ..config import Tree
 from ..errors import InputError, ShapesirenError
 from ..files import write_atomically
+from ..threads import limit
 from .jobs import Job
 
 RESULTS = ".batch"  # in the batch's folder: one small JSON file for each job
@@ -66,7 +66,7 @@ def perform(job: Job, plan: Plan) -> Result:
 
 
 def _stages(job: Job, plan: Plan) -> tuple[bool, Tree]:
-    limit_threads(plan.threads)
+    limit(plan.threads)
     from ..reports.material import flatten
     from ..stages.context import context_for
     from ..stages.evaluate import evaluate
@@ -108,17 +108,6 @@ def thumbnail(context: Any) -> bytes | None:
 
     draw = THUMBNAILS.get(context.task.name)
     return draw(material_of(context)) if draw else None
-
-
-def limit_threads(threads: int | None) -> None:
-    """Keep this process to so many cores, so that jobs beside it have theirs."""
-    if threads is None:
-        return
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ.setdefault(name, str(threads))
-    import torch
-
-    torch.set_num_threads(threads)
 
 
 def record(out: str, name: str, data: bytes) -> None:

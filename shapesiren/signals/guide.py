@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ..threads import cores
 from .open3d_loader import open3d, ray_scene
 
 Array = NDArray[np.float64]
@@ -29,7 +30,7 @@ def poisson_surface(points: Array, normals: Array, depth: int) -> tuple[Array, N
     cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
     cloud.normals = o3d.utility.Vector3dVector(normals)
     # one thread where asked: its result depends on the number of threads in the last digits
-    mesh, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(cloud, depth=depth, n_threads=-1)
+    mesh, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(cloud, depth=depth, n_threads=cores())
     return np.asarray(mesh.vertices), np.asarray(mesh.triangles, np.int64)
 
 

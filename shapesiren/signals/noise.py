@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ..threads import cores
+
 Array = NDArray[np.float64]
 
 MOST_NEIGHBOURS = 400
@@ -77,7 +79,7 @@ def smooth_steps(points: Array, axis: int, sigma: Array, neighbours: int = 32) -
     """
     rng = np.random.default_rng(0)
     step = sigma * np.sqrt(12)
-    reach = cKDTree(points).query(points, [min(17, len(points))], workers=-1)[0][:, 0]
+    reach = cKDTree(points).query(points, [min(17, len(points))], workers=cores())[0][:, 0]
     wanted = 16 * (6 * sigma / np.maximum(reach, 1e-300)) ** 2
     level = np.ceil(np.log(np.maximum(wanted / neighbours, 1)) / np.log(4)).astype(int).clip(0, 6)
     u, v = (a for a in range(3) if a != axis)
@@ -89,7 +91,7 @@ def smooth_steps(points: Array, axis: int, sigma: Array, neighbours: int = 32) -
         tree = cKDTree(pool)
         chosen = np.flatnonzero((level == thin) & (step > 0))
         for part in np.array_split(chosen, max(1, len(chosen) // 50_000)):
-            near = pool[tree.query(points[part], neighbours, workers=-1)[1]] - points[part][:, None]
+            near = pool[tree.query(points[part], neighbours, workers=cores())[1]] - points[part][:, None]
             same = np.abs(near[..., axis]) < 3 * step[part][:, None]
             design = np.stack([np.ones_like(near[..., 0]), near[..., u], near[..., v]], -1) * same[..., None]
             matrix = np.einsum("nki,nkj->nij", design, design)

@@ -8,6 +8,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ..threads import cores
 from .guide import is_flat, poisson_surface
 from .open3d_loader import open3d, ray_scene
 
@@ -65,7 +66,7 @@ def propagate(points: Array, normals: Array, spacing: float) -> tuple[Array, flo
 
 def _side_of_nearest(points: Array, normals: Array, known: Array, signed: Array) -> Array:
     """Normals (n, 3) turned to agree with that of the nearest ``known`` point (m, 3), ``signed`` (m, 3)."""
-    nearest = cKDTree(known).query(points, workers=-1)[1]
+    nearest = cKDTree(known).query(points, workers=cores())[1]
     return np.where((normals * signed[nearest]).sum(1, keepdims=True) < 0, -normals, normals)
 
 
@@ -83,7 +84,7 @@ def _spanning_tree(points: Array, normals: Array, jitter: Array) -> Array:
 def _components(points: Array, gap: float) -> NDArray[np.int64]:
     """(n,) the connected component of each point, when those closer than ``gap`` are joined."""
     count = min(13, len(points))
-    distance, near = cKDTree(points).query(points, count, workers=-1)
+    distance, near = cKDTree(points).query(points, count, workers=cores())
     joined = distance < gap
     rows = np.repeat(np.arange(len(points)), count)[joined.reshape(-1)]
     graph = coo_matrix((np.ones(len(rows), np.int8), (rows, near.reshape(-1)[joined.reshape(-1)])), (len(points),) * 2)
@@ -120,7 +121,7 @@ def flipped(points: Array, normals: Array, neighbours: int = 12) -> NDArray[np.b
 
     The other sheet of a thin wall has no vote: two points that look away from each other, and each lies behind the other.
     """
-    distance, near = cKDTree(points).query(points, min(neighbours + 1, len(points)), workers=-1)
+    distance, near = cKDTree(points).query(points, min(neighbours + 1, len(points)), workers=cores())
     votes = np.zeros(len(points))
     for j in range(1, near.shape[1]):
         other = near[:, j]

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ..threads import cores
+
 Array = NDArray[np.float64]
 
 NEIGHBOURS, RANK = 16, 8  # in a neighbourhood; the one whose distance measures how alone a point is
@@ -43,7 +45,7 @@ def find_outliers(points: Array, expected: Array | None = None) -> NDArray[np.bo
 
 
 def _one_round(points: Array, expected: Array | None) -> NDArray[np.bool_]:
-    distance, near = cKDTree(points).query(points, NEIGHBOURS + 1, workers=-1)
+    distance, near = cKDTree(points).query(points, NEIGHBOURS + 1, workers=cores())
     alone = distance[:, RANK] if expected is None else distance[:, RANK] / np.maximum(expected, 1e-300)
     median = max(float(np.median(alone)), 1e-300)
     # only points that are at all alone are looked at closely

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..threads import cores
 from .guide import DEPTHS, NOISY, make_guide
 from .prepare import Prepared, Say, Source, prepare
 
@@ -32,7 +33,7 @@ def preflight(source: Source, settings: Any, seed: int, say: Say) -> dict[str, A
     looked = settings.model_copy(update={"max_points": min(settings.max_points, LOOK_AT)})
     p = prepare(source, looked, seed, say)
     some = np.random.default_rng(seed).choice(len(p.points), min(len(p.points), AGREEMENT_POINTS), replace=False)
-    distance, near = cKDTree(p.points).query(p.points[some], 2, workers=-1)
+    distance, near = cKDTree(p.points).query(p.points[some], 2, workers=cores())
     scale = p.frame.scale
     _, guide = make_guide(p.points[some], p.normals[some], 100, COARSE, p.support, seed, p.noise)
     is_open = settings.surface == "open" or (settings.surface == "auto" and guide["open"])

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from ..errors import RunError
 from ..field import Field
+from ..threads import cores
 from .mesh import TriangleMesh
 from .trim import fill_holes, trim
 
@@ -66,7 +67,7 @@ def drop_phantoms(mesh: TriangleMesh, tree: cKDTree, support: float) -> tuple[Tr
     count, label = mesh.face_components()
     if count < 2:
         return mesh, 0
-    near = tree.query(mesh.vertices, distance_upper_bound=support, workers=-1)[0] <= support
+    near = tree.query(mesh.vertices, distance_upper_bound=support, workers=cores())[0] <= support
     share = np.bincount(label, near[mesh.faces].mean(1), count) / np.bincount(label, minlength=count)
     phantom = share < PHANTOM
     if phantom.all() or not phantom.any():
@@ -99,7 +100,7 @@ def carry(
     neighbours: int = 4,
 ) -> TriangleMesh:  # fmt: skip
     """The mesh with colours (n, 3) and intensity (n,) of the points: the nearest ones', by inverse squared distance."""
-    distance, near = tree.query(mesh.vertices, [*range(1, min(neighbours, tree.n) + 1)], workers=-1)
+    distance, near = tree.query(mesh.vertices, [*range(1, min(neighbours, tree.n) + 1)], workers=cores())
     weight = 1 / np.maximum(distance, 1e-12) ** 2
     weight /= weight.sum(1, keepdims=True)
     if colours is not None:

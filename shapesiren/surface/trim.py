@@ -8,6 +8,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ..threads import cores
 from .mesh import TriangleMesh
 
 Array = NDArray[np.float64]
@@ -37,12 +38,12 @@ def trim(
     spacing, support : of the scan, see `signals.noise`
     fixed : a distance that replaces all this; None
     """
-    distance, nearest = tree.query(mesh.vertices, workers=-1)
+    distance, nearest = tree.query(mesh.vertices, workers=cores())
     face_distance = distance[mesh.faces].max(1)
     if fixed is not None:
         return face_distance <= fixed, fixed
-    local = EVEN * tree.query(points, [min(NEIGHBOURS + 1, tree.n)], workers=-1)[0][:, 0]
-    local = np.median(local[tree.query(points, min(8, tree.n), workers=-1)[1]], axis=1)
+    local = EVEN * tree.query(points, [min(NEIGHBOURS + 1, tree.n)], workers=cores())[0][:, 0]
+    local = np.median(local[tree.query(points, min(8, tree.n), workers=cores())[1]], axis=1)
     face_local = local[nearest][mesh.faces].max(1)
     near = face_distance <= support
     keep = face_distance <= np.minimum(support, BORDER * np.maximum(face_local, spacing))

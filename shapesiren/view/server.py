@@ -167,7 +167,7 @@ class Viewer:
         def _(_: Any) -> None:
             place = float(np.clip(np.round(handle.position[axis], 2), -1, 1))
             if place != self.place.value:
-                self.place.value = place  # which draws the slice
+                self.place.value = place  # type: ignore[misc]  # which draws the slice
 
     def ask(self, at: np.ndarray) -> None:
         """Say what the field is at one box point (1, 3)."""
