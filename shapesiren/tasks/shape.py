@@ -272,8 +272,9 @@ class ShapeTask(Task):
         if stage == "ingest":
             extras = "".join(f", {name}" for name in ("colours", "intensity") if facts[name])
             size = " x ".join(f"{s:.4g}" for s in facts["size"])
+            origin = facts["normals"]["origin"].replace("faces", "of the faces")
             return [
-                f"{facts['points']:,} points, normals {facts['normals']['origin']}{extras}, size {size}",
+                f"{facts['points']:,} points, normals {origin}{extras}, size {size}",
                 f"spacing {facts['spacing']:.3g}, noise about {facts['noise']:.2g}, "
                 f"{'open' if facts['guide']['open'] else 'closed'}, guide: {facts['guide']['surface']}",
             ]

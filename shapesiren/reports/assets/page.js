@@ -57,8 +57,16 @@
     Promise.all(mates(chart).filter((m) => m !== chart).map((m) => Plotly.relayout(m.div, { "scene.camera": camera })))
       .finally(() => { following = false; });
   }
+  // A narrow screen has no room for a colour bar beside a model: it goes below.
+  function narrowed(spec) {
+    if (innerWidth >= 560 || !spec.layout.scene) return spec;
+    const below = { orientation: "h", x: 0.5, y: 0, yanchor: "bottom", len: 0.9, thickness: 10 };
+    const data = spec.data.map((trace) => (trace.colorbar
+      ? { ...trace, colorbar: { ...trace.colorbar, ...below, title: { ...trace.colorbar.title, side: "top" } } } : trace));
+    return { ...spec, data };
+  }
   function draw(div) {
-    const chart = { div, spec: JSON.parse(div.querySelector("script").textContent), together: div.dataset.together, buttons: [] };
+    const chart = { div, spec: narrowed(JSON.parse(div.querySelector("script").textContent)), together: div.dataset.together, buttons: [] };
     div.textContent = "";
     charts.push(chart);
     const row = document.createElement("div");
