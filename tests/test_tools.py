@@ -92,3 +92,19 @@ def test_every_command_has_an_example():
         if name not in ("config", "doctor") and "Example:" not in (command.help or "")
     ]
     assert not without
+
+
+def test_a_process_can_be_kept_to_few_cores(monkeypatch, one_thread):
+    import torch
+
+    from shapesiren.threads import VARIABLE, cores, limit
+
+    names = (VARIABLE, "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    for name in names:
+        monkeypatch.setenv(name, "")  # restored afterwards
+    assert cores() == -1
+    limit(None)
+    assert cores() == -1
+    limit(2)
+    assert cores() == torch.get_num_threads() == 2
+    assert {os.environ[name] for name in names} == {"2"}
