@@ -65,10 +65,18 @@ def test_pipeline_and_version(tmp_path, torus_scan):
     args = ["run", "p.toml", torus_scan, *QUICK_ARGS[: -2 * 3]]
     done = cli(*args, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert {"cloud.npz", "config.toml", "field.safetensors", "mesh.ply", "metrics.json", "metrics.jsonl", "run.json"} == {
-        p.name for p in (tmp_path / "runs" / "torus").iterdir() if not p.name.startswith(".")
+    made = {
+        "cloud.npz",
+        "config.toml",
+        "field.safetensors",
+        "mesh.ply",
+        "metrics.json",
+        "metrics.jsonl",
+        "report.html",
+        "run.json",
     }
-    assert cli(*args, cwd=tmp_path).stderr.count("unchanged, skipped") == 4
+    assert made == {p.name for p in (tmp_path / "runs" / "torus").iterdir() if not p.name.startswith(".")}
+    assert cli(*args, cwd=tmp_path).stderr.count("unchanged, skipped") == 5
     assert cli("--version").stdout.startswith("shapesiren ")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +68,7 @@ def with_ray(jobs: Sequence[Job], plan: Plan, resources: Resources) -> Iterator[
     RunError : the cluster is lost
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "5")  # seconds that a cluster is waited for; 20 by default
     try:
         import ray
     except ImportError:
@@ -73,8 +76,11 @@ def with_ray(jobs: Sequence[Job], plan: Plan, resources: Resources) -> Iterator[
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "include_dashboard": False}
     if resources.address is not None:
         quiet = {"address": resources.address, "log_to_driver": False, "logging_level": "error"}
+        if resources.address.startswith(("127.", "localhost")):
+            quiet["_node_ip_address"] = "127.0.0.1"  # else Ray goes by the machine's outward address
     try:
-        ray.init(**quiet)
+        with _silent_stderr():  # Ray's own library writes there, past Python
+            ray.init(**quiet)
     except Exception as e:
         raise InputError(f"cannot join the Ray cluster ({_first_line(e)})", where=resources.address or "ray.init",
                          hint=TOKEN_HINT) from None  # fmt: skip
@@ -94,6 +100,20 @@ def with_ray(jobs: Sequence[Job], plan: Plan, resources: Resources) -> Iterator[
         raise RunError(f"the Ray cluster was lost ({_first_line(e)})", hint="the same command goes on") from None
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drop what is written to file descriptor 2."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _first_line(e: Exception) -> str:
