@@ -47,6 +47,13 @@ class Field:
         value, gradient = evaluate.values_and_gradients(self.net, x)
         return value[:, 0], gradient[:, 0]
 
+    def bounds(self, margin: float = 0.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Corners (3,) and (3,) of a scan's bounding box in box coordinates, grown by ``margin`` of its longest side, inside
+        [-1, 1]. Of a shape."""
+        low, high = (np.array(self.header["bounds"][k]) for k in ("low", "high"))
+        pad = margin * float((high - low).max())
+        return np.maximum(low - pad, -1.0), np.minimum(high + pad, 1.0)
+
     # ---- In the user's coordinates ----------------------------------------------------------------
     def __call__(self, points: ArrayLike) -> NDArray[np.float64]:
         """The field at (n, d) points, in the user's units.

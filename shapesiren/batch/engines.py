@@ -82,7 +82,9 @@ def with_ray(jobs: Sequence[Job], plan: Plan, resources: Resources) -> Iterator[
         with _silent_stderr():  # Ray's own library writes there, past Python
             ray.init(**quiet)
     except Exception as e:
-        raise InputError(f"cannot join the Ray cluster ({_first_line(e)})", where=resources.address or "ray.init",
+        if resources.address is None:
+            raise RunError(f"Ray does not start here ({_first_line(e)})", hint="--engine serial") from None
+        raise InputError(f"cannot join the Ray cluster ({_first_line(e)})", where=resources.address,
                          hint=TOKEN_HINT) from None  # fmt: skip
     try:
         # Ray sets OMP_NUM_THREADS to num_cpus; a runtime_env of our own would keep it from using the workers it has started

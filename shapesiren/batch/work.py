@@ -60,9 +60,7 @@ def perform(job: Job, plan: Plan) -> Result:
         text = f"{type(e).__name__}: {e}"
         result = Result(job.name, "failed", error=" ".join(text.split())[:500], source=" ".join(job.sources))
         record(plan.out, f"{job.name}.trace", traceback.format_exc().encode())
-    result = replace(result, seconds=round(time.perf_counter() - start, 3))
-    record(plan.out, f"{job.name}.json", json.dumps(asdict(result), indent=1).encode())
-    return result
+    return _recorded(plan, replace(result, seconds=round(time.perf_counter() - start, 3)))
 
 
 def _stages(job: Job, plan: Plan) -> tuple[bool, Tree]:
@@ -101,6 +99,32 @@ def _stages(job: Job, plan: Plan) -> tuple[bool, Tree]:
     return skipped < 4, {"steps": context.run.facts("fit")["steps"]} | facts
 
 
+def check_settings(jobs: Sequence[Job], plan: Plan) -> None:
+    """Raise InputError, before any job is started, for shared settings that none of them could run with."""
+    from ..config import resolve
+    from ..tasks import task_for
+
+    named = any("task" in tree for _, tree in plan.layers)
+    errors: dict[str, InputError | None] = {}
+    for job in jobs:
+        try:
+            task = task_for(Path(job.sources[0]), plan.layers)
+        except InputError:
+            if named:
+                raise
+            continue  # the fault of one input
+        if task.name in errors:
+            continue
+        try:
+            resolve(task.config_type, task.presets, plan.layers)
+            errors[task.name] = None
+        except InputError as e:
+            errors[task.name] = e
+    found = [e for e in errors.values() if e is not None]
+    if found and len(found) == len(errors):
+        raise found[0]
+
+
 def thumbnail(context: Any) -> bytes | None:
     """A small picture of what a run made; None where there is nothing to see."""
     from ..reports.write import THUMBNAILS
@@ -130,8 +154,11 @@ def recorded(out: Path) -> dict[str, Result]:
 
 def lost(job: Job, plan: Plan, why: str) -> Result:
     """The result of a job whose process died with it, left in the folder like any other."""
-    result = Result(job.name, "failed", error=why, source=" ".join(job.sources))
-    record(plan.out, f"{job.name}.json", json.dumps(asdict(result), indent=1).encode())
+    return _recorded(plan, Result(job.name, "failed", error=why, source=" ".join(job.sources)))
+
+
+def _recorded(plan: Plan, result: Result) -> Result:
+    record(plan.out, f"{result.name}.json", json.dumps(asdict(result), indent=1).encode())
     return result
 
 

@@ -52,7 +52,8 @@ def batch(
     from ..batch import jobs as make
     from ..batch.engines import ENGINES, Resources
     from ..batch.summary import write_summary
-    from ..batch.work import Plan, failed_before, recorded
+    from ..batch.work import Plan, check_settings, failed_before, recorded
+    from ..stages.fit import torch_device
     from ..stages.store import invocation
 
     if engine not in ENGINES:
@@ -68,7 +69,10 @@ def batch(
     jobs = make.shard(everything, shard)
     if retry_failed:
         jobs = failed_before(jobs, out)
+    if address is None:  # a cluster's nodes may have what this machine lacks
+        torch_device(device)
     plan = Plan(layers, str(out.resolve()), device, threads or (1 if engine == "ray" else None), force, reports, invocation())
+    check_settings(jobs, plan)
     show = _progress(len(jobs), quiet)
     try:
         results = []

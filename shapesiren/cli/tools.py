@@ -1,4 +1,4 @@
-"""The commands beside runs: inspect, simulate, picture, doctor, diagnose."""
+"""The commands beside runs: inspect, simulate, picture, export, doctor, diagnose."""
 
 from __future__ import annotations
 
@@ -134,8 +134,8 @@ def picture(
 
 @app.command()
 def export(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file: .onnx .npz .nrrd .vti.")],
     run: RunFolder = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file: .onnx .npz .nrrd .vti.")] = Path("field.onnx"),
     resolution: Annotated[int, typer.Option(help="Samples along the longest side of a grid.")] = 128,
     gradient: Annotated[bool, typer.Option("--gradient", help="The ONNX file also gives the gradient.")] = False,
     as_json: Json = False,
@@ -145,12 +145,12 @@ def export(
     Example: shapesiren export runs/scan -o scan.nrrd --resolution 256
     """
     from ..export import check_export, export_field
-    from ..stages.output import fitted_signal
+    from ..stages.output import fitted_field
 
     check_export(output)
     screen = Screen(False, as_json)
     context = open_run(run, [], "cpu", screen, False)
-    facts = export_field(fitted_signal(context.run)[0], output, resolution, gradient)
+    facts = export_field(fitted_field(context.run), output, resolution, gradient)
     screen.say(f"made {output}: " + ", ".join(f"{k} {v}" for k, v in facts.items()))
     screen.result({"file": str(output)} | facts)
 

@@ -23,9 +23,7 @@ def distance_grid(field: Field, resolution: int) -> tuple[NDArray[np.float32], N
         raise InputError(f"a run of task {field.task} has no distance grid", hint="shapesiren decode writes its signal")
     if not 8 <= resolution <= 2048:
         raise InputError(f"{resolution} samples along a side", where="--resolution", hint="8 to 2048")
-    low, high = (np.array(field.header["bounds"][k]) for k in ("low", "high"))
-    pad = MARGIN * float((high - low).max())
-    low, high = np.maximum(low - pad, -1), np.minimum(high + pad, 1)
+    low, high = field.bounds(MARGIN)
     step = float((high - low).max()) / (resolution - 1)
     counts = np.maximum(2, np.floor((high - low) / step + 1e-9).astype(int) + 1)
     axes = [low[k] + step * np.arange(counts[k]) for k in range(3)]

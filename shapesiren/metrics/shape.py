@@ -42,16 +42,8 @@ def evaluate_shape(
     frame = field.frame
     written = read_cloud(mesh_file)
     mesh = Surface(frame.to_box(written.points), written.faces)
-    if reference is None:
-        target = Surface(arrays["points"].astype(np.float64), None, arrays["normals"].astype(np.float64))
-        name = "the input points"
-    else:
-        cloud = read_cloud(reference)
-        finite = np.asarray(np.isfinite(cloud.points).all(1))
-        target = Surface(frame.to_box(np.where(finite[:, None], cloud.points, 0)), cloud.faces, cloud.normals)
-        if cloud.faces is None:
-            target = Surface(target.vertices[finite], None, None if cloud.normals is None else cloud.normals[finite])
-        name = reference.name
+    target = surface_of(field, arrays, reference)
+    name = reference.name if reference else "the input points"
     say(f"against {name}")
     diagonal = float(np.linalg.norm(np.ptp(target.vertices, axis=0)))
     threshold = settings.threshold / 100 * diagonal
@@ -66,6 +58,18 @@ def evaluate_shape(
         "percent": percent,
         "field": errors,
     }
+
+
+def surface_of(field: Field, arrays: dict[str, NDArray[Any]], reference: Path | None) -> Surface:
+    """What a run is measured against, in box coordinates: a mesh or cloud file, or the ingested cloud."""
+    if reference is None:
+        return Surface(arrays["points"].astype(np.float64), None, arrays["normals"].astype(np.float64))
+    cloud = read_cloud(reference)
+    finite = np.asarray(np.isfinite(cloud.points).all(1))
+    vertices = field.frame.to_box(np.where(finite[:, None], cloud.points, 0))
+    if cloud.faces is not None:
+        return Surface(vertices, cloud.faces, cloud.normals)
+    return Surface(vertices[finite], None, None if cloud.normals is None else cloud.normals[finite])
 
 
 def field_errors(

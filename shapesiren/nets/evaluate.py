@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -73,13 +75,7 @@ def values_gradients_laplacians(
     net: Network, points: NDArray[np.floating], chunk: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """``points`` : (n, d) box coordinates -> values (n, m), gradients (n, m, d), Laplacians (n, m), float32."""
-    device = net.linears[-1].weight.device
-    chunk = chunk or (CHUNK // 2 if device.type == "cpu" else 1 << 16)
-    parts = []
-    for start in range(0, len(points), chunk):
-        x = torch.as_tensor(np.ascontiguousarray(points[start : start + chunk], np.float32), device=device)
-        parts.append([t.cpu().numpy() for t in value_gradient_laplacian(net, x)])
-    value, gradient, laplacian = (np.concatenate(p) for p in zip(*parts, strict=True))
+    value, gradient, laplacian = _in_chunks(value_gradient_laplacian, net, points, chunk, CHUNK // 2)
     return value, gradient, laplacian
 
 
@@ -88,14 +84,25 @@ def values_gradients_hessians(
     net: Network, points: NDArray[np.floating], chunk: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """``points`` : (n, d) box coordinates -> values (n, m), gradients (n, m, d), Hessians (n, m, d, d), float32."""
+    value, gradient, hessian = _in_chunks(value_gradient_hessian, net, points, chunk, CHUNK // 4)
+    return value, gradient, hessian
+
+
+def _in_chunks(
+    function: Callable[[Network, torch.Tensor], tuple[torch.Tensor, ...]],
+    net: Network,
+    points: NDArray[np.floating],
+    chunk: int | None,
+    on_cpu: int,
+) -> list[NDArray[np.float32]]:
+    """What ``function`` gives at all the points; none of them make one empty chunk."""
     device = net.linears[-1].weight.device
-    chunk = chunk or (CHUNK // 4 if device.type == "cpu" else 1 << 15)
+    chunk = chunk or (on_cpu if device.type == "cpu" else 1 << 15)
     parts = []
     for start in range(0, max(1, len(points)), chunk):
         x = torch.as_tensor(np.ascontiguousarray(points[start : start + chunk], np.float32), device=device)
-        parts.append([t.cpu().numpy() for t in value_gradient_hessian(net, x)])
-    value, gradient, hessian = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return value, gradient, hessian
+        parts.append([t.cpu().numpy() for t in function(net, x)])
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
 def _over_windows(net: Windows, points: NDArray[np.floating], slopes: bool) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -58,10 +58,8 @@ def compare_page(materials: Sequence[Material]) -> bytes:
     sections = []
     shapes = [(name, m) for name, m in zip(names, materials, strict=True) if m.task.name == "shape"]
     if shapes:
-        cells = [
-            Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(shape.three_d(m, "surfaces")[0], name)
-            for name, m in shapes
-        ]
+        figure = Markup("<figure>{}<figcaption>{}</figcaption></figure>")
+        cells = [figure.format(shape.model_view(m, shape.mesh_of(m), "surfaces"), name) for name, m in shapes]
         hint = page.text("The views turn together; a button sets all of them.", quiet=True)
         sections.append(page.Section("Surfaces", [page.gallery(cells, large=True), hint]))
     totals = {

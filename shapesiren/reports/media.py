@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from ..metrics.image import psnr
 from ..resample.audio import at_times
 from ..resample.image import sample
 from ..resample.video import frame_at, to_bytes
@@ -19,6 +21,8 @@ from .signals import signal_picture
 
 WIDEST = 1400  # pixels of a picture in the page
 SOUND_SECONDS, VIDEO_SECONDS = 20.0, 8.0
+SOUND_NUMBERS, VIDEO_PIXELS = 1 << 21, 1 << 24  # samples of all channels, pixels of all frames: seconds, and a few megabytes
+LARGEST_FRAME = 480
 
 
 def image_sections(material: Material) -> list[page.Section]:
@@ -87,13 +91,13 @@ def compression(material: Material) -> list[page.Section]:
 
 def audio_sections(material: Material) -> list[page.Section]:
     """Players and spectrograms."""
-    count, rate = material.field.header["shape"][0], material.field.header["rate"]
-    shown = min(count, int(SOUND_SECONDS * rate))
+    (count, channels), rate = material.field.header["shape"][:2], material.field.header["rate"]
+    shown = min(count, int(SOUND_SECONDS * rate), SOUND_NUMBERS // channels)
     truth = material.arrays["values"][:shown].astype(np.float64) * material.field.header["values"]["scale"]
     ours = at_times(material.field, sample_times(count, rate)[:shown])
     blocks = [page.player(wav(truth, rate), "original"), page.player(wav(ours, rate), "field")]
     if shown < count:
-        blocks.append(page.text(f"The first {SOUND_SECONDS:g} of {count / rate:.0f} seconds.", quiet=True))
+        blocks.append(page.text(f"The first {shown / rate:.3g} of {count / rate:.3g} seconds.", quiet=True))
     return [page.Section("Listen", blocks), pictures(material), *compression(material)]
 
 
@@ -108,20 +112,23 @@ def wav(samples: NDArray[np.float64], rate: int) -> bytes:
 
 
 def video_sections(material: Material) -> list[page.Section]:
-    """Both videos, and the quality of each frame."""
+    """Both videos, and the quality of each frame. Large frames are shrunk: every ``step``-th pixel of both."""
     count, height, width, _ = material.field.header["shape"]
     rate = material.field.header["rate"]
-    shown = min(count, max(1, int(VIDEO_SECONDS * rate)))
-    theirs = [material.arrays["frames"][i] for i in range(shown)]
-    ours = [to_bytes(frame_at(material.field, i + 0.5, height, width)) for i in range(shown)]
+    step = max(1, math.ceil(max(height, width) / LARGEST_FRAME))
+    rows, columns = -(-height // step), -(-width // step)
+    shown = min(count, max(1, int(VIDEO_SECONDS * rate)), max(1, VIDEO_PIXELS // (rows * columns)))
+    theirs = [material.arrays["frames"][i, ::step, ::step] for i in range(shown)]
+    ours = [to_bytes(frame_at(material.field, i + 0.5, height, width, step)) for i in range(shown)]
     both = [page.player(mp4(theirs, rate), "original"), page.player(mp4(ours, rate), "field")]
-    errors = [float(np.mean((a.astype(float) - b) ** 2)) / 255**2 for a, b in zip(theirs, ours, strict=True)]
-    psnr = [-10 * float(np.log10(max(e, 1e-12))) for e in errors]
+    quality = [psnr(a / 255, b / 255, 1.0) for a, b in zip(ours, theirs, strict=True)]
     blocks = [page.gallery(both, large=True)]
     if shown > 1:
-        blocks.append(plots.curves({"psnr": psnr}, [i / rate for i in range(shown)], "seconds", "PSNR, dB"))
+        blocks.append(plots.curves({"psnr": quality}, [i / rate for i in range(shown)], "seconds", "PSNR, dB"))
     if shown < count:
         blocks.append(page.text(f"The first {shown} of {count} frames.", quiet=True))
+    if step > 1:
+        blocks.append(page.text(f"Shown at {columns} x {rows} pixels; the video has {width} x {height}.", quiet=True))
     return [page.Section("Play", blocks), pictures(material), *compression(material)]
 
 

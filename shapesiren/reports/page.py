@@ -97,10 +97,8 @@ def show(value: Any) -> str:
     return str(value)
 
 
-def image(data: bytes, alt: str, caption: str = "", pixelated: bool = False) -> Markup:
-    return Markup('<figure><img src="{}" alt="{}" class="{}">{}</figure>').format(
-        data_uri(data), alt, "pixels" if pixelated else "", _caption(caption)
-    )
+def image(data: bytes, alt: str, caption: str = "") -> Markup:
+    return Markup('<figure><img src="{}" alt="{}">{}</figure>').format(data_uri(data), alt, _caption(caption))
 
 
 def gallery(items: Sequence[Markup], large: bool = False) -> Markup:

@@ -28,28 +28,27 @@ def draw_files(
 
     ``inside`` leaves out faces that look away from the camera, so that a room is seen into through its own walls.
     """
-    if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise InputError(f"unknown picture format {output.suffix!r}", where=output, hint="known: .png .jpg")
-    if up not in ("x", "y", "z"):
-        raise InputError(f"{up!r} is no axis", where="--up", hint="one of x, y, z")
+    _check(output, up)
     clouds = [read_cloud(f) for f in files]
-    points = clouds[0].points[np.isfinite(clouds[0].points).all(1)]
-    low, high = points.min(0), points.max(0)
-    camera = Camera(low + (high - low) / 2, float(np.linalg.norm(high - low)), azimuth, elevation, up)
-    camera.frame(points)
-    panels = [draw(c, camera, size, inside) for c in clouds]
-    save_panels(panels, output)
+    camera = Camera.framing(clouds[0].points, azimuth, elevation, up)
+    save_panels([draw(c, camera, size, inside) for c in clouds], output)
 
 
 def draw_run(
     mesh: Path, field: Field, output: Path, size: int, azimuth: float, elevation: float, up: str, inside: bool
 ) -> None:
     """The mesh of a run, and beside it the field itself, from the same camera."""
+    _check(output, up)
     cloud = read_cloud(mesh)
-    low, high = cloud.points.min(0), cloud.points.max(0)
-    camera = Camera(low + (high - low) / 2, float(np.linalg.norm(high - low)), azimuth, elevation, up)
-    camera.frame(cloud.points)
+    camera = Camera.framing(cloud.points, azimuth, elevation, up)
     save_panels([draw(cloud, camera, size, inside), draw_field(field, camera, size)], output)
+
+
+def _check(output: Path, up: str) -> None:
+    if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise InputError(f"unknown picture format {output.suffix!r}", where=output, hint="known: .png .jpg")
+    if up not in ("x", "y", "z"):
+        raise InputError(f"{up!r} is no axis", where="--up", hint="one of x, y, z")
 
 
 def save_panels(panels: list[Image], output: Path) -> None:
@@ -80,6 +79,15 @@ class Camera:
         # the window of the image plane at unit distance that is drawn: its centre and half side
         self.window = (0.0, 0.0, float(np.tan(np.radians(FIELD_OF_VIEW / 2))))
         self.eye = direction * (0.52 / np.sin(np.radians(FIELD_OF_VIEW / 2)))  # in diameters
+
+    @classmethod
+    def framing(cls, points: NDArray[np.float64], azimuth: float, elevation: float, up: str) -> Camera:
+        """The camera that the finite ones of (n, 3) points fill."""
+        finite = points[np.isfinite(points).all(1)]
+        low, high = finite.min(0), finite.max(0)
+        camera = cls(low + (high - low) / 2, float(np.linalg.norm(high - low)), azimuth, elevation, up)
+        camera.frame(finite)
+        return camera
 
     def frame(self, points: NDArray[np.float64]) -> None:
         """Move the window so that the points (user coordinates) fill it, with a small margin."""

@@ -43,12 +43,14 @@ def decode_frames(fitted: Field, settings: Any) -> tuple[Iterator[NDArray[np.uin
     return (to_bytes(frame_at(fitted, t, rows, columns)) for t in times), facts
 
 
-def frame_at(fitted: Field, time: float, rows: int, columns: int) -> NDArray[np.float64]:
-    """Intensities (rows, columns, 3) at a time counted in frames; the first one's middle is .5."""
+def frame_at(fitted: Field, time: float, rows: int, columns: int, step: int = 1) -> NDArray[np.float64]:
+    """Intensities (ceil(rows / step), ceil(columns / step), 3) at every ``step``-th pixel of a frame of rows x columns, at a
+    time counted in frames; the first one's middle is .5."""
     _, height, width, _ = fitted.header["shape"]
-    at = np.full((rows * columns, 1), time * fitted.header["pace"])
-    points = np.concatenate([grid(rows, columns, 0, 0, width, height), at], 1)
-    return fitted(points).reshape(rows, columns, 3)
+    pixels = grid(rows, columns, 0, 0, width, height).reshape(rows, columns, 2)[::step, ::step]
+    places = pixels.reshape(-1, 2)
+    at = np.full((len(places), 1), time * fitted.header["pace"])
+    return fitted(np.concatenate([places, at], 1)).reshape(*pixels.shape[:2], 3)
 
 
 def to_bytes(values: NDArray[np.floating]) -> NDArray[np.uint8]:

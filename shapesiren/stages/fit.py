@@ -147,7 +147,10 @@ class _Log:
 
 
 class _Snapshots:
-    """The field as it stands, every second. Trouble with the disk is the viewer's, not the fit's."""
+    """The field as it stands, every second. Trouble with the disk is the viewer's, not the fit's.
+
+    Not `files.write_atomically`: waiting for the disk every second would slow the fit, and a snapshot lost in a power cut is
+    no loss."""
 
     def __init__(self, run: Run, fitted: Task) -> None:
         self.path, self.fitted, self.written = run.folder / SNAPSHOT, fitted, 0.0

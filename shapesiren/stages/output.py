@@ -40,10 +40,15 @@ def output(context: Context, stage: str | None = None) -> Tree:
 
 def fitted_signal(run: Run) -> tuple[Field, Arrays]:
     """The field of a run and the arrays that it was fitted to."""
+    task, _ = stored_config(run, [])
+    return fitted_field(run), unpack(run.folder / task.cache).arrays
+
+
+def fitted_field(run: Run) -> Field:
+    """The field of a run. Raises InputError if it is not fitted yet."""
     require(run, "ingest", "fit")
     require(run, "fit", "fit")
-    task, _ = stored_config(run, [])
-    return Field.load(run.folder / FIELD), unpack(run.folder / task.cache).arrays
+    return Field.load(run.folder / FIELD)
 
 
 def export(context: Context, path: Path) -> None:

@@ -33,10 +33,13 @@ def report(context: Context, reference: Path | None = None) -> Tree:
     key = context.key("report", run.key("ingest"), *before, digest_data(run.facts("evaluate")), against)
 
     def body() -> Tree:
+        from ..reports.page import LIMIT
         from ..reports.write import report as made
 
         page = made(material_of(context, reference))
         run.write(REPORT, page)
+        if len(page) > LIMIT:
+            context.say(f"the report has {len(page) / 1e6:.0f} MB; report.faces and report.points make it smaller")
         return {"bytes": len(page)}
 
     facts, _ = execute(context, "report", key, [REPORT], body)

@@ -51,16 +51,14 @@ def resolution_of(field: Field, settings: Any) -> int:
     """The resolution asked for, else cells of two point spacings: finer ones would show the fit, not the scan."""
     if settings.resolution is not None:
         return int(settings.resolution)
-    low, high = (np.array(field.header["bounds"][k]) for k in ("low", "high"))
+    low, high = field.bounds()
     cells = float((high - low).max()) / (2 * max(field.header["spacing"], 1e-9))
     return int(np.clip(32 * round(cells / 32), *RESOLUTIONS))
 
 
 def grid_of(field: Field, resolution: int, margin: float) -> Grid:
     """The grid round the scan's bounds, with a margin (share of its longest side), inside the box."""
-    low, high = (np.array(field.header["bounds"][k]) for k in ("low", "high"))
-    pad = margin * float((high - low).max())
-    return Grid.covering(np.maximum(low - pad, -1.0), np.minimum(high + pad, 1.0), resolution)
+    return Grid.covering(*field.bounds(margin), resolution)
 
 
 def band_of(field: Field, resolution: int, margin: float) -> Band:

@@ -114,7 +114,7 @@ def intersect_rays(field: Field, origins: ArrayLike, directions: ArrayLike) -> t
     if toward.shape != start.shape:
         raise InputError(f"directions must have shape {start.shape}, not {toward.shape}")
     toward = _unit(toward)
-    enter, leave = _crossing(start, toward, *_reach(field))
+    enter, leave = _crossing(start, toward, *field.bounds(MARGIN))
     t, found = enter.copy(), np.zeros(len(start), bool)
     live = np.flatnonzero(enter < leave)
     side = np.zeros(len(start))
@@ -141,18 +141,32 @@ def intersect_rays(field: Field, origins: ArrayLike, directions: ArrayLike) -> t
     return np.where(found, t * field.frame.scale, np.inf), points, normals
 
 
-def _reach(field: Field) -> tuple[Array, Array]:
-    """The corners of the box that the surface can lie in: round the scan, with a margin."""
-    low, high = (np.array(field.header["bounds"][k]) for k in ("low", "high"))
-    pad = MARGIN * float((high - low).max())
-    return np.maximum(low - pad, -1), np.minimum(high + pad, 1)
-
-
 def _crossing(start: Array, toward: Array, low: Array, high: Array) -> tuple[Array, Array]:
     """Where rays enter and leave a box (slabs): (n,) and (n,); leave < enter for those that miss it."""
     safe = np.where(np.abs(toward) < 1e-12, 1e-12, toward)
     a, b = (low - start) / safe, (high - start) / safe
     return np.minimum(a, b).max(1).clip(0), np.maximum(a, b).min(1)
+
+
+def plane(field: Field, axis: int, at: float, samples: int, margin: float) -> tuple[Array, Array, Array]:
+    """The field on a plane across an axis.
+
+    Parameters
+    ----------
+    axis : 0, 1 or 2; at : the plane's place on it, box coordinates
+    samples : along the longer side; margin : round the scan, as a share of its longest side
+
+    Returns
+    -------
+    values (n, m) user units; u (m,), v (n,) box coordinates on the next axis, cyclically, and the one after it
+    """
+    low, high = field.bounds(margin)
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    sides = (high - low)[[i, j]]
+    u, v = (np.linspace(low[k], high[k], max(8, round(samples * s / sides.max()))) for k, s in zip((i, j), sides, strict=True))
+    x = np.empty((len(v), len(u), 3))
+    x[..., axis], x[..., i], x[..., j] = at, u[None, :], v[:, None]
+    return field.box_values(x.reshape(-1, 3)).reshape(len(v), len(u)) * np.float64(field.frame.scale), u, v
 
 
 def _bisect(field: Field, start: Array, toward: Array, low: Array, high: Array) -> Array:

@@ -18,9 +18,10 @@ from ..stages.store import Run
 from ..surface.band import Grid, narrow_band
 from ..surface.extract import grid_of, local_slope, slope_bound
 from ..surface.marching import sparse_marching_cubes
+from ..surface.query import plane
 
 Array = NDArray[Any]
-MARGIN = 0.05  # of the grid round the scan
+MARGIN, SLICE_MARGIN = 0.05, 0.15  # of the grid and of slices, round the scan
 
 
 class Source:
@@ -107,20 +108,11 @@ class Source:
         """
         if self.field is None:
             return None
-        low, high = (np.array(self.field.header["bounds"][k]) for k in ("low", "high"))
-        pad = 0.15 * float((high - low).max())
-        low, high = np.maximum(low - pad, -1), np.minimum(high + pad, 1)
-        i, j = (axis + 1) % 3, (axis + 2) % 3
-        size = np.array([high[i] - low[i], high[j] - low[j]])
-        columns, rows = (max(8, round(samples * s / size.max())) for s in size)
-        x = np.empty((rows, columns, 3))
-        x[..., axis] = at
-        x[..., i] = np.linspace(low[i], high[i], columns)[None, :]
-        x[..., j] = np.linspace(high[j], low[j], rows)[:, None]
-        values = self.field.box_values(x.reshape(-1, 3)).reshape(rows, columns).astype(np.float64)
-        centre = (low + high) / 2
-        centre[axis] = at
-        return paint(values, float(size.max()) / 24), centre, size
+        values, u, v = plane(self.field, axis, at, samples, SLICE_MARGIN)
+        size = np.array([u[-1] - u[0], v[-1] - v[0]])
+        centre = np.empty(3)
+        centre[axis], centre[(axis + 1) % 3], centre[(axis + 2) % 3] = at, (u[0] + u[-1]) / 2, (v[0] + v[-1]) / 2
+        return paint(values[::-1], float(size.max()) * self.field.frame.scale / 24), centre, size
 
 
 def paint(values: Array, step: float) -> NDArray[np.uint8]:

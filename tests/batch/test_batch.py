@@ -255,3 +255,14 @@ def test_ray_missing_is_named(scans, monkeypatch, capsys):
         main()
     assert end.value.code == 2
     assert "pip install 'shapesiren[ray]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["--set fit.stepz=3", "--preset nothing", "--device tpu", "--task images"])
+def test_what_no_input_can_do_is_said_once(scans, wrong, monkeypatch, capsys):
+    files = [str(scans / f"{n}.ply") for n in ("sphere", "torus")]
+    monkeypatch.setattr("sys.argv", ["shapesiren", "batch", *files, "--out", str(scans / "runs"), *wrong.split()])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert not (scans / "runs").exists()

@@ -13,6 +13,7 @@ from shapesiren.metrics.audio import snr
 from shapesiren.metrics.image import psnr
 from shapesiren.nets.build import build_windows
 from shapesiren.nets.evaluate import values, values_and_gradients
+from shapesiren.resample.video import frame_at
 from shapesiren.signals.audio import read_sound, write_sound
 from shapesiren.signals.video import read_frames, write_frames
 from shapesiren.stages.ingest import pack, unpack
@@ -123,6 +124,7 @@ def test_video_of_a_file_and_of_a_folder(tmp_path):
     assert field.task == "video"
     assert psnr(np.array(list(field.decode())) / 255.0, frames / 255.0, 1.0) > 24
     assert len(list(field.decode(rate=50.0))) == 16  # a folder has 25 a second
+    assert np.allclose(frame_at(field, 0.5, 20, 30, 3), frame_at(field, 0.5, 20, 30)[::3, ::3], atol=1e-6)
     shapesiren.decode(tmp_path / "run", out=tmp_path / "b.gif")
     assert len(list(read_frames(tmp_path / "b.gif")[1])) == len(frames)
     assert shapesiren.evaluate(tmp_path / "run")["worst"] > 20
