@@ -33,10 +33,11 @@ def value_and_gradient(net: Network, x: Tensor) -> tuple[Tensor, Tensor]:
     return head(h), (jac @ head.weight.T).transpose(1, 2)
 
 
-def value_gradient_laplacian(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def value_gradient_laplacian(net: Network, x: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """Value, gradient and Laplacian in one pass (a forward Laplacian).
 
-    ``L_l = a'(z_l) (W_l L_{l-1}) + a''(z_l) sum_k (W_l J_{l-1})_k^2``.
+    ``L_l = a'(z_l) (W_l L_{l-1}) + a''(z_l) sum_k g_k (W_l J_{l-1})_k^2``, with g = 1, or ``weights`` (n, d) for any other sum
+    of second derivatives along the coordinates, such as a wave operator.
 
     Returns
     -------
@@ -49,7 +50,8 @@ def value_gradient_laplacian(net: Network, x: Tensor) -> tuple[Tensor, Tensor, T
         z = torch.addmm(bias, h, weight.T)
         h_next, slope, second = activation(z, 2)
         jz = weight.T.expand(len(x), -1, -1) if i == 0 else jac @ weight.T
-        bend = second * jz.square().sum(1)
+        squares = jz.square()
+        bend = second * (squares if weights is None else squares * weights.unsqueeze(2)).sum(1)
         lap = bend if i == 0 else torch.addcmul(bend, slope, lap @ weight.T)
         h, jac = h_next, slope.unsqueeze(1) * jz
     head = net.linears[-1]

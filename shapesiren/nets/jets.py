@@ -39,16 +39,19 @@ class _Stack:
         self.adjoint, self.below = (torch.zeros((rows, width), dtype=dtype) for _ in range(2))
         self.product = torch.zeros((width, width), dtype=dtype)
         self.x, self.out = np.zeros((n, d), np.float32), np.zeros((rows, m), np.float32)
+        self.g = np.ones((n, d), np.float32)
         self.weights = [torch.zeros((width, width)) for _ in range(depth - 1)]
         self.biases = np.zeros((depth, width), np.float32)
         self.first, self.head = np.zeros((d, width), np.float32), np.zeros((m, width), np.float32)
 
     def forward(self, p: Parameters) -> None:
         k, j = kernels(), _passes()
-        j.jet_first(self.x, p.first, p.biases[0], self.order, array(self.behind[0]), array(self.cosine[0]))
+        j.jet_first(self.x, self.g, p.first, p.biases[0], self.order, array(self.behind[0]), array(self.cosine[0]))
         for i in range(1, self.depth):
             torch.mm(self.behind[i - 1], p.turned[i], out=self.before[i])
-            j.jet_hidden(array(self.before[i]), p.biases[i], self.d, self.order, array(self.behind[i]), array(self.cosine[i]))
+            j.jet_hidden(
+                array(self.before[i]), self.g, p.biases[i], self.d, self.order, array(self.behind[i]), array(self.cosine[i])
+            )
         k.head_value(array(self.behind[-1]), p.head, self.out)
 
     def backward(self, p: Parameters, above: np.ndarray[Any, Any]) -> None:
@@ -61,23 +64,29 @@ class _Stack:
         k.head_down(above, p.head, array(a))
         for i in range(self.depth - 1, 0, -1):
             s, c = array(self.behind[i]), array(self.cosine[i])
-            j.jet_down(array(a), array(self.before[i]), s, c, self.d, self.order, self.biases[i])
+            j.jet_down(array(a), array(self.before[i]), self.g, s, c, self.d, self.order, self.biases[i])
             torch.mm(a.T, self.behind[i - 1], out=self.product)
             self.weights[i - 1].copy_(self.product)
             torch.mm(a, p.low[i], out=below)
             a, below = below, a
         s, c = array(self.behind[0]), array(self.cosine[0])
-        j.jet_first_down(array(a), self.x, p.first, s, c, self.order, self.biases[0], self.first)
+        j.jet_first_down(array(a), self.x, self.g, p.first, s, c, self.order, self.biases[0], self.first)
 
 
 def jet(
-    net: Network, x: Tensor, order: int, dtype: torch.dtype | None = None, engine: Engine | None = None
+    net: Network,
+    x: Tensor,
+    order: int,
+    dtype: torch.dtype | None = None,
+    engine: Engine | None = None,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Value and derivatives of every sample, differentiable once in the parameters.
 
     Parameters
     ----------
     x : (n, d) samples; no derivative flows back to them
+    weights : (n, d), of the second derivatives along each coordinate, whose weighted sum takes the place of the Laplacian
     order : 1 for gradients, 2 for Laplacians too
     dtype, engine : as in `fused.fused_value_and_gradient`; without an engine the closed forms are taken, in x's precision
 
@@ -90,9 +99,9 @@ def jet(
     if engine is None or not isinstance(net, Siren):
         if order == 1:
             return *value_and_gradient(net, x), None
-        return value_gradient_laplacian(net, x)
+        return value_gradient_laplacian(net, x, weights)
     params = [p for layer in net.linears for p in (layer.weight, layer.bias)]
-    stack = _NativeJet.apply(x, order, dtype or x.dtype, tuple(net.omegas()), engine, *params)
+    stack = _NativeJet.apply(x, weights, order, dtype or x.dtype, tuple(net.omegas()), engine, *params)
     d = x.shape[1]
     return stack[0], stack[1 : 1 + d].permute(1, 2, 0), stack[1 + d] if order == 2 else None
 
@@ -102,7 +111,14 @@ class _NativeJet(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, order: int, dtype: torch.dtype, omegas: tuple[float, ...], engine: Engine, *params: Tensor
+        ctx: Any,
+        x: Tensor,
+        g: Tensor | None,
+        order: int,
+        dtype: torch.dtype,
+        omegas: tuple[float, ...],
+        engine: Engine,
+        *params: Tensor,
     ) -> Tensor:
         n, d, m, width, depth = len(x), x.shape[1], len(params[-1]), params[0].shape[0], len(omegas)
         rows = d + order
@@ -120,6 +136,7 @@ class _NativeJet(torch.autograd.Function):
         ends = np.cumsum([0] + [s.n for s in stacks])
         for s, a, b in zip(stacks, ends, ends[1:], strict=False):
             s.x[:] = source[a:b]
+            s.g[:] = 1 if g is None else g[a:b].numpy()
         engine.each([lambda s=s: s.forward(weights) for s in stacks])  # type: ignore[misc]
         out = np.empty((rows, n, m), np.float32)
         for s, a, b in zip(stacks, ends, ends[1:], strict=False):
@@ -139,4 +156,4 @@ class _NativeJet(torch.autograd.Function):
 
         grads = parameter_gradients(stacks, omegas)
         engine.give(key, stacks)
-        return None, None, None, None, None, *grads, grad[0].sum(0)
+        return None, None, None, None, None, None, *grads, grad[0].sum(0)

@@ -128,17 +128,19 @@ def test_several_outputs(dtype):
 
 
 @pytest.mark.parametrize(
-    ("d", "m", "order", "hidden", "n"), [(2, 1, 2, 3, 901), (2, 3, 1, 2, 400), (3, 2, 2, 1, 77), (1, 1, 2, 2, 64)]
+    ("d", "m", "order", "hidden", "n", "weighted"),
+    [(2, 1, 2, 3, 901, False), (2, 3, 1, 2, 400, False), (3, 2, 2, 1, 77, True), (1, 1, 2, 2, 64, False)],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_jets(d, m, order, hidden, n, dtype):
+def test_jets(d, m, order, hidden, n, weighted, dtype):
     """Value, gradient and Laplacian with the parameter gradients of a loss on all of them, against the closed forms."""
     torch.manual_seed(0)
     net, x = Siren(d, m, 48, hidden), torch.rand(n, d) * 2 - 1
+    weights = torch.randn(n, d) if weighted else None
 
     def run(precision, engine):
         net.zero_grad()
-        outputs = [o for o in jet(net, x, order, precision, engine) if o is not None]
+        outputs = [o for o in jet(net, x, order, precision, engine, weights) if o is not None]
         assert len(outputs) == order + 1
         loss = sum((o / o.detach().abs().mean()).sin().sum() for o in outputs)
         loss.backward()
