@@ -9,9 +9,9 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -33,7 +33,8 @@ class NetSettings(Settings):
         "siren", description="all but siren are there to be compared with it (nets/baselines.py)"
     )
     width: int = Field(256, ge=2, description="units of each layer")
-    hidden_layers: int = Field(3, ge=1, description="layers after the first")
+    hidden_layers: int = Field(3, ge=0, description="layers after the first; only a SIREN may have none")
+    last_width: int | None = Field(None, ge=2, description="units of a SIREN's last layer, if not as many as of the others")
     omega_first: float = Field(30.0, gt=0, description="frequency factor of a SIREN's first layer")
     omega_hidden: float = Field(30.0, gt=0, description="frequency factor of its other layers, and of finer and wire")
     scale: float = Field(10.0, gt=0, description="of the Gaussian of gaussian and wire")
@@ -41,11 +42,20 @@ class NetSettings(Settings):
     sigma: float = Field(10.0, gt=0, description="of the random frequencies of rff, cycles per box unit")
     first_bias: float = Field(1.0, gt=0, description="reach of finer's first biases")
 
+    @model_validator(mode="after")
+    def _layers_fit(self) -> NetSettings:
+        if self.kind != "siren" and (self.hidden_layers < 1 or self.last_width is not None):
+            raise ValueError("only a siren may have no hidden layers, or a last one of its own width")
+        return self
+
 
 class FitSettings(Settings):
     """The loop. It ends after ``seconds`` if given, else ``steps``, else ``epochs``."""
 
-    steps: int | None = Field(None, ge=1, description="optimizer steps")
+    optimizer: Literal["adam", "least-squares"] = Field(
+        "adam", description="least-squares: solve for the last layer of a field that its equations are linear in"
+    )
+    steps: int | None = Field(None, ge=1, description="optimizer steps; of least-squares: rounds")
     seconds: float | None = Field(None, gt=0, description="wall-clock time; the schedule follows it")
     epochs: int | None = Field(None, ge=1, description="passes over the input's samples")
     learning_rate: float = Field(5e-4, gt=0, description="Adam's peak rate")
@@ -61,6 +71,7 @@ class FitSettings(Settings):
     backend: Literal["auto", "native", "torch"] = Field("auto", description="of the fused step; native: CPU, with numba")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="of the matrix products")
     low_precision_share: float = Field(0.95, ge=0, le=1, description="share of the fit run in bfloat16, if at all")
+    ridge: float = Field(1e-13, ge=0, description="of least-squares: added to the diagonal of the scaled normal matrix")
     checkpoint_seconds: float = Field(5.0, gt=0, description="time between checkpoints")
 
     @model_validator(mode="after")
@@ -141,28 +152,41 @@ def resolve(
             for other in {"steps", "seconds", "epochs"} - ends:
                 merged.get("fit", {}).pop(other, None)
         merge(merged, tree)
+    return validated(model, merged, lambda path: _origin(layers, path))
+
+
+AnySettings = TypeVar("AnySettings", bound=BaseModel)
+
+
+def validated(model: type[AnySettings], tree: Tree, origin: Callable[[Sequence[str]], str | Path | None]) -> AnySettings:
+    """A tree as a model. Raises InputError of one line that names the first thing wrong and its ``origin``."""
     try:
-        return model.model_validate(merged)
+        return model.model_validate(tree)
     except ValidationError as e:
         first = e.errors()[0]
         path = tuple(str(p) for p in first["loc"])
         dotted = ".".join(path)
-        origin = _origin(layers, path)
         if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(path[-1], _names(model, path[:-1]), 1, 0.5)
-            known = ", ".join(sorted(_names(model, path[:-1])))
-            hint = f"did you mean {near[0]!r}?" if near else f"known here: {known}"
-            raise InputError(f"unknown setting {dotted!r}", where=origin, hint=hint) from None
+            known = _names(model, path[:-1])
+            near = difflib.get_close_matches(path[-1], known, 1, 0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(known))}" if known else None
+            raise InputError(f"unknown setting {dotted!r}", where=origin(path), hint=hint) from None
         message = first["msg"].removeprefix("Value error, ")
-        given = "" if isinstance(first["input"], dict) else f" (given: {first['input']!r})"
-        raise InputError(f"setting {dotted!r}: {message[0].lower()}{message[1:]}{given}", where=origin) from None
+        given = "" if isinstance(first["input"], dict) or first["type"] == "missing" else f" (given: {first['input']!r})"
+        name = f"setting {dotted!r}: " if dotted else ""
+        raise InputError(f"{name}{message[0].lower()}{message[1:]}{given}", where=origin(path)) from None
 
 
-def _names(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+def _names(model: Any, path: Sequence[str]) -> list[str]:
+    """The settings at a path; through lists, optional sections and the like."""
     for part in path:
-        annotation = model.model_fields[part].annotation
-        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
-        model = annotation
+        if not part.isdigit():
+            model = model.model_fields[part].annotation
+        while not hasattr(model, "model_fields"):
+            inner = [a for a in get_args(model) if a is not type(None)]
+            if not inner:
+                return []
+            model = inner[0]
     return list(model.model_fields)
 
 

@@ -32,3 +32,70 @@ def clip(frames=8, size=20):
 
 
 SMALL = {"net": {"width": 64, "hidden_layers": 2}, "fit": {"steps": 400, "learning_rate": 2e-3, "warmup": 20}}
+
+# small problems by task, and settings that solve them in about a second
+PROBLEMS = {
+    "helmholtz": (
+        """problem = "helmholtz"
+wavenumber = 8.0
+[[source]]
+position = [0.1, 0.0]
+width = 0.05
+""",
+        {"ingest": {"cells": 20}, "net": {"width": 64, "hidden_layers": 1, "omega_first": 12.0, "last_width": 350},
+         "fit": {"optimizer": "least-squares", "steps": 1}, "decode": {"resolution": 61}},
+    ),
+    "wave": (
+        """problem = "wave"
+duration = 0.8
+[[pulse]]
+width = 0.2
+""",
+        {"ingest": {"points": 1500}, "net": {"hidden_layers": 0, "last_width": 500},
+         "fit": {"optimizer": "least-squares", "steps": 1}, "decode": {"resolution": 41, "frames": 5}},
+    ),
+    "inversion": (
+        """problem = "inversion"
+wavenumber = 10.0
+noise = 0.01
+[unknown]
+low = [-0.3, -0.3]
+high = [0.3, 0.3]
+[[source]]
+position = [-0.3, -0.4]
+width = 0.0
+[[source]]
+position = [0.3, -0.4]
+width = 0.0
+[[source]]
+position = [-0.4, 0.1]
+width = 0.0
+[[receivers]]
+start = [-0.4, 0.4]
+end = [0.4, 0.4]
+count = 12
+[[receivers]]
+start = [0.4, -0.3]
+end = [0.4, 0.3]
+count = 12
+[truth]
+[[truth.inclusion]]
+shape = "disc"
+centre = [0.08, -0.04]
+size = 0.12
+speed = 1.25
+""",
+        {"ingest": {"points": 3000}, "net": {"width": 64, "hidden_layers": 1, "omega_first": 8.0, "last_width": 400},
+         "fit": {"optimizer": "least-squares", "steps": 4}, "decode": {"resolution": 61},
+         "evaluate": {"resolution": 60, "iterations": 15}},
+    ),
+    "poisson": (
+        """problem = "poisson"
+exact = "sin(3*x) * exp(y/2)"
+[right]
+flux = "3*cos(3*x)*exp(y/2)"
+""",
+        {"ingest": {"points": 1500}, "net": {"width": 64, "hidden_layers": 1, "omega_first": 6.0, "last_width": 200},
+         "fit": {"optimizer": "least-squares", "steps": 1}, "decode": {"resolution": 41}},
+    ),
+}  # fmt: skip

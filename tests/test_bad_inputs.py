@@ -43,6 +43,12 @@ def media(folder, rng):
     nan = picture(20, 24)
     nan[3, 4] = np.nan
     write_image(folder / "nan.tif", nan, 32)
+    head = 'problem = "helmholtz"\nwavenumber = 5\n[[source]]\nposition = '
+    (folder / "heat.toml").write_text('problem = "heat"\n')
+    (folder / "slow.toml").write_text(head + "[0, 0]\n[medium]\nspeed = -1\n")
+    (folder / "layer.toml").write_text(head + "[0.8, 0]\n")
+    (folder / "open.toml").write_text('problem = "poisson"\nright_hand_side = "x"\n[border]\nflux = 0.0\n')
+    (folder / "formula.toml").write_text('problem = "poisson"\nexact = "os.remove"\n')
     (folder / "truncated.png").write_bytes((folder / "ok.png").read_bytes()[:200])
     write_sound(folder / "ok.wav", sound(0.1), RATE)
     (folder / "truncated.wav").write_bytes((folder / "ok.wav").read_bytes()[:900])
@@ -261,6 +267,11 @@ CASES = [
     (["batch", "ok.png", "--address", "auto"], "--address: only Ray has an address; --engine ray"),
     (["batch", "ok.png", "--retry-failed"], "no results of a batch here; run it without --retry-failed first"),
     (["batch", "ok.png", "ok.png"], "two inputs would share the run folder 'ok'; give them names in a manifest"),
+    (["fit", "heat.toml"], "heat.toml: unknown problem 'heat'; problem = \"...\": one of helmholtz, wave, inversion, poisson"),
+    (["fit", "slow.toml"], "slow.toml: setting 'medium.speed': input should be greater than 0 .*-1"),
+    (["fit", "layer.toml"], r"source 1 at \(0.8, 0.0\) is not inside the layers"),
+    (["fit", "open.toml"], "fluxes alone leave the solution open by a constant"),
+    (["fit", "formula.toml"], "'os' in 'os.remove' is no name that a formula may have"),
     (["config", "schema", "cheese"], "unknown task 'cheese'; known: shape, image"),
     (["config", "show", "--preset", "finest"], "--preset: no preset 'finest'"),
 ]

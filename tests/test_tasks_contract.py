@@ -20,7 +20,13 @@ from shapesiren.stages.ingest import pack, unpack
 from shapesiren.tasks import TASKS, task_for
 from shapesiren.tasks.base import Moment
 from tests.conftest import QUICK
-from tests.media import RATE, SMALL, clip, picture, sound
+from tests.media import PROBLEMS, RATE, SMALL, clip, picture, sound
+
+# it is asked for dozens of rounds here
+QUICK_INVERSION = PROBLEMS["inversion"][1] | {
+    "ingest": {"points": 900}, "net": {"width": 32, "hidden_layers": 1, "omega_first": 8.0, "last_width": 150},
+    "evaluate": {"resolution": 50, "iterations": 3},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,11 @@ def sources(torus_scan, tmp_path_factory):
     write_image(folder / "b.png", picture(30, 40, 3)[::-1], 8)
     write_sound(folder / "a.wav", sound(0.3), RATE)
     write_frames(folder / "a.gif", clip(), 10)
+    for name, (text, _) in PROBLEMS.items():
+        (folder / f"{name}.toml").write_text(text)
     return {
+        **{name: (folder / f"{name}.toml", quick) for name, (_, quick) in PROBLEMS.items()},
+        "inversion": (folder / "inversion.toml", QUICK_INVERSION),
         "shape": (torus_scan, QUICK),
         "image": (folder / "a.png", SMALL),
         "composite": ([folder / "a.png", folder / "b.png"], SMALL),

@@ -71,6 +71,13 @@ def fit_task(
     ------
     RunError : the fit still goes wrong after `MAX_ROLLBACKS` rollbacks
     """
+    if settings.optimizer == "least-squares":
+        from .least_squares import solve_task
+
+        finished, end, losses, since = solve_task(
+            task, settings, key=key, checkpoint=checkpoint, listeners=listeners, should_stop=should_stop
+        )
+        return Outcome(finished, end.step, end.seconds, losses, since, 0, end.precision)
 
     def tell(event: object) -> None:
         for listener in listeners:

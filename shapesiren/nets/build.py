@@ -18,7 +18,7 @@ def build(net: NetSettings, dimensions: int, outputs: int, seed: int) -> Network
     generator = torch.Generator().manual_seed(seed)
     if net.kind == "siren":
         return Siren(
-            dimensions, outputs, net.width, net.hidden_layers, net.omega_first, net.omega_hidden, generator
+            dimensions, outputs, net.width, net.hidden_layers, net.omega_first, net.omega_hidden, generator, net.last_width
         )  # fmt: skip
     return Baseline(
         net.kind, dimensions, outputs, net.width, net.hidden_layers, net.omega_hidden, net.scale, net.octaves, net.sigma,

@@ -58,6 +58,29 @@ def value_gradient_laplacian(net: Network, x: Tensor, weights: Tensor | None = N
     return head(h), (jac @ head.weight.T).transpose(1, 2), lap @ head.weight.T
 
 
+def value_gradient_diagonal(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Value (n, m), gradient (n, m, d) and the Hessian's diagonal (n, m, d), for operators that weigh its entries."""
+    head = net.linears[-1]
+    h, jac, diagonal = hidden_derivatives(net, x)
+    return head(h), (jac @ head.weight.T).transpose(1, 2), (diagonal @ head.weight.T).transpose(1, 2)
+
+
+def hidden_derivatives(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What the head is given, (n, width), with its gradient and its Hessian's diagonal, (n, d, width) each.
+
+    ``D_l = a'(z) (W D) + a''(z) (W J)^2``. In the precision of the network's weights, which must be that of x.
+    """
+    h, jac, diagonal = x, x, x
+    for i, (weight, bias, activation) in enumerate(net.stages()):
+        z = torch.addmm(bias, h, weight.T)
+        h_next, slope, second = activation(z, 2)
+        jz = weight.T.expand(len(x), -1, -1) if i == 0 else jac @ weight.T
+        bend = second.unsqueeze(1) * jz.square()
+        diagonal = bend if i == 0 else torch.addcmul(bend, slope.unsqueeze(1), diagonal @ weight.T)
+        h, jac = h_next, slope.unsqueeze(1) * jz
+    return h, jac, diagonal
+
+
 def value_gradient_hessian(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Value, gradient and full Hessian: ``H_l = a'(z) (W H) + a''(z) (W J) (W J)^T``.
 

@@ -71,6 +71,7 @@ class Siren(Network):
     width : units of each sine layer
     hidden_layers : sine layers after the first one
     omega_first, omega_hidden : frequency factors (30 in the paper, section 3.2)
+    last_width : units of the last sine layer, if not ``width``
     generator : source of randomness of the initialisation; torch's global one if None
     """
 
@@ -85,10 +86,12 @@ class Siren(Network):
         omega_first: float = 30.0,
         omega_hidden: float = 30.0,
         generator: torch.Generator | None = None,
+        last_width: int | None = None,
     ) -> None:
         super().__init__(in_features, out_features, width, hidden_layers)
+        self.last_width = None if last_width == width else last_width
         self.omega_first, self.omega_hidden = float(omega_first), float(omega_hidden)
-        sizes = [in_features] + [width] * (hidden_layers + 1) + [out_features]
+        sizes = [in_features] + [width] * hidden_layers + [last_width or width, out_features]
         self.layers = nn.ModuleList(nn.utils.skip_init(nn.Linear, a, b) for a, b in pairwise(sizes))
         self.initialise(generator)
 
@@ -118,4 +121,5 @@ class Siren(Network):
             yield omega * layer.weight, omega * layer.bias, sine
 
     def spec(self) -> dict[str, Any]:
-        return super().spec() | {"omega_first": self.omega_first, "omega_hidden": self.omega_hidden}
+        own = {"omega_first": self.omega_first, "omega_hidden": self.omega_hidden}
+        return super().spec() | own | ({"last_width": self.last_width} if self.last_width else {})

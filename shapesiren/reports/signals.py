@@ -105,8 +105,15 @@ def _sound(fitted: Field, arrays: Arrays) -> Any:
     return figure
 
 
+def _solution(fitted: Field, arrays: Arrays) -> Any:
+    from .equations import solution_figure
+
+    return solution_figure(fitted, arrays)
+
+
 PICTURES: dict[str, Callable[[Field, Arrays], Any]] = {
     "image": _image, "composite": _composite, "audio": _sound, "video": _video,
+    **dict.fromkeys(("helmholtz", "wave", "inversion", "poisson"), _solution),
 }  # fmt: skip
 
 

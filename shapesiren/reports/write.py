@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 
 from .. import __version__
-from . import media, page, shape
+from . import equations, media, page, shape
 from .material import Material, figures, headline, losses, outcome, provenance
 
 SMALL = 240  # pixels of a thumbnail
@@ -16,6 +16,7 @@ REPORTS: dict[str, Callable[[Material], list[page.Section]]] = {
     "composite": media.composite_sections,
     "audio": media.audio_sections,
     "video": media.video_sections,
+    **dict.fromkeys(("helmholtz", "wave", "inversion", "poisson"), equations.equation_sections),
 }
 
 

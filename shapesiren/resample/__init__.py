@@ -8,6 +8,7 @@ from typing import Any
 from ..field import Field
 from .audio import decode_sound
 from .image import decode_image
+from .solution import decode_solution
 from .video import decode_frames
 
 # task -> samples and facts, from a field and the settings of [decode]
@@ -16,4 +17,7 @@ DECODERS: dict[str, Callable[[Field, Any], tuple[Any, dict[str, Any]]]] = {
     "composite": decode_image,
     "audio": decode_sound,
     "video": decode_frames,
+    **dict.fromkeys(
+        ("helmholtz", "wave", "inversion", "poisson"), lambda fitted, settings: (decode_solution(fitted, settings), {})
+    ),
 }

@@ -10,11 +10,19 @@ from ..errors import InputError
 from .audio import AudioTask
 from .base import Task
 from .composite import CompositeTask
+from .helmholtz import HelmholtzTask
 from .image import ImageTask
+from .inversion import InversionTask
+from .poisson import PoissonTask
 from .shape import ShapeTask
 from .video import VideoTask
+from .wave import WaveTask
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (ShapeTask, ImageTask, CompositeTask, AudioTask, VideoTask)}
+ALL: tuple[type[Task], ...] = (
+    ShapeTask, ImageTask, CompositeTask, AudioTask, VideoTask, HelmholtzTask, WaveTask, InversionTask,
+    PoissonTask,
+)  # fmt: skip
+TASKS: dict[str, type[Task]] = {task.name: task for task in ALL}
 
 
 def task_for(path: Path, layers: Sequence[tuple[str, Tree]] = ()) -> type[Task]:

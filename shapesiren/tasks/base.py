@@ -81,6 +81,7 @@ class Task(ABC):
         self.net = build(self.config.net, dimensions, outputs, self.config.seed).to(self.device)
         self.derivatives = self.config.fit.derivatives
         self.native = self.derivatives == "fused" and self.net.kind == "siren"
+        self.native &= self.config.net.last_width is None and self.config.net.hidden_layers > 0
 
     def values_and_gradients(self, x: Tensor, rows: int, moment: Moment) -> tuple[Tensor, Tensor]:
         """Values (n, m) of box points ``x`` (n, d) and gradients (rows, m, d) of the leading ones, to be differentiated."""

@@ -1,0 +1,146 @@
+"""Stage ``evaluate`` of an inversion: the medium against the true one, and beside it adjoint-state least squares on finite
+differences with the same measurements."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import Tree
+from ..field import Field
+from ..signals.problems import Inversion, Source, problem_from, speeds
+from ..signals.scattering import Scattering
+from .equations import correlation, grid_points, relative
+
+Array = NDArray[np.float64]
+CELLS = 20  # to a wave
+
+
+def evaluate_inversion(fitted: Field, arrays: Any, output: Path, config: Any, say: Any) -> Tree:
+    """Errors of the squared slowness where it was unknown, and the misfit of what a simulation in the found medium measures."""
+    with np.load(output) as held:
+        solution = {name: held[name] for name in held.files}
+    header = fitted.header
+    problem = problem_from(header["problem"])
+    assert isinstance(problem, Inversion)
+    found: Tree = {}
+    settings = config.evaluate
+    cells = settings.resolution or default_cells(problem)
+    sources = [Source.model_validate(s) for s in header["sources"]]
+    own = fitted.frame.to_user(arrays["data.points"])
+    measured = arrays["data.target"] * header["size"]
+    solver = Scattering(problem, sources, own, cells)
+    truth = true_medium(header, solution)
+    inside = unknown(problem, solution)
+    found |= described("", solution["slowness"], truth, inside, solution)
+    at = change_at(fitted, solver.points)
+    found["misfit"] = relative(solver.measured(at), measured)
+    if settings.iterations:
+        say(f"adjoint-state inversion on {cells} x {cells} cells beside it")
+        start = time.perf_counter()
+        change, solved = adjoint(header, cells, settings.iterations, settings.smooth, _frozen(measured), _frozen(own))
+        baseline = solver.image(change, grid_points(solution)).reshape(solution["slowness"].shape) + 1
+        found |= described("adjoint_", baseline, truth, inside, solution)
+        found |= {"adjoint_misfit": relative(solver.measured(change), measured), "adjoint_solves": solved,
+                  "adjoint_seconds": time.perf_counter() - start}  # fmt: skip
+    return found
+
+
+def default_cells(problem: Inversion) -> int:
+    side = float(max(np.subtract(problem.domain.high, problem.domain.low)))
+    return int(min(400, CELLS * side * problem.wavenumber / (2 * np.pi)))
+
+
+def described(prefix: str, slowness: Array, truth: Array | None, inside: NDArray[np.bool_], solution: Any) -> Tree:
+    """Where the medium differs most, by how much, and how far all of it is from the true one."""
+    m = np.where(inside, slowness - 1, 0.0)
+    found: Tree = {f"{prefix}{k}": v for k, v in anomaly(m, solution).items()}
+    if truth is not None:
+        t = np.where(inside, truth - 1, 0.0)
+        found |= {
+            f"{prefix}slowness_error": relative(1 + m[inside], 1 + t[inside]),
+            f"{prefix}change_error": relative(m, t),
+            f"{prefix}correlation": correlation(m, t),
+        }
+        found |= {f"{prefix}{k}_off": float(np.linalg.norm(np.subtract(anomaly(m, solution)[k], v))) for k, v in
+                  anomaly(t, solution).items() if k == "centre"}  # fmt: skip
+        found[f"{prefix}contrast_ratio"] = anomaly(m, solution)["contrast"] / anomaly(t, solution)["contrast"]
+    return found
+
+
+def anomaly(m: Array, solution: Any) -> Tree:
+    """centre : of the part where |m| is beyond half of its largest (after its 99.5th percentile); contrast : mean m there."""
+    most = float(np.quantile(np.abs(m[m != 0]), 0.995)) if (m != 0).any() else 0.0
+    sign = np.sign(m.flat[np.argmax(np.abs(m))]) or 1.0
+    part = (m * sign > most / 2) if most else np.zeros(m.shape, bool)
+    if not part.any():
+        return {"centre": [0.0, 0.0], "contrast": 0.0}
+    points = grid_points(solution).reshape(*m.shape, 2)
+    return {"centre": [float(c) for c in points[part].mean(0)], "contrast": float(m[part].mean())}
+
+
+def unknown(problem: Inversion, solution: Any) -> NDArray[np.bool_]:
+    """Grid points (ny, nx) where the medium was sought."""
+    points = grid_points(solution)
+    inside = ((points > problem.unknown.low) & (points < problem.unknown.high)).all(1)
+    return np.asarray(inside.reshape(len(solution["y"]), len(solution["x"])))
+
+
+def true_medium(header: Tree, solution: Any) -> Array | None:
+    """The true squared slowness (ny, nx), where it is known."""
+    problem = problem_from(header["problem"])
+    assert isinstance(problem, Inversion)
+    if problem.truth is None:
+        return None
+    points = grid_points(solution)
+    found = 1 / speeds(problem.truth, points, problem.domain, Path(header["folder"])) ** 2
+    return np.asarray(found.reshape(len(solution["y"]), len(solution["x"])))
+
+
+def change_at(fitted: Field, points: Array) -> Array:
+    """m (n,) of the field, at points in the user's coordinates."""
+    return np.asarray(np.maximum(fitted(points)[:, -1], -0.999))
+
+
+def adjoint_image(header: Tree, arrays: Any, settings: Any, solution: Any) -> Array:
+    """The squared slowness (ny, nx) that the adjoint-state inversion finds."""
+    problem = problem_from(header["problem"])
+    assert isinstance(problem, Inversion)
+    cells = settings.resolution or default_cells(problem)
+    frame = problem.frame()
+    own, measured = frame.to_user(arrays["data.points"]), arrays["data.target"] * header["size"]
+    change, _ = adjoint(header, cells, settings.iterations, settings.smooth, _frozen(measured), _frozen(own))
+    sources = [Source.model_validate(s) for s in header["sources"]]
+    image = Scattering(problem, sources, own, cells).image(change, grid_points(solution))
+    return image.reshape(len(solution["y"]), len(solution["x"])) + 1
+
+
+Frozen = tuple[bytes, str, tuple[int, ...]]
+
+
+def _frozen(a: NDArray[Any]) -> Frozen:
+    return a.tobytes(), str(a.dtype), a.shape
+
+
+def adjoint(header: Tree, cells: int, iterations: int, smooth: float, measured: Frozen, receivers: Frozen) -> tuple[Array, int]:
+    """The baseline, once for the metrics and the pictures of a run."""
+    import json
+
+    return _adjoint(json.dumps([header["problem"], header["sources"]]), cells, iterations, smooth, measured, receivers)
+
+
+@lru_cache(2)
+def _adjoint(text: str, cells: int, iterations: int, smooth: float, measured: Frozen, receivers: Frozen) -> tuple[Array, int]:
+    import json
+
+    tree, places = json.loads(text)
+    problem = problem_from(tree)
+    assert isinstance(problem, Inversion)
+    values, own = (np.frombuffer(data, kind).reshape(shape) for data, kind, shape in (measured, receivers))
+    solver = Scattering(problem, [Source.model_validate(s) for s in places], own, cells)
+    return solver.invert(values, smooth, iterations)

@@ -1,0 +1,268 @@
+"""What the tasks have in common whose field is the solution of differential equations: nothing is fitted but a residual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field as Setting
+from torch import Tensor
+
+from ..config import Config, FitSettings, NetSettings, Settings, Tree
+from ..errors import InputError
+from ..field import Field
+from ..nets.derivatives import value_gradient_diagonal
+from ..nets.jets import jet
+from ..signals.equations import Equation, equation_from, names_of
+from .base import Arrays, Moment, Say, Signal, Task, fit_summary
+
+
+class IngestSettings(Settings):
+    """From a problem to points."""
+
+    points: int = Setting(16_384, ge=64, description="in the domain; borders and sources get more of their own")
+    cells: int | None = Setting(
+        None,
+        ge=4,
+        le=1000,
+        description="of helmholtz: along the longest side; residuals count as their means over these, not at points",
+    )
+
+
+class BatchSettings(Settings):
+    """Samples of one step of adam."""
+
+    points: int = Setting(4096, ge=1, description="of all equations together")
+
+
+class LossSettings(Settings):
+    """How equations are weighed."""
+
+    norm: Literal["l2", "l1"] = Setting("l2", description="of residuals under adam; l1 is the paper's")
+    border: float = Setting(100.0, gt=0, description="equations at the border and at the start, beside those in the domain")
+
+
+class DecodeSettings(Settings):
+    """From field to arrays."""
+
+    resolution: int = Setting(201, ge=16, le=4096, description="samples along the longest side")
+    frames: int = Setting(41, ge=2, le=2000, description="of a wave, start and end included")
+
+
+class EvaluateSettings(Settings):
+    """Judging the result."""
+
+    resolution: int | None = Setting(
+        None, ge=50, le=3000, description="of the finite-difference reference; measured if not given"
+    )
+
+
+class EquationConfig(Config):
+    """All settings of a problem."""
+
+    ingest: IngestSettings = IngestSettings()
+    net: NetSettings = NetSettings()
+    fit: FitSettings = FitSettings(steps=1)
+    batch: BatchSettings = BatchSettings()
+    loss: LossSettings = LossSettings()
+    decode: DecodeSettings = DecodeSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+
+class Normal(Protocol):
+    """Normal equations, as `fitting.least_squares.Normal` has them factored."""
+
+    right: NDArray[Any]
+
+    def solve(self, right: NDArray[Any]) -> NDArray[Any]: ...
+
+    def left(self, found: NDArray[Any]) -> float: ...
+
+
+class LeastSquares(Protocol):
+    """What `fitting.least_squares.Solver` offers to a task."""
+
+    width: int
+
+    def solve(self, equations: list[Equation], weights: list[float]) -> tuple[NDArray[Any], float]: ...
+
+    def normal(self, equations: list[Equation], weights: list[float], start: float = 0.0, end: float = 1.0) -> Normal: ...
+
+    def rows(self, points: NDArray[Any], operator: NDArray[Any]) -> NDArray[Any]: ...
+
+    def values(self, points: NDArray[Any]) -> NDArray[np.float64]: ...
+
+    def coefficients(self, outputs: slice) -> NDArray[np.float64]: ...
+
+    def write(self, found: NDArray[Any], outputs: slice) -> None: ...
+
+
+OURS: Tree = {"fit": {"optimizer": "least-squares", "steps": 1}}
+# vsitzmann/siren: Adam on a few points of each step, in float32
+PAPER: Tree = {
+    "net": {"width": 256, "hidden_layers": 3, "omega_first": 30.0},
+    "fit": {
+        "optimizer": "adam", "steps": 50_000, "learning_rate": 2e-5, "beta2": 0.999, "warmup": 0, "decay": "none",
+        "divergence": None, "precision": "float32",
+    },
+    "loss": {"norm": "l1"},
+}  # fmt: skip
+
+
+class EquationTask(Task):
+    """A field that solves linear equations; by least squares for its last layer, or by descent."""
+
+    suffixes = (".toml",)
+    output, output_file = "decode", "solution.npz"
+    steady = False
+    linear = True  # least squares are done after one round
+
+    def __init__(self, signal: Signal, config: EquationConfig, device: torch.device) -> None:
+        super().__init__(signal, config, device)
+        self.equations = {name: equation_from(signal.arrays, name) for name in names_of(signal.arrays)}
+        self.complex = bool(signal.header["complex"])
+        d = next(iter(self.equations.values())).points.shape[1]
+        self.make_net(d, self.outputs(signal.header))
+        self.start_net()
+        self.weights = {name: self.weight(name, e, config) for name, e in self.equations.items()}
+        self.settings = config
+
+    @classmethod
+    def outputs(cls, header: Tree) -> int:
+        """Of the network: a complex field has two."""
+        return int(header["fields"]) * (2 if header["complex"] else 1)
+
+    def start_net(self) -> None:
+        """Change the initialisation to what the problem is known to be like."""
+
+    def weight(self, name: str, e: Equation, config: EquationConfig) -> float:
+        """Of an equation in the sum: a residual as large as its right-hand side counts 1 in the domain."""
+        inner = [self.equations[n] for n in ("interior", "sources") if n in self.equations]
+        power = sum(float((i.weight[:, None] * np.abs(i.target) ** 2).sum()) for i in inner)
+        if name in ("interior", "sources"):
+            return 1 / power if power > 0 else 1 / sum(float(i.weight.sum()) for i in inner)
+        return config.loss.border / float(e.weight.sum())
+
+    # ---- fit ----------------------------------------------------------------------------------------
+    def round(self, index: int, total: int, solver: LeastSquares) -> dict[str, float]:
+        """One solve for the head; the weighted residual."""
+        found, left = solver.solve(list(self.equations.values()), list(self.weights.values()))
+        solver.write(found, slice(None))
+        return {"residual": left}
+
+    @cached_property
+    def on_device(self) -> dict[str, tuple[Tensor, Tensor, Tensor, Tensor]]:
+        return {name: self.tensors(e) for name, e in self.equations.items()}
+
+    def tensors(self, e: Equation) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        kind = torch.complex64 if self.complex else torch.float32
+        to = lambda a, dtype: torch.from_numpy(np.ascontiguousarray(a)).to(self.device, dtype)  # noqa: E731
+        return to(e.points, torch.float32), to(e.operator, kind), to(e.target, kind), to(e.weight, torch.float32)
+
+    def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
+        terms = {}
+        everything = sum(len(e.points) for e in self.equations.values())
+        for name, (x, operator, target, weight) in self.on_device.items():
+            group = len(x) // len(weight)
+            share = max(1, round(self.settings.batch.points * len(x) / everything / group))
+            index = torch.randint(len(weight), (share,), generator=generator).to(self.device)
+            at = (index[:, None] * group + torch.arange(group, device=self.device)).flatten()
+            left = self.applied(x[at], operator[at], moment).reshape(share, group, -1).sum(1) - target[index]
+            size = left.abs()
+            each = (size if self.settings.loss.norm == "l1" else size.square()).sum(1)
+            terms[name] = self.weights[name] * weight.sum() * (each * weight[index] / weight.mean()).mean()
+        return terms
+
+    def applied(self, x: Tensor, operator: Tensor, moment: Moment) -> Tensor:
+        """The operator on the fields, (n, k), complex for complex ones."""
+        d = x.shape[1]
+        if not self.complex:
+            second = operator[:, 1 + d :]
+            value, gradient, bent = jet(self.net, x, 2, torch.float32, moment.engine, second.contiguous())
+            assert bent is not None
+            return operator[:, :1] * value + (operator[:, None, 1 : 1 + d] * gradient).sum(2) + bent
+        streams = self.streams(x)
+        return (operator.T[:, :, None] * streams).sum(0)
+
+    def streams(self, x: Tensor) -> Tensor:
+        """The complex fields and their derivatives, (1 + 2 d, n, k)."""
+        value, gradient, diagonal = value_gradient_diagonal(self.net, x)
+        parts = torch.cat([value[None], gradient.permute(2, 0, 1), diagonal.permute(2, 0, 1)])
+        return torch.complex(parts[..., 0::2].contiguous(), parts[..., 1::2].contiguous())
+
+    # ---- ingest, decode, evaluate ---------------------------------------------------------------------
+    @classmethod
+    def reads(cls, path: Path, layers: Any) -> bool:
+        """By what a file says it is; broken ones are left to `ingest`, which says what is wrong with them."""
+        if path.suffix.lower() not in cls.suffixes:
+            return False
+        from ..signals.problems import KINDS, read_problem
+
+        try:
+            return read_problem(path).problem == cls.name
+        except InputError:
+            from ..config import read_toml
+
+            try:
+                named = read_toml(path).get("problem")
+            except InputError:
+                named = None
+            return named == cls.name or (named not in KINDS and cls.name == next(iter(KINDS)))
+
+    @classmethod
+    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+        from ..signals.equations import ingest_problem
+        from ..signals.problems import read_problem
+
+        if not isinstance(source, Path):
+            raise InputError(f"a task {cls.name} takes one file that describes a problem", where=cls.name)
+        problem = read_problem(source)
+        if problem.problem != cls.name:
+            raise InputError(f"this describes a problem {problem.problem!r}", where=source, hint=f"--task {problem.problem}")
+        return Signal(*ingest_problem(problem, source.parent, config.ingest, config.seed))
+
+    @classmethod
+    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
+        from ..resample.solution import decode_solution, write_solution
+
+        solution = decode_solution(fitted, config.decode)
+        write_solution(path, solution)
+        return {name: list(values.shape) for name, values in solution.items()}
+
+    @classmethod
+    def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
+        from ..resample.solution import convert_solution, decode_solution
+
+        convert_solution(decode_solution(fitted, config.decode), path)
+
+    @classmethod
+    def check_output(cls, path: Path) -> None:
+        from ..resample.solution import check_solution_output
+
+        check_solution_output(path)
+
+    @classmethod
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Tree:
+        from ..metrics.equations import evaluate_solution
+
+        return evaluate_solution(fitted, arrays, output, reference, config, say)
+
+    @classmethod
+    def summary(cls, stage: str, facts: Mapping[str, Any]) -> list[str]:
+        if stage in ("ingest", "inspect"):
+            shown = [
+                f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v:,}"
+                for k, v in facts.items()
+                if isinstance(v, (int, float))
+            ]
+            return [", ".join(shown), *facts["notes"]]
+        if stage == "fit":
+            return fit_summary(dict(facts))
+        if stage == "decode":
+            return [", ".join(f"{k} {' x '.join(map(str, v))}" for k, v in facts.items() if isinstance(v, list))]
+        return [f"{k.replace('_', ' ')}: {v:.4g}" for k, v in facts.items() if isinstance(v, (int, float))]
