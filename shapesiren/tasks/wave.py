@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 
 from ..config import Config, Tree
+from .base import Say, Signal
 from .equations import OURS, PAPER, EquationConfig, EquationTask, LeastSquares
 
 NET: Tree = {"width": 128, "hidden_layers": 0}
@@ -59,6 +60,14 @@ class WaveTask(EquationTask):
         weight = np.stack([reach * np.cos(angle), reach * np.sin(angle), rate], 1) / omega
         layer.weight.copy_(torch.from_numpy(weight))
         layer.bias.copy_(torch.from_numpy(2 * np.pi * unit[:, 4] / omega))
+
+    @classmethod
+    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+        signal = super().ingest(source, config, say)
+        needed, given = signal.header["units"], config.net.last_width or config.net.width
+        if config.fit.optimizer == "least-squares" and needed > given:
+            say(f"its narrowest pulse asks for about {needed:,} units, net.last_width = {given:,}: expect large errors")
+        return signal
 
     def round(self, index: int, total: int, solver: LeastSquares) -> dict[str, float]:
         slow, fast = self.header["speeds"]

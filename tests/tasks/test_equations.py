@@ -312,6 +312,14 @@ def test_too_few_points_to_a_wave_are_warned_of(tmp_path):
     assert "points to the shortest wave" in note and "ingest.cells = " in note
 
 
+def test_too_few_units_are_warned_of(tmp_path):
+    (tmp_path / "p.toml").write_text('problem = "wave"\nduration = 1.0\n[[pulse]]\nwidth = 0.02\n')
+    task = TASKS["wave"]
+    said = []
+    task.ingest(tmp_path / "p.toml", resolve(task.config_type, task.presets, []), said.append)
+    assert len(said) == 1 and "net.last_width = 4,096" in said[0]
+
+
 @pytest.mark.parametrize("text", ["x.__class__", "lambda x: x", "[x]", "x; y", "9**999", "'a'", "open(1)", "x if y else 1"])
 def test_only_formulas_are_evaluated(text):
     with pytest.raises(ValueError, match=r"formula|power"):
