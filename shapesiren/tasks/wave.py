@@ -26,8 +26,8 @@ class WaveTask(EquationTask):
     """A real field of place and time.
 
     Its first layer starts as plane waves of the medium's speeds, ``|d/dt| = c |d/dx|``. In a uniform medium each of
-    them obeys the equation: with no layer after it (the presets) only the start and the border are left to solve for, and
-    adding hidden layers is for media that are not.
+    them obeys the equation: with no layer after it (the presets) only the start and the border are left to solve for. In others
+    the waves of all speeds between the slowest and the fastest are mixed.
     """
 
     name = "wave"
