@@ -261,6 +261,9 @@ class EquationTask(Task):
                 if isinstance(v, (int, float))
             ]
             return [", ".join(shown), *facts["notes"]]
+        if stage == "fit" and facts["precision"] == "float64":
+            rounds = f"{facts['steps']} round{'s' if facts['steps'] > 1 else ''} of least squares"
+            return [f"{rounds} in {facts['seconds']:.1f} s, {facts['parameters']:,} parameters"]
         if stage == "fit":
             return fit_summary(dict(facts))
         if stage == "decode":
