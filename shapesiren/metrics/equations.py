@@ -22,6 +22,7 @@ from ..signals.problems import Helmholtz, Poisson, Wave, problem_from
 from . import solvers
 
 Array = NDArray[np.float64]
+INNER = ("interior", "sources")  # equations inside the domain, which share one right-hand side
 WAVE_CELLS, PULSE_CELLS = 30, 4  # of a reference, to the shortest wave and to a pulse's width
 
 
@@ -131,8 +132,10 @@ def _reference(
 
 
 def residual(fitted: Field, arrays: Any) -> dict[str, float]:
-    """Root mean square residual of each equation; of one with a right-hand side, relative to that."""
+    """Root mean square residual of each equation; of those in the domain relative to their right-hand side, if there is one."""
     net, found = fitted.net, {}
+    inner = [equation_from(arrays, n) for n in names_of(arrays) if n in INNER]
+    force = sum(float((e.weight[:, None] * np.abs(e.target) ** 2).sum()) for e in inner)
     for name in names_of(arrays):
         e = equation_from(arrays, name)
         total = 0.0
@@ -147,7 +150,7 @@ def residual(fitted: Field, arrays: Any) -> dict[str, float]:
             applied = (e.operator[points][..., None] * streams[..., : e.target.shape[1]]).sum(1)
             left = applied.reshape(-1, e.group, applied.shape[1]).sum(1) - e.target[part]
             total += float((e.weight[part, None] * np.abs(left) ** 2).sum())
-        power = float((e.weight[:, None] * np.abs(e.target) ** 2).sum())
+        power = force if name in INNER else float((e.weight[:, None] * np.abs(e.target) ** 2).sum())
         found[name] = float(np.sqrt(total / (power or e.weight.sum())))
     return found
 

@@ -77,6 +77,7 @@ def test_the_solver_is_least_squares():
 def test_helmholtz_in_a_uniform_medium(tmp_path):
     found = solved(tmp_path, "helmholtz")
     assert found["relative_error"] < 0.02
+    assert all(share < 0.5 for share in found["residual"].values())  # of the sources' own size
     assert found["correlation"] > 0.999
 
 
