@@ -3,6 +3,7 @@ differences with the same measurements."""
 
 from __future__ import annotations
 
+import json
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -59,24 +60,28 @@ def default_cells(problem: Inversion) -> int:
 def described(prefix: str, slowness: Array, truth: Array | None, inside: NDArray[np.bool_], solution: Any) -> Tree:
     """Where the medium differs most, by how much, and how far all of it is from the true one."""
     m = np.where(inside, slowness - 1, 0.0)
-    found: Tree = {f"{prefix}{k}": v for k, v in anomaly(m, solution).items()}
-    if truth is not None:
-        t = np.where(inside, truth - 1, 0.0)
-        found |= {
-            f"{prefix}slowness_error": relative(1 + m[inside], 1 + t[inside]),
-            f"{prefix}change_error": relative(m, t),
-            f"{prefix}correlation": correlation(m, t),
-        }
-        found |= {f"{prefix}{k}_off": float(np.linalg.norm(np.subtract(anomaly(m, solution)[k], v))) for k, v in
-                  anomaly(t, solution).items() if k == "centre"}  # fmt: skip
-        found[f"{prefix}contrast_ratio"] = anomaly(m, solution)["contrast"] / anomaly(t, solution)["contrast"]
-    return found
+    if truth is None:
+        return {f"{prefix}{k}": v for k, v in anomaly(m, sign_of(m), solution).items()}
+    t = np.where(inside, truth - 1, 0.0)
+    own, real = (anomaly(v, sign_of(t), solution) for v in (m, t))
+    found = own | {
+        "centre_off": float(np.linalg.norm(np.subtract(own["centre"], real["centre"]))),
+        "contrast_ratio": own["contrast"] / (real["contrast"] or 1.0),
+        "slowness_error": relative(1 + m[inside], 1 + t[inside]),
+        "change_error": relative(m, t),
+        "correlation": correlation(m, t),
+    }
+    return {f"{prefix}{k}": v for k, v in found.items()}
 
 
-def anomaly(m: Array, solution: Any) -> Tree:
-    """centre : of the part where |m| is beyond half of its largest (after its 99.5th percentile); contrast : mean m there."""
-    most = float(np.quantile(np.abs(m[m != 0]), 0.995)) if (m != 0).any() else 0.0
-    sign = np.sign(m.flat[np.argmax(np.abs(m))]) or 1.0
+def sign_of(m: Array) -> float:
+    """Of the largest change."""
+    return float(np.sign(m.flat[np.argmax(np.abs(m))])) or 1.0
+
+
+def anomaly(m: Array, sign: float, solution: Any) -> Tree:
+    """centre : of the part where m of that sign is beyond half of its 99.5th percentile; contrast : mean m there."""
+    most = float(np.quantile(np.maximum(m[m != 0] * sign, 0), 0.995)) if (m != 0).any() else 0.0
     part = (m * sign > most / 2) if most else np.zeros(m.shape, bool)
     if not part.any():
         return {"centre": [0.0, 0.0], "contrast": 0.0}
@@ -129,15 +134,11 @@ def _frozen(a: NDArray[Any]) -> Frozen:
 
 def adjoint(header: Tree, cells: int, iterations: int, smooth: float, measured: Frozen, receivers: Frozen) -> tuple[Array, int]:
     """The baseline, once for the metrics and the pictures of a run."""
-    import json
-
     return _adjoint(json.dumps([header["problem"], header["sources"]]), cells, iterations, smooth, measured, receivers)
 
 
 @lru_cache(2)
 def _adjoint(text: str, cells: int, iterations: int, smooth: float, measured: Frozen, receivers: Frozen) -> tuple[Array, int]:
-    import json
-
     tree, places = json.loads(text)
     problem = problem_from(tree)
     assert isinstance(problem, Inversion)

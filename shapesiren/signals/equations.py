@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..config import Tree
 from ..errors import InputError
-from .expressions import function, gradient, laplacian
+from .expressions import function, laplacian
 from .frame import Frame
 from .problems import Helmholtz, Inversion, Poisson, Problem, Source, Wave, shades, speeds
 
@@ -218,7 +218,7 @@ def _wave(problem: Wave, frame: Frame, folder: Path, settings: Any, seed: int) -
     span = problem.duration / frame.scale  # of time, in box units: speeds stay what they are
     narrow = min(p.width for p in problem.pulse) / frame.scale
     rate = 1 / narrow  # of change
-    inside = sobol(settings.points, [*low, -span / 2], [*high, span / 2], seed)
+    inside = by_time(sobol(settings.points, [*low, -span / 2], [*high, span / 2], seed))
     c = speeds(problem.medium, frame.to_user(inside[:, :2]), problem.domain, folder)
     zero = np.zeros(len(inside))
     operator = np.column_stack([zero, zero, zero, zero, -(c**2), -(c**2), zero + 1]) / rate**2
@@ -249,8 +249,9 @@ def _wave(problem: Wave, frame: Frame, folder: Path, settings: Any, seed: int) -
             leaving[:, 3], leaving[:, 1 + axis] = 1 / rate, sign * speed / rate  # Engquist and Majda 1977, first order
             covered = float((high - low)[other]) * span / count
             parts.append(Equation(points, leaving, np.zeros((count, 1)), np.full(count, covered)))
-    joined = Equation(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("points", "operator", "target", "weight")))
-    arrays |= joined.arrays("border")
+    order = np.argsort(np.concatenate([p.points[:, 2] for p in parts]), kind="stable")
+    fields = ("points", "operator", "target", "weight")
+    arrays |= Equation(*(np.concatenate([getattr(p, f) for p in parts])[order] for f in fields)).arrays("border")
     slowest, fastest = problem.medium.range()
     samples = (settings.points / (area * span)) ** (1 / 3) * 2 * np.pi * narrow
     info = {"points": sum(len(arrays[f"{n}.weight"]) for n in names_of(arrays)), "points to a wave": float(samples),
@@ -263,6 +264,11 @@ def _wave(problem: Wave, frame: Frame, folder: Path, settings: Any, seed: int) -
     more = {"frame": {"centre": centre, "scale": frame.scale}, "values": {"offset": 0.0, "scale": size}, "fields": 1,
             "complex": False, "fastest_wave": fastest_wave, "speeds": [slowest, fastest], "units": units}  # fmt: skip
     return arrays, more, info
+
+
+def by_time(points: Array) -> Array:
+    """(n, 3), earliest first, so that a fit can start with the first of them."""
+    return points[np.argsort(points[:, 2], kind="stable")]
 
 
 def pulses(problem: Wave, points: Array) -> Array:
@@ -331,11 +337,6 @@ def _borders(problem: Poisson, frame: Frame, folder: Path, count: int, seed: int
             columns = [np.concatenate([getattr(e, f) for e in found]) for f in ("points", "operator", "target", "weight")]
             joined[kind] = Equation(*columns)
     return joined
-
-
-def flux_of(exact: str, points: Array, normals: Array) -> Array:
-    """The outward derivative (n,) of a formula."""
-    return np.asarray((gradient(exact)(points) * normals).sum(1))
 
 
 def _outlines(problem: Poisson, frame: Frame, folder: Path, count: int, seed: int) -> dict[str, tuple[Array, Array, float]]:

@@ -56,15 +56,6 @@ def laplacian(text: str) -> Callable[[Array], Array]:
     return _lambda(sympy.diff(f, x, 2) + sympy.diff(f, y, 2))
 
 
-def gradient(text: str) -> Callable[[Array], Array]:
-    """The gradient of a checked formula: points (n, 2) -> (n, 2)."""
-    import sympy
-
-    f = _parse(text)
-    parts = [_lambda(sympy.diff(f, sympy.Symbol(name, real=True))) for name in ("x", "y")]
-    return lambda points: np.stack([part(points) for part in parts], 1)
-
-
 def _lambda(f: Any) -> Callable[[Array], Array]:
     import sympy
 

@@ -38,6 +38,9 @@ class BatchSettings(Settings):
     """Samples of one step of adam."""
 
     points: int = Setting(4096, ge=1, description="of all equations together")
+    grow: float = Setting(
+        0.0, ge=0, le=1, description="of a wave: share of the fit over which the times drawn grow to all of them"
+    )
 
 
 class LossSettings(Settings):
@@ -170,13 +173,18 @@ class EquationTask(Task):
         for name, (x, operator, target, weight) in self.on_device.items():
             group = len(x) // len(weight)
             share = max(1, round(self.settings.batch.points * len(x) / everything / group))
-            index = torch.randint(len(weight), (share,), generator=generator).to(self.device)
+            drawn = max(1, round(len(weight) * self.reach(name, moment.progress)))
+            index = torch.randint(drawn, (share,), generator=generator).to(self.device)
             at = (index[:, None] * group + torch.arange(group, device=self.device)).flatten()
             left = self.applied(x[at], operator[at], moment).reshape(share, group, -1).sum(1) - target[index]
             size = left.abs()
             each = (size if self.settings.loss.norm == "l1" else size.square()).sum(1)
             terms[name] = self.weights[name] * weight.sum() * (each * weight[index] / weight.mean()).mean()
         return terms
+
+    def reach(self, name: str, progress: float) -> float:
+        """Share of an equation's rows, from the first on, that a step draws from."""
+        return 1.0
 
     def applied(self, x: Tensor, operator: Tensor, moment: Moment) -> Tensor:
         """The operator on the fields, (n, k), complex for complex ones."""

@@ -39,7 +39,7 @@ class WaveTask(EquationTask):
         "fine": OURS | {"ingest": {"points": 20_000}, "net": NET | {"last_width": 8192}},
         # experiment_scripts/train_wave_equation.py: width 512, 340^2 points a step
         "paper": PAPER | {"net": PAPER["net"] | {"width": 512}, "fit": PAPER["fit"] | {"steps": 100_000},
-                          "batch": {"points": 115_600}},
+                          "batch": {"points": 115_600, "grow": 1.0}},
     }  # fmt: skip
 
     @torch.no_grad()
@@ -60,6 +60,11 @@ class WaveTask(EquationTask):
         weight = np.stack([reach * np.cos(angle), reach * np.sin(angle), rate], 1) / omega
         layer.weight.copy_(torch.from_numpy(weight))
         layer.bias.copy_(torch.from_numpy(2 * np.pi * unit[:, 4] / omega))
+
+    def reach(self, name: str, progress: float) -> float:
+        """Times grow as training goes on (the paper's curriculum); rows inside and at the border are sorted by time."""
+        grow = self.settings.batch.grow
+        return 1.0 if name in ("start", "rest") or progress >= grow else max(0.01, progress / grow)
 
     @classmethod
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:

@@ -121,6 +121,25 @@ def test_wave(tmp_path):
     assert (tmp_path / "w.gif").read_bytes()[:4] == b"GIF8"
 
 
+def test_the_times_of_a_wave_grow(tmp_path):
+    """The paper's curriculum: early steps see early times, the start always."""
+    text, quick = PROBLEMS["wave"]
+    (tmp_path / "p.toml").write_text(text)
+    task = TASKS["wave"]
+    config = resolve(task.config_type, task.presets, [("t", quick), ("t", {"batch": {"grow": 0.5}})])
+    fitted = task(task.ingest(tmp_path / "p.toml", config, print), config, torch.device("cpu"))
+    times = fitted.equations["interior"].points[:, 2]
+    assert (np.diff(times) >= 0).all() and (np.diff(fitted.equations["border"].points[:, 2]) >= 0).all()
+    assert [fitted.reach("interior", p) for p in (0.0, 0.25, 0.5, 1.0)] == [0.01, 0.5, 1.0, 1.0]
+    assert fitted.reach("start", 0.0) == 1.0
+    seen = []
+    fitted.applied = lambda x, operator, moment: seen.append(x[:, 2].max().item()) or operator[:, :1].real * 0
+    from shapesiren.tasks.base import Moment
+
+    fitted.losses(torch.Generator().manual_seed(0), Moment(0, 0.25, torch.float32))
+    assert seen[0] <= np.quantile(times, 0.5) + 1e-6
+
+
 def test_poisson_with_values_and_fluxes(tmp_path):
     assert solved(tmp_path, "poisson")["relative_error"] < 1e-4
 
