@@ -78,7 +78,7 @@ def solve_task(
     tell(Started(total, resumed, "float64"))
     begun, base = time.perf_counter(), state.seconds
     told = [begun]
-    losses: dict[str, float] = {"residual": 1.0}  # of a field that is zero
+    losses: dict[str, float] = {}  # none is known before the first round has ended
 
     def progress(share: float) -> None:
         if should_stop():

@@ -15,14 +15,13 @@ from ..config import Tree
 from ..errors import InputError
 from ..field import Field
 from ..nets.derivatives import value_gradient_diagonal
-from ..signals.equations import equation_from, names_of
+from ..signals.equations import INNER, equation_from, force, names_of
 from ..signals.lattice import Grid
 from ..signals.measurements import hankel
 from ..signals.problems import Helmholtz, Poisson, Wave, problem_from
 from . import solvers
 
 Array = NDArray[np.float64]
-INNER = ("interior", "sources")  # equations inside the domain, which share one right-hand side
 WAVE_CELLS, PULSE_CELLS = 30, 4  # of a reference, to the shortest wave and to a pulse's width
 
 
@@ -134,10 +133,9 @@ def _reference(
 def residual(fitted: Field, arrays: Any) -> dict[str, float]:
     """Root mean square residual of each equation; of those in the domain relative to their right-hand side, if there is one."""
     net, found = fitted.net, {}
-    inner = [equation_from(arrays, n) for n in names_of(arrays) if n in INNER]
-    force = sum(float((e.weight[:, None] * np.abs(e.target) ** 2).sum()) for e in inner)
-    for name in names_of(arrays):
-        e = equation_from(arrays, name)
+    equations = {name: equation_from(arrays, name) for name in names_of(arrays)}
+    inner = force(equations)
+    for name, e in equations.items():
         total = 0.0
         step = max(1, 4096 // e.group)
         for i in range(0, len(e.weight), step):
@@ -150,7 +148,7 @@ def residual(fitted: Field, arrays: Any) -> dict[str, float]:
             applied = (e.operator[points][..., None] * streams[..., : e.target.shape[1]]).sum(1)
             left = applied.reshape(-1, e.group, applied.shape[1]).sum(1) - e.target[part]
             total += float((e.weight[part, None] * np.abs(left) ** 2).sum())
-        power = force if name in INNER else float((e.weight[:, None] * np.abs(e.target) ** 2).sum())
+        power = inner if name in INNER else float((e.weight[:, None] * np.abs(e.target) ** 2).sum())
         found[name] = float(np.sqrt(total / (power or e.weight.sum())))
     return found
 

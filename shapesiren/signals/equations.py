@@ -7,6 +7,7 @@ box and relative to the field's own size, so that a target of one is a large one
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from ..config import Tree
 from ..errors import InputError
 from .expressions import function, laplacian
 from .frame import Frame
-from .problems import Helmholtz, Inversion, Poisson, Problem, Source, Wave, shades, speeds
+from .lattice import Grid
+from .problems import Domain, Helmholtz, Inversion, Poisson, Problem, Source, Wave, shades, speeds
 
 Array = NDArray[np.float64]
 REACH = 2.7  # wave numbers of a pulse of width w that count: up to this / w; 3 % of its norm lie beyond
@@ -58,6 +60,15 @@ def names_of(arrays: dict[str, NDArray[Any]]) -> list[str]:
     return [name.removesuffix(".weight") for name in arrays if name.endswith(".weight")]
 
 
+INNER = ("interior", "sources")  # equations inside the domain, which share one right-hand side
+
+
+def force(equations: Mapping[str, Equation]) -> float:
+    """The right-hand side's own size: the integral of its square over the domain."""
+    inner = [equations[n] for n in INNER if n in equations]
+    return sum(float((e.weight[:, None] * np.abs(e.target) ** 2).sum()) for e in inner)
+
+
 def ingest_problem(problem: Problem, folder: Path, settings: Any, seed: int) -> tuple[dict[str, NDArray[Any]], Tree, Tree]:
     """Arrays, header and facts of a problem.
 
@@ -66,9 +77,9 @@ def ingest_problem(problem: Problem, folder: Path, settings: Any, seed: int) -> 
     folder : that files named in the problem count from
     settings : `tasks.equations.IngestSettings`
     """
-    frame = problem.frame()
-    from .measurements import inversion
+    from .measurements import inversion  # which needs this module
 
+    frame = problem.frame()
     makers: dict[type[Problem], Any] = {Helmholtz: _helmholtz, Wave: _wave, Poisson: _poisson, Inversion: inversion}
     arrays, more, info = makers[type(problem)](problem, frame, folder, settings, seed)
     header = {
@@ -84,8 +95,7 @@ def sobol(count: int, low: Any, high: Any, seed: int) -> Array:
     from scipy.stats.qmc import Sobol
 
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
-    with np.errstate(all="ignore"):
-        unit = Sobol(len(low), scramble=True, seed=seed).random(1 << int(np.ceil(np.log2(max(2, count)))))[:count]
+    unit = Sobol(len(low), scramble=True, seed=seed).random(1 << int(np.ceil(np.log2(max(2, count)))))[:count]
     return low + unit * (high - low)
 
 
@@ -109,22 +119,15 @@ def refined(low: Array, high: Array, count: int, spots: list[tuple[Array, float]
     return np.concatenate([even[~taken], *parts]), np.concatenate([weight[~taken], *weights])
 
 
-def counts(low: Array, high: Array, along: int) -> NDArray[np.int64]:
-    """Nearly square cells of a box, ``along`` its longest side."""
-    sides = high - low
-    return np.maximum(1, np.round(along * sides / sides.max())).astype(np.int64)
-
-
-def cells(low: Array, high: Array, along: int, spots: list[tuple[Array, float]]) -> tuple[Array, Array]:
-    """Centres (n, 2) of the cells of a box: those without, and those with a part of a spot (centre, radius)."""
-    number = counts(low, high, along)
-    step = (high - low) / number
-    axes = [low[k] + step[k] * (np.arange(number[k]) + 0.5) for k in (0, 1)]
-    centres = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+def cells(low: Array, high: Array, along: int, spots: list[tuple[Array, float]]) -> tuple[Array, Array, Array]:
+    """Centres (n, 2) of the nearly square cells of a box, ``along`` its longest side: those without, and those with a part of a
+    spot (centre, radius); and the sides (2,) of a cell."""
+    grid = Grid(Domain(low=(low[0], low[1]), high=(high[0], high[1])), along)
+    centres = grid.points()
     near = np.zeros(len(centres), bool)
     for centre, radius in spots:
-        near |= (np.abs(centres - centre) < step / 2 + radius).all(1)
-    return centres[~near], centres[near]
+        near |= (np.abs(centres - centre) < grid.steps / 2 + radius).all(1)
+    return centres[~near], centres[near], grid.steps
 
 
 def quadrature(centres: Array, size: Array, order: int) -> tuple[Array, Array]:
@@ -188,16 +191,17 @@ def _helmholtz(problem: Helmholtz, frame: Frame, folder: Path, settings: Any, se
         x, weight = refined(low, high, settings.points, spots, seed)
         arrays = equation(x, np.ones(len(x)), weight).arrays("interior")
     else:
-        even, around = cells(low, high, settings.cells, spots)
-        area = float(np.prod(high - low)) / (len(even) + len(around))
-        size_of = (high - low) / counts(low, high, settings.cells)
+        side = float((high - low).max()) / settings.cells
+        narrow = [spot for spot in spots if spot[1] < NEAR * side]  # of wider sources the even points see enough
+        even, around, sides = cells(low, high, settings.cells, narrow)
         arrays = {}
         for name, centres, q in (("interior", even, ORDER), ("sources", around, FINE)):
-            x, share = quadrature(centres, size_of, q)
-            arrays |= equation(x, share, np.full(len(centres), area)).arrays(name)
+            if len(centres):
+                x, share = quadrature(centres, sides, q)
+                arrays |= equation(x, share, np.full(len(centres), float(np.prod(sides)))).arrays(name)
     rows = sum(len(arrays[f"{n}.weight"]) for n in names_of(arrays))
     slowest, fastest = problem.medium.range()
-    across = 2 * problem.wavenumber / slowest * max(np.subtract(problem.domain.high, problem.domain.low)) / (2 * np.pi) / 2
+    across = problem.wavenumber / slowest * max(np.subtract(problem.domain.high, problem.domain.low)) / (2 * np.pi)
     samples = np.sqrt(rows) / across
     notes = []
     if samples < 6:

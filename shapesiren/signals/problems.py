@@ -128,6 +128,12 @@ class Problem(Settings):
         """The longest side becomes [-1, 1]."""
         return Frame.of_bounds(np.array(self.domain.low), np.array(self.domain.high), 2.0)
 
+    def files(self, folder: Path) -> list[Path]:
+        """Other files that it names: images of speeds, masks, measurements."""
+        media = [getattr(self, name, None) for name in ("medium", "truth")]
+        named = [m.image for m in media if m] + [getattr(self, name, None) for name in ("mask", "measurements")]
+        return [folder / name for name in named if name]
+
 
 class Helmholtz(Problem):
     """lap u + (wavenumber / speed)^2 u = sources, waves leave through the layers."""

@@ -37,6 +37,7 @@ def ingest(context: Context, sources: Sequence[Path]) -> Tree:
             digests.append(digest_source(source))
         except OSError as e:
             raise InputError(f"cannot read it ({e.strerror})", where=source) from None
+    digests += [digest_file(p) for s in sources for p in task.companions(s) if p.is_file()]
     digest = digests[0] if len(digests) == 1 else digest_data(digests)
     held = run.manifest.get("source")
     if held and held["sha256"] != digest and not context.force:

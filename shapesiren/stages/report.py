@@ -60,9 +60,11 @@ def material_of(context: Context, reference: Path | None = None) -> Material:
     rows = []
     for line in (run.folder / LOG).read_text(encoding="utf-8").splitlines():
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except ValueError:
             break  # cut short by a kill
+        if row["losses"]:
+            rows.append(row)
     settings = (run.folder / "config.toml").read_text(encoding="utf-8")
     arrays = unpack(run.folder / context.task.cache).arrays
     return Material(run.folder, context.task, fitted, arrays, context.config, run.manifest, rows, settings, reference)

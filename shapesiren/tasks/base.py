@@ -108,6 +108,11 @@ class Task(ABC):
         """Read a file (or take arrays) and return what `fit` needs. Raises InputError."""
 
     @classmethod
+    def companions(cls, source: Any) -> list[Path]:
+        """Files that an input names and that belong to it: when one of them changes, the input has."""
+        return []
+
+    @classmethod
     def inspect(cls, source: Any, config: Any, say: Say) -> Tree:
         """Facts of an input, before any work. By default what `ingest` finds."""
         return cls.ingest(source, config, say).info

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from pydantic import Field as Setting
 from torch import Tensor
 
-from ..config import Config, FitSettings, NetSettings, Settings, Tree
+from ..config import Config, FitSettings, NetSettings, Settings, Tree, read_toml
 from ..errors import InputError
 from ..field import Field
 from ..nets.derivatives import value_gradient_diagonal
 from ..nets.jets import jet
-from ..signals.equations import Equation, equation_from, names_of
+from ..signals.equations import INNER, Equation, equation_from, force, names_of
+from ..signals.problems import KINDS
 from .base import Arrays, Moment, Say, Signal, Task, fit_summary
 
 
@@ -61,7 +62,7 @@ class EvaluateSettings(Settings):
     """Judging the result."""
 
     resolution: int | None = Setting(
-        None, ge=50, le=3000, description="of the finite-difference reference; measured if not given"
+        None, ge=50, le=3000, description="of the finite-difference reference; by the wave length if not given"
     )
 
 
@@ -145,10 +146,10 @@ class EquationTask(Task):
 
     def weight(self, name: str, e: Equation, config: EquationConfig) -> float:
         """Of an equation in the sum: a residual as large as its right-hand side counts 1 in the domain."""
-        inner = [self.equations[n] for n in ("interior", "sources") if n in self.equations]
-        power = sum(float((i.weight[:, None] * np.abs(i.target) ** 2).sum()) for i in inner)
-        if name in ("interior", "sources"):
-            return 1 / power if power > 0 else 1 / sum(float(i.weight.sum()) for i in inner)
+        if name in INNER:
+            return 1 / (
+                force(self.equations) or sum(float(self.equations[n].weight.sum()) for n in INNER if n in self.equations)
+            )
         return config.loss.border / float(e.weight.sum())
 
     # ---- fit ----------------------------------------------------------------------------------------
@@ -177,10 +178,12 @@ class EquationTask(Task):
             index = torch.randint(drawn, (share,), generator=generator).to(self.device)
             at = (index[:, None] * group + torch.arange(group, device=self.device)).flatten()
             left = self.applied(x[at], operator[at], moment).reshape(share, group, -1).sum(1) - target[index]
-            size = left.abs()
-            each = (size if self.settings.loss.norm == "l1" else size.square()).sum(1)
-            terms[name] = self.weights[name] * weight.sum() * (each * weight[index] / weight.mean()).mean()
+            terms[name] = self.weights[name] * weight.sum() * (self.size(left) * weight[index] / weight.mean()).mean()
         return terms
+
+    def size(self, left: Tensor) -> Tensor:
+        """Of residuals (n, k), by the norm of the settings: (n,)."""
+        return (left.abs() if self.settings.loss.norm == "l1" else left.abs().square()).sum(1)
 
     def reach(self, name: str, progress: float) -> float:
         """Share of an equation's rows, from the first on, that a step draws from."""
@@ -199,28 +202,28 @@ class EquationTask(Task):
 
     def streams(self, x: Tensor) -> Tensor:
         """The complex fields and their derivatives, (1 + 2 d, n, k)."""
-        value, gradient, diagonal = value_gradient_diagonal(self.net, x)
+        count = 2 * self.header["fields"]
+        value, gradient, diagonal = (t[:, :count] for t in value_gradient_diagonal(self.net, x))
         parts = torch.cat([value[None], gradient.permute(2, 0, 1), diagonal.permute(2, 0, 1)])
         return torch.complex(parts[..., 0::2].contiguous(), parts[..., 1::2].contiguous())
 
     # ---- ingest, decode, evaluate ---------------------------------------------------------------------
     @classmethod
     def reads(cls, path: Path, layers: Any) -> bool:
-        """By what a file says it is; broken ones are left to `ingest`, which says what is wrong with them."""
+        """By what a file says it is; one that names no problem is left to the first task, whose `ingest` says so."""
         if path.suffix.lower() not in cls.suffixes:
             return False
-        from ..signals.problems import KINDS, read_problem
-
         try:
-            return read_problem(path).problem == cls.name
+            named = read_toml(path).get("problem")
         except InputError:
-            from ..config import read_toml
+            named = None
+        return cls.name == (named if named in KINDS else next(iter(KINDS)))
 
-            try:
-                named = read_toml(path).get("problem")
-            except InputError:
-                named = None
-            return named == cls.name or (named not in KINDS and cls.name == next(iter(KINDS)))
+    @classmethod
+    def companions(cls, source: Any) -> list[Path]:
+        from ..signals.problems import read_problem
+
+        return read_problem(source).files(source.parent) if isinstance(source, Path) else []
 
     @classmethod
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:

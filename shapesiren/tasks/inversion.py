@@ -69,7 +69,7 @@ class InversionTask(EquationTask):
         assert isinstance(config, InversionConfig)
         self.own_loss = config.loss
         self.incident, self.inside = signal.arrays["incident"], signal.arrays["inside"]
-        self.known = {"incident": torch.from_numpy(self.incident).to(device, torch.complex64)}
+        self.known = torch.from_numpy(self.incident).to(device, torch.complex64)
 
     @classmethod
     def outputs(cls, header: Tree) -> int:
@@ -143,20 +143,11 @@ class InversionTask(EquationTask):
         medium = self.net(at)[:, -1:]
         streams = self.streams(at)
         change = torch.where(inside[:, None], medium.clamp_min(-0.999), torch.zeros_like(medium))  # slowness stays above 0
-        left = (operator[index].T[:, :, None] * streams).sum(0) + change * (streams[0] + self.known["incident"][index])
-        norm = (lambda r: r.abs().sum(1)) if self.settings.loss.norm == "l1" else (lambda r: r.abs().square().sum(1))
-        terms = {"interior": self.weights["interior"] * weight.sum() * (norm(left) * weight[index] / weight.mean()).mean()}
+        left = (operator[index].T[:, :, None] * streams).sum(0) + change * (streams[0] + self.known[index])
+        terms = {"interior": self.weights["interior"] * weight.sum() * (self.size(left) * weight[index] / weight.mean()).mean()}
         x, operator, target, _ = self.on_device["data"]
-        terms["data"] = self.weights["data"] * norm(self.streams(x)[0] - target).mean()
+        terms["data"] = self.weights["data"] * self.size(self.streams(x)[0] - target).mean()
         return terms
-
-    def streams(self, x: Tensor) -> Tensor:
-        """Without the medium, which is the last output."""
-        from ..nets.derivatives import value_gradient_diagonal
-
-        value, gradient, diagonal = (t[:, :-1] for t in value_gradient_diagonal(self.net, x))
-        parts = torch.cat([value[None], gradient.permute(2, 0, 1), diagonal.permute(2, 0, 1)])
-        return torch.complex(parts[..., 0::2].contiguous(), parts[..., 1::2].contiguous())
 
     # ---- evaluate -----------------------------------------------------------------------------------
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 
 from ..config import Config, Tree
+from ..signals.equations import sobol
 from .base import Say, Signal
 from .equations import OURS, PAPER, EquationConfig, EquationTask, LeastSquares
 
@@ -46,13 +46,9 @@ class WaveTask(EquationTask):
     def start_net(self) -> None:
         if self.config.fit.optimizer != "least-squares" or self.net.kind != "siren":
             return
-        from scipy.stats.qmc import Sobol
-
         layer = self.net.linears[0]
         omega = self.config.net.omega_first
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of a count that is no power of two
-            unit = Sobol(5, scramble=True, seed=self.config.seed).random(len(layer.weight))
+        unit = sobol(len(layer.weight), np.zeros(5), np.ones(5), self.config.seed)
         slow, fast = self.header["speeds"]
         reach = self.header["fastest_wave"] * np.sqrt(unit[:, 0])
         angle, sign = 2 * np.pi * unit[:, 1], np.where(unit[:, 2] < 0.5, -1.0, 1.0)

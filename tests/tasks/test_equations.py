@@ -210,6 +210,30 @@ def test_a_stopped_inversion_goes_on(tmp_path):
         assert torch.allclose(a, b, atol=1e-4)
 
 
+def test_a_changed_image_is_another_input(tmp_path):
+    from PIL import Image
+
+    def paint(level):
+        Image.fromarray(np.full((8, 8), level, np.uint8)).save(tmp_path / "v.png")
+
+    text = PROBLEMS["helmholtz"][0] + '[medium]\nimage = "v.png"\nslowest = 1.0\nfastest = 2.0\n'
+    paint(0)
+    (tmp_path / "p.toml").write_text(text)
+    settings = PROBLEMS["helmholtz"][1]
+    shapesiren.fit(tmp_path / "p.toml", out=tmp_path / "run", settings=settings)
+    paint(90)
+    with pytest.raises(InputError, match="another input"):
+        shapesiren.fit(tmp_path / "p.toml", out=tmp_path / "run", settings=settings)
+
+
+def test_wide_sources_take_no_fine_cells(tmp_path):
+    (tmp_path / "p.toml").write_text(PROBLEMS["helmholtz"][0].replace("width = 0.05", "width = 0.3"))
+    task = TASKS["helmholtz"]
+    config = resolve(task.config_type, task.presets, [("t", PROBLEMS["helmholtz"][1])])
+    arrays = task.ingest(tmp_path / "p.toml", config, print).arrays
+    assert "sources.weight" not in arrays and len(arrays["interior.weight"]) == 400
+
+
 def test_least_squares_need_equations(tmp_path, torus_scan):
     with pytest.raises(InputError, match=r"least squares cannot fit a task shape"):
         shapesiren.fit(torus_scan, out=tmp_path / "run", settings={"fit": {"optimizer": "least-squares"}})
