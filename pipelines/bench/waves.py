@@ -48,7 +48,10 @@ def main() -> None:
     for medium in ("helmholtz", "helmholtz_square", "helmholtz_disc"):
         rows += [(f"{medium}, {preset}", medium, {"preset": preset}) for preset in ("default", "fine")]
     rows += [("helmholtz, paper", "helmholtz", paper), ("helmholtz, adam 1e-3", "helmholtz", adam)]
-    rows += [("wave, default", "wave", {}), ("wave, paper", "wave", paper), ("wave, adam 1e-3", "wave", plain)]
+    rows += [(f"wave, {preset}", "wave", {"preset": preset}) for preset in ("default", "fine")]
+    rows += [("wave, paper's pulse", "wave_paper", {}), ("wave, paper's pulse, paper", "wave_paper", paper)]
+    rows += [("wave, adam 1e-3", "wave", plain)]
+    rows += [(f"wave into a square, {preset}", "wave_square", {"preset": preset}) for preset in ("default", "fine")]
     rows += [("poisson, default", "poisson", {}), ("poisson, adam 1e-3", "poisson", plain)]
     rows += [("inversion, default", "inversion", {})]
     print(f"{machine()}\n\n| fit | seconds | relative error | correlation |\n| --- | --- | --- | --- |")

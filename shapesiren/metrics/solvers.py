@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..signals.equations import gaussian, pulses
+from ..signals.equations import gaussian
 from ..signals.lattice import Grid, helmholtz_matrix
-from ..signals.problems import Helmholtz, Medium, Poisson, Side, Wave, speeds
+from ..signals.problems import Helmholtz, Medium, Poisson, Side, Wave, slowness
+from ..signals.waves import TAIL, pulses
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -26,9 +27,9 @@ def helmholtz(problem: Helmholtz, n: int, folder: Path) -> tuple[Grid, Complex]:
     grid = Grid(problem.domain, n)
     matrix, mass = helmholtz_matrix(grid, problem.pml)
     points = grid.points()
-    k = problem.wavenumber / speeds(problem.medium, points, problem.domain, folder)
+    k2 = problem.wavenumber**2 * slowness(problem.medium, points, grid.steps, problem.domain, folder)
     right = sum(gaussian(s, points) for s in problem.source)
-    found = spsolve((matrix + sp.diags(mass * k**2)).tocsc(), right)
+    found = spsolve((matrix + sp.diags(mass * k2)).tocsc(), right)
     return grid, np.asarray(found).reshape(grid.counts)
 
 
@@ -43,8 +44,8 @@ def wave(problem: Wave, times: Array, n: int, folder: Path) -> tuple[Grid, Array
 
     domain = problem.domain
     fastest = problem.medium.range()[1]
-    low, high = np.array(domain.low), np.array(domain.high)
-    reach = fastest * problem.duration * 1.02 + 0.02 * float((high - low).max())
+    low = np.array(domain.low)
+    reach = fastest * problem.duration * 1.02 + 2 * TAIL * max(p.width for p in problem.pulse)
     inner = Grid(domain, n)
     cells = [int(np.ceil(reach / 2 / s)) for s in inner.steps]  # nothing crosses half of the gap between images
     cells = [c if problem.medium.range()[0] == fastest else 2 * c for c in cells]
@@ -62,8 +63,7 @@ def wave(problem: Wave, times: Array, n: int, folder: Path) -> tuple[Grid, Array
     if problem.medium.range()[0] == fastest:
         spectrum = fft.rfft2(u, workers=-1)
         return inner, np.stack([back(spectrum * np.cos(fastest * np.sqrt(square) * t))[inside] for t in times])
-    nearest = np.clip(points, low, high)
-    speed = speeds(problem.medium, nearest, domain, folder).reshape(size)
+    speed = slowness(problem.medium, points, np.array(inner.steps), domain, folder).reshape(size) ** -0.5
     step = 0.2 * 2 / (fastest * np.sqrt(square.max()))
     count = int(np.ceil(problem.duration / step))
     step = problem.duration / count

@@ -20,10 +20,9 @@ from ..errors import InputError
 from .expressions import function, laplacian
 from .frame import Frame
 from .lattice import Grid
-from .problems import Domain, Helmholtz, Inversion, Poisson, Problem, Source, Wave, shades, speeds
+from .problems import Domain, Helmholtz, Inversion, Poisson, Problem, Source, Wave, shades, slowness
 
 Array = NDArray[np.float64]
-REACH = 2.7  # wave numbers of a pulse of width w that count: up to this / w; 3 % of its norm lie beyond
 ORDER, FINE = 4, 24  # quadrature points along a cell's side; of one in which a source is
 NEAR = 6.0  # widths of a source within which it gets points of its own; there it is 1e-8 of its peak
 
@@ -77,10 +76,11 @@ def ingest_problem(problem: Problem, folder: Path, settings: Any, seed: int) -> 
     folder : that files named in the problem count from
     settings : `tasks.equations.IngestSettings`
     """
-    from .measurements import inversion  # which needs this module
+    from .measurements import inversion  # which need this module
+    from .waves import wave
 
     frame = problem.frame()
-    makers: dict[type[Problem], Any] = {Helmholtz: _helmholtz, Wave: _wave, Poisson: _poisson, Inversion: inversion}
+    makers: dict[type[Problem], Any] = {Helmholtz: _helmholtz, Wave: wave, Poisson: _poisson, Inversion: inversion}
     arrays, more, info = makers[type(problem)](problem, frame, folder, settings, seed)
     header = {
         "frame": {"centre": list(frame.centre), "scale": frame.scale},
@@ -131,11 +131,12 @@ def cells(low: Array, high: Array, along: int, spots: list[tuple[Array, float]])
 
 
 def quadrature(centres: Array, size: Array, order: int) -> tuple[Array, Array]:
-    """Gauss-Legendre points (n order^2, 2) of cells, one cell after the other, and weights that sum to 1 in each."""
+    """Gauss-Legendre points (n order^d, d) of cells, one cell after the other, and weights that sum to 1 in each."""
     at, weight = np.polynomial.legendre.leggauss(order)
-    unit = np.stack(np.meshgrid(at, at, indexing="ij"), -1).reshape(-1, 2)
-    share = np.outer(weight, weight).ravel() / 4
-    return (centres[:, None] + unit * size / 2).reshape(-1, 2), np.tile(share, len(centres))
+    d = centres.shape[1]
+    unit = np.stack(np.meshgrid(*[at] * d, indexing="ij"), -1).reshape(-1, d)
+    share = np.stack(np.meshgrid(*[weight / 2] * d, indexing="ij")).prod(0).ravel()
+    return (centres[:, None] + unit * size / 2).reshape(-1, d), np.tile(share, len(centres))
 
 
 # ---- Helmholtz ----------------------------------------------------------------------------------------
@@ -150,12 +151,12 @@ def stretched(x: Array, low: Array, high: Array, width: float, strength: float) 
     return np.asarray(1 - 1j * strength * (depth / width) ** 2), -2j * strength * depth / width**2 * side
 
 
-def helmholtz_operator(x: Array, k: Array, low: Array, high: Array, width: float, strength: float) -> NDArray[np.complex128]:
+def helmholtz_operator(x: Array, k2: Array, low: Array, high: Array, width: float, strength: float) -> NDArray[np.complex128]:
     """d_x(e_y / e_x d_x u) + d_y(e_x / e_y d_y u) + e_x e_y k^2 u as coefficients (n, 5) of u, u_x, u_y, u_xx, u_yy."""
     e, slope = stretched(x, low, high, width, strength)
     ratio = e[:, ::-1] / e  # e_y / e_x, e_x / e_y
     first = -ratio * slope / e
-    return np.column_stack([e.prod(1) * k**2, first, ratio])
+    return np.column_stack([e.prod(1) * k2, first, ratio])
 
 
 def gaussian(source: Source, points: Array) -> NDArray[np.complex128]:
@@ -178,18 +179,18 @@ def _helmholtz(problem: Helmholtz, frame: Frame, folder: Path, settings: Any, se
     far = sum(abs(complex(*s.strength)) * 2 * np.pi * s.width**2 for s in problem.source)
     size = far * 0.25 * np.sqrt(2 / (np.pi * problem.wavenumber * 0.5 * frame.scale))
 
-    def equation(x: Array, share: Array, weight: Array) -> Equation:
-        """Rows of ``len(x) / len(weight)`` points each, with quadrature weights ``share``."""
+    def equation(x: Array, share: Array, weight: Array, steps: Array) -> Equation:
+        """Rows of ``len(x) / len(weight)`` points each, with weights ``share``, for a box of sides ``steps`` each."""
         user = frame.to_user(x)
-        k = kappa / speeds(problem.medium, user, problem.domain, folder)
-        operator = helmholtz_operator(x, k, low, high, width, problem.pml.strength) / kappa**2
+        k2 = kappa**2 * slowness(problem.medium, user, steps * frame.scale, problem.domain, folder)
+        operator = helmholtz_operator(x, k2, low, high, width, problem.pml.strength) / kappa**2
         force = sum(gaussian(s, user) for s in problem.source) * frame.scale**2 / kappa**2 / size
         target = (force * share).reshape(len(weight), -1).sum(1)
         return Equation(x, operator * share[:, None], target[:, None], weight)
 
     if settings.cells is None:
         x, weight = refined(low, high, settings.points, spots, seed)
-        arrays = equation(x, np.ones(len(x)), weight).arrays("interior")
+        arrays = equation(x, np.ones(len(x)), weight, np.zeros(2)).arrays("interior")
     else:
         side = float((high - low).max()) / settings.cells
         narrow = [spot for spot in spots if spot[1] < NEAR * side]  # of wider sources the even points see enough
@@ -198,7 +199,7 @@ def _helmholtz(problem: Helmholtz, frame: Frame, folder: Path, settings: Any, se
         for name, centres, q in (("interior", even, ORDER), ("sources", around, FINE)):
             if len(centres):
                 x, share = quadrature(centres, sides, q)
-                arrays |= equation(x, share, np.full(len(centres), float(np.prod(sides)))).arrays(name)
+                arrays |= equation(x, share, np.full(len(centres), float(np.prod(sides))), sides / q).arrays(name)
     rows = sum(len(arrays[f"{n}.weight"]) for n in names_of(arrays))
     slowest, fastest = problem.medium.range()
     across = problem.wavenumber / slowest * max(np.subtract(problem.domain.high, problem.domain.low)) / (2 * np.pi)
@@ -214,74 +215,6 @@ def _helmholtz(problem: Helmholtz, frame: Frame, folder: Path, settings: Any, se
             "slowest": slowest, "fastest": fastest, "notes": notes}  # fmt: skip
     more = {"values": {"offset": 0.0, "scale": float(size)}, "fields": 1, "complex": True}
     return arrays, more, info
-
-
-# ---- Wave --------------------------------------------------------------------------------------------
-def _wave(problem: Wave, frame: Frame, folder: Path, settings: Any, seed: int) -> Any:
-    low, high = (frame.to_box(np.array([c]))[0] for c in (problem.domain.low, problem.domain.high))
-    span = problem.duration / frame.scale  # of time, in box units: speeds stay what they are
-    narrow = min(p.width for p in problem.pulse) / frame.scale
-    rate = 1 / narrow  # of change
-    inside = by_time(sobol(settings.points, [*low, -span / 2], [*high, span / 2], seed))
-    c = speeds(problem.medium, frame.to_user(inside[:, :2]), problem.domain, folder)
-    zero = np.zeros(len(inside))
-    operator = np.column_stack([zero, zero, zero, zero, -(c**2), -(c**2), zero + 1]) / rate**2
-    area = float(np.prod(high - low))
-    interior = Equation(inside, operator, zero[:, None], np.full(len(inside), area * span / len(inside)))
-
-    spots = [(frame.to_box(np.array([p.position]))[0], NEAR * p.width / frame.scale) for p in problem.pulse]
-    at, weight = refined(low, high, settings.points, spots, seed + 7)
-    start = np.column_stack([at, np.full(len(at), -span / 2)])
-    value = pulses(problem, frame.to_user(at))
-    size = float(np.abs(value).max())
-    value_operator, rate_operator = np.zeros((2, len(at), 7))
-    value_operator[:, 0], rate_operator[:, 3] = 1, 1 / rate
-    arrays = interior.arrays("interior")
-    arrays |= Equation(start, value_operator, value[:, None] / size, weight).arrays("start")
-    arrays |= Equation(start, rate_operator, np.zeros((len(at), 1)), weight).arrays("rest")
-
-    parts: list[Equation] = []
-    for axis in (0, 1):
-        for bound, sign in ((low, -1.0), (high, 1.0)):
-            count = settings.points // 8
-            other = 1 - axis
-            rest = sobol(count, [low[other], -span / 2], [high[other], span / 2], seed + 11 + len(parts))
-            points = np.empty((count, 3))
-            points[:, axis], points[:, other], points[:, 2] = bound[axis], rest[:, 0], rest[:, 1]
-            speed = speeds(problem.medium, frame.to_user(points[:, :2]), problem.domain, folder)
-            leaving = np.zeros((count, 7))
-            leaving[:, 3], leaving[:, 1 + axis] = 1 / rate, sign * speed / rate  # Engquist and Majda 1977, first order
-            covered = float((high - low)[other]) * span / count
-            parts.append(Equation(points, leaving, np.zeros((count, 1)), np.full(count, covered)))
-    order = np.argsort(np.concatenate([p.points[:, 2] for p in parts]), kind="stable")
-    fields = ("points", "operator", "target", "weight")
-    arrays |= Equation(*(np.concatenate([getattr(p, f) for p in parts])[order] for f in fields)).arrays("border")
-    slowest, fastest = problem.medium.range()
-    samples = (settings.points / (area * span)) ** (1 / 3) * 2 * np.pi * narrow
-    info = {"points": sum(len(arrays[f"{n}.weight"]) for n in names_of(arrays)), "points to a wave": float(samples),
-            "slowest": slowest, "fastest": fastest, "crossing": float(problem.duration * fastest), "notes": []}  # fmt: skip
-    centre = [*frame.centre, problem.duration / 2]
-    fastest_wave = REACH / narrow
-    # plane waves in both directions of time, three for each that the domain can tell apart
-    units = int(3 * 2 * area * fastest_wave**2 / (4 * np.pi))
-    info["units"] = units
-    more = {"frame": {"centre": centre, "scale": frame.scale}, "values": {"offset": 0.0, "scale": size}, "fields": 1,
-            "complex": False, "fastest_wave": fastest_wave, "speeds": [slowest, fastest], "units": units}  # fmt: skip
-    return arrays, more, info
-
-
-def by_time(points: Array) -> Array:
-    """(n, 3), earliest first, so that a fit can start with the first of them."""
-    return points[np.argsort(points[:, 2], kind="stable")]
-
-
-def pulses(problem: Wave, points: Array) -> Array:
-    """The field at the start, (n,), at points in the user's coordinates."""
-    total = np.zeros(len(points))
-    for p in problem.pulse:
-        r = np.linalg.norm(points - np.array(p.position), axis=1)
-        total += p.amplitude * np.exp(-(r**2) / (2 * p.width**2))
-    return total
 
 
 # ---- Poisson -----------------------------------------------------------------------------------------

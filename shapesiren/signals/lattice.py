@@ -13,6 +13,15 @@ Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 
+def widened(values: NDArray[Any], axis: int) -> NDArray[Any]:
+    """One more value at both ends of an axis, by the cubic through the last four, or a line if there are fewer."""
+    v = np.moveaxis(values, axis, 0)
+    factors = (4.0, -6.0, 4.0, -1.0) if len(v) > 3 else (2.0, -1.0)
+    first = sum(f * v[i] for i, f in enumerate(factors))
+    last = sum(f * v[-1 - i] for i, f in enumerate(factors))
+    return np.moveaxis(np.concatenate([np.asarray(first)[None], v, np.asarray(last)[None]]), 0, axis)
+
+
 class Grid:
     """Cell centres of a rectangle, ``n`` along its longest side."""
 
@@ -29,14 +38,15 @@ class Grid:
         return np.stack(np.meshgrid(*self.x, indexing="ij"), -1).reshape(-1, 2)
 
     def at(self, values: NDArray[Any], points: Array, order: int = 3) -> NDArray[Any]:
-        """Values (nx, ny) at points (n, 2), by splines of an order."""
+        """Values (nx, ny) at points (n, 2), by splines of an order; up to the border, half a cell beyond the last centres."""
         from scipy.ndimage import map_coordinates
 
-        where = ((points - self.low) / self.steps - 0.5).T
-        if np.iscomplexobj(values):
-            parts = [map_coordinates(v, where, order=order, mode="nearest") for v in (values.real, values.imag)]
+        where = ((points - self.low) / self.steps + 0.5).T
+        padded = widened(widened(values, 0), 1)
+        if np.iscomplexobj(padded):
+            parts = [map_coordinates(v, where, order=order, mode="nearest") for v in (padded.real, padded.imag)]
             return np.asarray(parts[0] + 1j * parts[1])
-        return np.asarray(map_coordinates(values, where, order=order, mode="nearest"))
+        return np.asarray(map_coordinates(padded, where, order=order, mode="nearest"))
 
     def interpolation(self, points: Array) -> Any:
         """A sparse matrix (n, cells) that takes values at points, by cubic Lagrange polynomials on 4 x 4 cells."""

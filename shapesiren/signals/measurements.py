@@ -123,7 +123,7 @@ def inversion(problem: Inversion, frame: Frame, folder: Path, settings: Any, see
     kappa = problem.wavenumber * frame.scale
     k = np.full(len(x), kappa)
     width = problem.pml.width / frame.scale
-    operator = helmholtz_operator(x, k, low, high, width, problem.pml.strength) / kappa**2
+    operator = helmholtz_operator(x, k**2, low, high, width, problem.pml.strength) / kappa**2
     scattered = values - hankel(sources, problem.wavenumber, receivers)
     size = float(np.sqrt(np.mean(np.abs(values) ** 2)))
     if size == 0:

@@ -16,6 +16,7 @@ from .expressions import check_expression
 from .frame import Frame
 
 Array = NDArray[np.float64]
+SPLIT = 8  # of a cell's side, for means over it
 Point = tuple[float, float]
 Positive = Annotated[float, Setting(gt=0)]
 
@@ -270,6 +271,16 @@ def speeds(medium: Medium, points: Array, domain: Domain, folder: Path) -> Array
         inside = np.linalg.norm(away, axis=1) < part.size if part.shape == "disc" else np.abs(away).max(1) < part.size
         found[inside] = part.speed
     return found
+
+
+def slowness(medium: Medium, points: Array, steps: Array, domain: Domain, folder: Path) -> Array:
+    """Squared slowness 1 / speed^2, (n,), in the mean over boxes of sides ``steps`` (2,) round points (n, 2): where the speed
+    jumps inside a cell, its value at the centre is wrong to first order."""
+    total = np.zeros(len(points))
+    share = (np.arange(SPLIT) + 0.5) / SPLIT - 0.5
+    for shift in np.stack(np.meshgrid(share, share), -1).reshape(-1, 2):
+        total += speeds(medium, np.clip(points + shift * steps, domain.low, domain.high), domain, folder) ** -2.0
+    return total / SPLIT**2
 
 
 def shades(path: Path, points: Array, domain: Domain) -> Array:

@@ -31,7 +31,11 @@ class IngestSettings(Settings):
         None,
         ge=4,
         le=1000,
-        description="of helmholtz: along the longest side; residuals count as their means over these, not at points",
+        description="of helmholtz, and of a wave where the medium is not uniform: along the longest side; residuals count as "
+        "their means over these, not at points",
+    )
+    reach: float = Setting(
+        2.7, ge=1, le=6, description="of wave: wave numbers that count, times the narrowest pulse's width; 2.7 leaves out 3 %"
     )
 
 

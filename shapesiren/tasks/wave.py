@@ -10,10 +10,14 @@ import torch
 
 from ..config import Config, Tree
 from ..signals.equations import sobol
+from ..signals.frame import Frame
+from ..signals.problems import Wave
+from ..signals.waves import plane_waves, repeated_start
 from .base import Say, Signal
 from .equations import OURS, PAPER, EquationConfig, EquationTask, LeastSquares
 
 NET: Tree = {"width": 128, "hidden_layers": 0}
+MOST = 16_384  # units of their own accord: a matrix of 2 GB, three times
 
 
 class WaveConfig(EquationConfig):
@@ -25,37 +29,51 @@ class WaveConfig(EquationConfig):
 class WaveTask(EquationTask):
     """A real field of place and time.
 
-    Its first layer starts as plane waves of the medium's speeds, ``|d/dt| = c |d/dx|``. In a uniform medium each of
-    them obeys the equation: with no layer after it (the presets) only the start and the border are left to solve for. In others
-    the waves of all speeds between the slowest and the fastest are mixed.
+    In a uniform medium the first layer, the only one of the presets, starts as the plane waves of a lattice that solve the
+    equation, ``|d/dt| = c |d/dx|``, and the start is left to solve for. In others waves of all speeds between the slowest and
+    the fastest are mixed, and the equation counts in the mean over cells of space and time.
     """
 
     name = "wave"
     cache = "wave.npz"
     config_type: ClassVar[type[Config]] = WaveConfig
     presets: ClassVar[Mapping[str, Tree]] = {
-        "default": OURS | {"ingest": {"points": 10_000}, "net": NET | {"last_width": 4096}},
-        "fast": OURS | {"ingest": {"points": 8000}, "net": NET | {"last_width": 3072}},
-        "fine": OURS | {"ingest": {"points": 20_000}, "net": NET | {"last_width": 8192}},
+        "default": OURS | {"ingest": {"points": 10_000, "cells": 24}, "net": NET},
+        "fast": OURS | {"ingest": {"points": 8000, "cells": 20, "reach": 2.4}, "net": NET},
+        "fine": OURS | {"ingest": {"points": 20_000, "cells": 30, "reach": 3.3}, "net": NET},
         # experiment_scripts/train_wave_equation.py: width 512, 340^2 points a step
         "paper": PAPER | {"net": PAPER["net"] | {"width": 512}, "fit": PAPER["fit"] | {"steps": 100_000},
                           "batch": {"points": 115_600, "grow": 1.0}},
     }  # fmt: skip
 
+    def make_net(self, dimensions: int, outputs: int) -> None:
+        """With as many units as the problem needs, where the settings leave it open."""
+        self.solved = self.config.fit.optimizer == "least-squares" and self.config.net.kind == "siren"
+        if self.solved and self.config.net.last_width is None and self.config.net.hidden_layers == 0:
+            width = max(64, min(int(self.header["units"]), MOST))
+            net = self.config.net.model_copy(update={"last_width": width})
+            self.config = self.config.model_copy(update={"net": net})
+        super().make_net(dimensions, outputs)
+        slow, fast = self.header["speeds"]
+        self.exact = self.solved and slow == fast and self.config.net.hidden_layers == 0  # every unit obeys the equation
+
     @torch.no_grad()
     def start_net(self) -> None:
-        if self.config.fit.optimizer != "least-squares" or self.net.kind != "siren":
+        if not self.solved:
             return
         layer = self.net.linears[0]
-        omega = self.config.net.omega_first
-        unit = sobol(len(layer.weight), np.zeros(5), np.ones(5), self.config.seed)
+        omega, count = self.config.net.omega_first, len(layer.weight)
         slow, fast = self.header["speeds"]
-        reach = self.header["fastest_wave"] * np.sqrt(unit[:, 0])
-        angle, sign = 2 * np.pi * unit[:, 1], np.where(unit[:, 2] < 0.5, -1.0, 1.0)
-        rate = sign * reach * (slow + (fast - slow) * unit[:, 3])
-        weight = np.stack([reach * np.cos(angle), reach * np.sin(angle), rate], 1) / omega
-        layer.weight.copy_(torch.from_numpy(weight))
-        layer.bias.copy_(torch.from_numpy(2 * np.pi * unit[:, 4] / omega))
+        if self.exact:
+            weight, phase = plane_waves(np.array(self.header["period"]), fast, count)
+        else:
+            unit = sobol(count, np.zeros(5), np.ones(5), self.config.seed)
+            length = self.header["highest"] * np.sqrt(unit[:, 0])
+            angle, sign = 2 * np.pi * unit[:, 1], np.where(unit[:, 2] < 0.5, -1.0, 1.0)
+            rate = sign * length * (slow + (fast - slow) * unit[:, 3])
+            weight, phase = np.stack([length * np.cos(angle), length * np.sin(angle), rate], 1), 2 * np.pi * unit[:, 4]
+        layer.weight.copy_(torch.from_numpy(weight / omega))
+        layer.bias.copy_(torch.from_numpy(phase / omega))
 
     def reach(self, name: str, progress: float) -> float:
         """Times grow as training goes on (the paper's curriculum); rows inside and at the border are sorted by time."""
@@ -65,15 +83,24 @@ class WaveTask(EquationTask):
     @classmethod
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
         signal = super().ingest(source, config, say)
-        needed, given = signal.header["units"], config.net.last_width or config.net.width
-        if config.fit.optimizer == "least-squares" and needed > given:
-            say(f"its narrowest pulse asks for about {needed:,} units, net.last_width = {given:,}: expect large errors")
+        needed, given = signal.header["needed"], config.net.last_width or min(signal.header["units"], MOST)
+        if config.fit.optimizer == "least-squares" and needed > 1.01 * given:
+            more = "ingest.cells" if config.ingest.cells and signal.header["speeds"][0] != signal.header["speeds"][1] else ""
+            say(
+                f"its narrowest pulse asks for about {needed:,} units, there are {given:,}: expect large errors "
+                f"(more: {more or 'net.last_width'})"
+            )
         return signal
 
     def round(self, index: int, total: int, solver: LeastSquares) -> dict[str, float]:
-        slow, fast = self.header["speeds"]
-        exact = slow == fast and self.config.net.hidden_layers == 0  # every unit obeys the equation
-        kept = [name for name in self.equations if not (exact and name == "interior")]
-        found, left = solver.solve([self.equations[n] for n in kept], [self.weights[n] for n in kept])
+        equations = self.equations
+        if self.exact:
+            frame = Frame(tuple(self.header["frame"]["centre"][:2]), self.header["frame"]["scale"])
+            highest = float(self.net.linears[0].weight[:, :2].detach().norm(dim=1).max()) * self.config.net.omega_first
+            problem, period = Wave.model_validate(self.header["problem"]), np.array(self.header["period"])
+            values, still = repeated_start(problem, frame, period, highest, self.header["values"]["scale"])
+            equations = {"start": values, "rest": still}
+        weights = [self.weight(name, e, self.settings) for name, e in equations.items()]
+        found, left = solver.solve(list(equations.values()), weights)
         solver.write(found, slice(None))
         return {"residual": left}
