@@ -33,6 +33,7 @@ from . import checkpoint as ckpt
 from .events import Listener, Progress, Saved, Started
 
 CHUNK = 1 << 21  # numbers of one pass: rows x units
+POINTS = 20  # whose derivatives take about as long as one row's product
 REPORT_SECONDS = 0.5
 
 
@@ -126,7 +127,8 @@ class Solver:
         kind = torch.complex128 if complex_ else torch.float64
         matrix = torch.zeros((self.width, self.width), dtype=kind)
         right, power = torch.zeros((self.width, equations[0].target.shape[1]), dtype=kind), 0.0
-        rows, done = sum(len(e.weight) for e in equations), 0
+        rows = sum(len(e.weight) for e in equations)
+        work, done = sum(len(e.weight) + len(e.points) / POINTS for e in equations), 0.0
         if rows < self.width / 4:
             raise RunError(f"{rows} points are too few for {self.width} unknowns", hint="more ingest.points, or fewer units")
         for e, share in zip(equations, weights, strict=True):
@@ -140,8 +142,8 @@ class Solver:
                 matrix.addmm_(a.mH, a)
                 right.addmm_(a.mH, f)
                 power += float(f.abs().square().sum())
-                done += len(a)
-                self.progress(start + (end - start) * done / rows)
+                done += len(a) + e.group * len(a) / POINTS
+                self.progress(start + (end - start) * done / work)
         return Normal(matrix, right.numpy(), power, self.ridge)
 
     def rows(self, points: NDArray[Any], operator: NDArray[Any]) -> NDArray[Any]:

@@ -101,6 +101,14 @@ def equation_sections(material: Material) -> list[page.Section]:
     return sections
 
 
+def small(fitted: Field, resolution: int) -> NDArray[np.uint8]:
+    """A small picture (ny, nx, 3) of the field: of a wave half-way, of an inversion its medium."""
+    solution = decode_solution(fitted, DecodeSettings(resolution=resolution, frames=3))
+    values = solution["slowness"] - 1 if "slowness" in solution else np.real(solution["u"])
+    values = values[1] if "t" in solution else values
+    return shade(values, float(np.quantile(np.abs(values), 0.995)))
+
+
 def animation(fitted: Field) -> bytes:
     """Field, reference and difference side by side, as a video."""
     solution = decode_solution(fitted, DecodeSettings(resolution=RESOLUTION, frames=FRAMES))

@@ -45,6 +45,11 @@ def _image_thumbnail(material: Material) -> bytes:
     return out.getvalue()
 
 
+def _equation_thumbnail(material: Material) -> bytes:
+    return shape.jpeg(equations.small(material.field, SMALL) / 255)
+
+
 THUMBNAILS: dict[str, Callable[[Material], bytes]] = {
     "shape": _shape_thumbnail, "image": _image_thumbnail, "composite": _image_thumbnail,
+    **dict.fromkeys(("helmholtz", "wave", "inversion", "poisson"), _equation_thumbnail),
 }  # fmt: skip

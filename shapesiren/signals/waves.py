@@ -14,7 +14,7 @@ from .frame import Frame
 from .lattice import Grid
 from .problems import Domain, Wave, slowness, speeds
 
-ORDER = 3  # quadrature points along a cell's side
+ORDER = 2  # quadrature points along a cell's side; 3 are no better
 TAIL = 4.0  # widths of a pulse beyond which it is nothing: 3e-4 of its peak
 CELLS_TO_UNITS = 1.7  # fewer cells let the equation slip between them, more are hardly better
 

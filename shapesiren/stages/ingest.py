@@ -61,7 +61,8 @@ def ingest(context: Context, sources: Sequence[Path]) -> Tree:
         run.write("config.toml", to_toml(context.config).encode())
         return signal.info
 
-    key = context.key("ingest", digest)
+    named = [digest_file(p) for p in task.files_of(context.config) if p.is_file()]
+    key = context.key("ingest", digest_data([digest, *named]) if named else digest)
     refuse_to_replace(context, run.key("ingest") or None, key)
     facts, _ = execute(context, "ingest", key, [task.cache], body)
     return facts

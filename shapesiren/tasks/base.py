@@ -113,6 +113,12 @@ class Task(ABC):
         return []
 
     @classmethod
+    def files_of(cls, config: Any) -> list[Path]:
+        """Files that the settings name: when one of them changes, the settings have."""
+        mask = getattr(config.ingest, "mask", None)
+        return [] if mask is None else [Path(mask)]
+
+    @classmethod
     def inspect(cls, source: Any, config: Any, say: Say) -> Tree:
         """Facts of an input, before any work. By default what `ingest` finds."""
         return cls.ingest(source, config, say).info

@@ -68,10 +68,11 @@ class WaveTask(EquationTask):
             weight, phase = plane_waves(np.array(self.header["period"]), fast, count)
         else:
             unit = sobol(count, np.zeros(5), np.ones(5), self.config.seed)
-            length = self.header["highest"] * np.sqrt(unit[:, 0])
+            rate = self.header["highest"] * fast * np.sqrt(unit[:, 0])  # a wave that enters another medium keeps it
+            length = rate / (slow + (fast - slow) * unit[:, 3])
             angle, sign = 2 * np.pi * unit[:, 1], np.where(unit[:, 2] < 0.5, -1.0, 1.0)
-            rate = sign * length * (slow + (fast - slow) * unit[:, 3])
-            weight, phase = np.stack([length * np.cos(angle), length * np.sin(angle), rate], 1), 2 * np.pi * unit[:, 4]
+            weight = np.stack([length * np.cos(angle), length * np.sin(angle), sign * rate], 1)
+            phase = 2 * np.pi * unit[:, 4]
         layer.weight.copy_(torch.from_numpy(weight / omega))
         layer.bias.copy_(torch.from_numpy(phase / omega))
 

@@ -75,6 +75,9 @@ def test_clone_meets_its_background(tmp_path):
     found = shapesiren.evaluate(tmp_path / "run")
     assert found["background_psnr"] > 28
     assert found["classical_psnr"] > 22
+    Image.fromarray(255 - mask).save(tmp_path / "mask.png")
+    with pytest.raises(InputError, match="another version of the program or of its input"):
+        shapesiren.fit(files, settings=settings, out=tmp_path / "run")
 
 
 def test_windows_blend_without_a_step():
