@@ -64,8 +64,8 @@ def wave(problem: Wave, frame: Frame, folder: Path, settings: Any, seed: int) ->
 
     highest = settings.reach / narrow
     period = periods(problem, frame)
-    # of both directions of time and two phases each; in other media by what the cells can tell
-    needed = 2 * len(lattice(period, highest)) if slowest == fastest else int(24 * area * highest**2 / (4 * np.pi))
+    # so many wave vectors of a lattice, two phases of each; in other media, by trial, or by what the cells can tell
+    needed = int(highest**2 / (2 * np.pi) * (period.prod() if slowest == fastest else 12 * area))
     units = needed if slowest == fastest or settings.cells is None else int(len(arrays["interior.weight"]) / CELLS_TO_UNITS)
     samples = (len(arrays["interior.weight"]) / (area * span)) ** (1 / 3) * 2 * np.pi * narrow
     info = {"points": sum(len(arrays[f"{n}.weight"]) for n in ("interior", "start", "rest", "border")), "units": units,

@@ -84,13 +84,12 @@ class WaveTask(EquationTask):
     @classmethod
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
         signal = super().ingest(source, config, say)
-        needed, given = signal.header["needed"], config.net.last_width or min(signal.header["units"], MOST)
+        needed, net = signal.header["needed"], config.net
+        given = net.last_width or (net.width if net.hidden_layers else min(signal.header["units"], MOST))
         if config.fit.optimizer == "least-squares" and needed > 1.01 * given:
-            more = "ingest.cells" if config.ingest.cells and signal.header["speeds"][0] != signal.header["speeds"][1] else ""
-            say(
-                f"its narrowest pulse asks for about {needed:,} units, there are {given:,}: expect large errors "
-                f"(more: {more or 'net.last_width'})"
-            )
+            slow, fast = signal.header["speeds"]
+            more = "ingest.cells" if net.last_width is None and config.ingest.cells and slow < fast else "net.last_width"
+            say(f"its narrowest pulse asks for about {needed:,} units, there are {given:,}: expect large errors (more: {more})")
         return signal
 
     def round(self, index: int, total: int, solver: LeastSquares) -> dict[str, float]:

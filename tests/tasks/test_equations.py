@@ -438,6 +438,9 @@ def test_too_few_units_are_warned_of(tmp_path):
     said = []
     task.ingest(tmp_path / "p.toml", resolve(task.config_type, task.presets, []), said.append)
     assert not said  # it takes as many as it needs
+    (tmp_path / "narrow.toml").write_text('problem = "wave"\nduration = 1.0\n[[pulse]]\nwidth = 0.00001\n')
+    header = task.ingest(tmp_path / "narrow.toml", resolve(task.config_type, task.presets, []), said.append).header
+    assert header["units"] > 1e9 and "there are 16,384" in said.pop()
     fewer = resolve(task.config_type, task.presets, [("t", {"net": {"last_width": 4096}})])
     task.ingest(tmp_path / "p.toml", fewer, said.append)
     assert len(said) == 1 and "there are 4,096" in said[0] and "net.last_width" in said[0]
