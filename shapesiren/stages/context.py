@@ -10,7 +10,7 @@ from ..config import Tree, resolve
 from ..errors import InputError
 from ..tasks.base import Say, Task
 from .fit import torch_device
-from .stage import Context, stored_config
+from .stage import Context, settings_changed, stored_config
 from .store import MANIFEST, Run
 
 Settings = Mapping[str, Any]
@@ -59,4 +59,6 @@ def run_context(
 ) -> Context:
     """The context of an existing run, its own settings under the given layers."""
     task, config = stored_config(run, layers)
+    if settings_changed(run):
+        say("config.toml is not what the run wrote: it counts as it is now")
     return Context(run, task, config, device, say, force)

@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 
-from ..config import Tree, to_toml
+from ..config import Tree
 from ..errors import InputError, Interrupted
 from ..fitting.events import Event, Listener, Progress, Started
 from ..fitting.loop import fit_task
 from ..tasks.base import Task
 from .ingest import unpack
-from .stage import Context, execute, refuse_to_replace, require
+from .stage import Context, execute, refuse_to_replace, require, store_config
 from .store import CHECKPOINT, Run
 
 FIELD, LOG = "field.safetensors", "metrics.jsonl"
@@ -50,7 +50,7 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
 
     def body() -> Tree:
         run.manifest["fit_key"] = key
-        run.write("config.toml", to_toml(context.config).encode())
+        store_config(context)
         run.save()
         device = torch_device(context.device)
         fitted = task(unpack(run.folder / task.cache), context.config, device)

@@ -12,10 +12,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import Tree, to_toml
+from ..config import Tree
 from ..errors import InputError
 from ..tasks.base import Signal
-from .stage import Context, execute, refuse_to_replace
+from .stage import Context, execute, refuse_to_replace, store_config
 from .store import digest_data, digest_file
 
 MAPPED = 1 << 26  # bytes from which on an array stays on disk
@@ -58,7 +58,7 @@ def ingest(context: Context, sources: Sequence[Path]) -> Tree:
                 "bytes": sum(size_of(s) for s in sources),
             },
         }
-        run.write("config.toml", to_toml(context.config).encode())
+        store_config(context)
         return signal.info
 
     named = [digest_file(p) for p in task.files_of(context.config) if p.is_file()]

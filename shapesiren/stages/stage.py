@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..config import Config, Tree, read_toml, resolve
+from ..config import Config, Tree, read_toml, resolve, to_toml
 from ..errors import InputError
 from ..tasks import TASKS
 from ..tasks.base import Say, Task
 from .store import CHECKPOINT, Run, digest_data
 
+CONFIG = "config.toml"
+
 # Raise a stage's number when its code changes what it makes.
-VERSIONS = {"ingest": 3, "fit": 3, "mesh": 3, "decode": 1, "evaluate": 1, "report": 1}
+VERSIONS = {"ingest": 4, "fit": 3, "mesh": 3, "decode": 1, "evaluate": 1, "report": 1}
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,22 @@ def execute(
     return facts, False
 
 
+def store_config(context: Context) -> None:
+    """Write the settings, which later stages read. The manifest remembers what they were: see `settings_changed`."""
+    text = to_toml(context.config)
+    context.run.manifest["settings"] = digest_data(text)
+    context.run.write(CONFIG, text.encode())
+
+
+def settings_changed(run: Run) -> bool:
+    """Whether a run's settings were edited, or cut off where what is left still reads as settings, since it wrote them."""
+    held = run.manifest.get("settings")
+    return held is not None and held != digest_data((run.folder / CONFIG).read_text(encoding="utf-8"))
+
+
 def stored_config(run: Run, layers: list[tuple[str, Tree]]) -> tuple[type[Task], Config]:
     """A run's task and settings, with later layers on top."""
-    path = run.folder / "config.toml"
+    path = run.folder / CONFIG
     tree = read_toml(path)
     name = tree.get("task")
     if name not in TASKS:
@@ -87,7 +102,7 @@ def refuse_to_replace(context: Context, held: str | None, key: str) -> None:
 def differences(context: Context) -> str:
     """Which settings of the run's fit differ from the asked ones."""
     try:
-        held = read_toml(context.run.folder / "config.toml")
+        held = read_toml(context.run.folder / CONFIG)
     except InputError:
         return "its config.toml is missing"
     asked = context.config.model_dump(mode="json", exclude_none=True)
