@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 import shapesiren
 from shapesiren.errors import InputError
@@ -193,3 +194,25 @@ def test_a_seed_fixes_the_result(torus_scan, tmp_path):
     np.testing.assert_array_equal(fields[0](x), fields[1](x))
     other = shapesiren.fit(tmp_path / "b", settings=settings, steps=30, seed=4, force=True)
     assert np.abs(other(x) - fields[0](x)).max() > 1e-3
+
+
+def test_the_pace_does_not_count_compiling(monkeypatch):
+    """On a new machine the first trials go into kernels; what is said is the pace after them."""
+    import time
+
+    from shapesiren.config import resolve
+    from shapesiren.fitting.events import Progress
+    from shapesiren.stages import inspect
+    from shapesiren.tasks import TASKS
+
+    task, rates = TASKS["shape"], [0.1, 0.2, 90.0, 91.0]
+
+    def trial(*_, listeners, **__):
+        rate = rates.pop(0)
+        time.sleep(0.1 if rate < 1 else 0)
+        listeners[0](Progress(1, 1.0, 0.0, 0.0, rate, 0.0, {}))
+
+    monkeypatch.setattr(inspect, "fit_task", trial)
+    monkeypatch.setattr(inspect, "TRIAL_SECONDS", 0.04)
+    config = resolve(task.config_type, task.presets, [])
+    assert inspect.pace(task, task.trial(), config, torch.device("cpu")) == 90.0
