@@ -198,8 +198,6 @@ def test_a_seed_fixes_the_result(torus_scan, tmp_path):
 
 def test_the_pace_does_not_count_compiling(monkeypatch):
     """On a new machine the first trials go into kernels; what is said is the pace after them."""
-    import time
-
     from shapesiren.config import resolve
     from shapesiren.fitting.events import Progress
     from shapesiren.stages import inspect
