@@ -99,3 +99,18 @@ flux = "3*cos(3*x)*exp(y/2)"
          "fit": {"optimizer": "least-squares", "steps": 1}, "decode": {"resolution": 41}},
     ),
 }  # fmt: skip
+
+
+def solved(folder, name, text=None, **changes):
+    """A small problem, all stages; its metrics."""
+    given, quick = PROBLEMS[name]
+    folder.mkdir(exist_ok=True)
+    (folder / "p.toml").write_text(text or given)
+    settings = {k: dict(v) for k, v in quick.items()}
+    for section, values in changes.items():
+        settings.setdefault(section, {}).update(values)
+    import shapesiren
+
+    shapesiren.fit(folder / "p.toml", out=folder / "run", settings=settings)
+    shapesiren.decode(folder / "run")
+    return shapesiren.evaluate(folder / "run")

@@ -10,7 +10,6 @@ import torch
 
 from ..config import Config, Tree
 from ..signals.equations import sobol
-from ..signals.frame import Frame
 from ..signals.problems import Wave
 from ..signals.waves import plane_waves, repeated_start
 from .base import Say, Signal
@@ -93,14 +92,13 @@ class WaveTask(EquationTask):
         return signal
 
     def round(self, index: int, total: int, solver: LeastSquares) -> dict[str, float]:
-        equations = self.equations
+        equations, weights = self.equations, self.weights
         if self.exact:
-            frame = Frame(tuple(self.header["frame"]["centre"][:2]), self.header["frame"]["scale"])
             highest = float(self.net.linears[0].weight[:, :2].detach().norm(dim=1).max()) * self.config.net.omega_first
             problem, period = Wave.model_validate(self.header["problem"]), np.array(self.header["period"])
-            values, still = repeated_start(problem, frame, period, highest, self.header["values"]["scale"])
+            values, still = repeated_start(problem, problem.frame(), period, highest, self.header["values"]["scale"])
             equations = {"start": values, "rest": still}
-        weights = [self.weight(name, e, self.settings) for name, e in equations.items()]
-        found, left = solver.solve(list(equations.values()), weights)
+            weights = {name: self.weight(name, e, self.settings) for name, e in equations.items()}
+        found, left = solver.solve(list(equations.values()), list(weights.values()))
         solver.write(found, slice(None))
         return {"residual": left}
