@@ -125,6 +125,21 @@ def test_inspect(tmp_path, torus_scan):
     assert not list(tmp_path.iterdir())  # it makes no run
 
 
+def test_inspect_says_how_much_noisy_points_count(tmp_path):
+    rng = np.random.default_rng(0)
+    directions = rng.normal(size=(4000, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    np.savetxt(tmp_path / "ball.xyz", directions * (1 + 0.005 * rng.normal(size=(4000, 1))))
+
+    def chosen(*words):
+        done = cli("inspect", "ball.xyz", "--json", *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return {c["setting"]: float(c["value"]) for c in json.loads(done.stdout)["choices"] if c["setting"] == "loss.fidelity"}
+
+    assert 0.05 < chosen()["loss.fidelity"] < 0.2  # noise .0043 of the box
+    assert chosen("--set", "loss.fidelity=1") == {}
+
+
 def test_several_scans_are_one_input(tmp_path, torus_scan):
     from shapesiren.signals.readers import read_cloud
     from shapesiren.signals.scanner import write_scan

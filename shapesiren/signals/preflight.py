@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from ..threads import cores
 from .guide import DEPTHS, NOISY, make_guide
+from .noise import CLEAN, fidelity
 from .prepare import Prepared, Say, Source, prepare
 
 LOOK_AT = 500_000  # points; more would take minutes and change no line of the table
@@ -74,6 +75,9 @@ def choices(p: Prepared, settings: Any, is_open: bool, unsupported: float) -> li
     origin = p.facts["normals"]
     if origin["origin"] == "estimated" and settings.neighbours is None:
         choose("ingest.neighbours", str(origin["neighbours"]), "wide enough for the noise")
+    if origin["origin"] == "estimated" and p.noise > CLEAN:
+        share = p.noise / settings.extent
+        choose("loss.fidelity", f"{fidelity(p.noise):.2g}", f"noise of {share:.2%}, and normals estimated from it")
     return out
 
 

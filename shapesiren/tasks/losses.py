@@ -12,7 +12,7 @@ def on_surface(value: Tensor, tolerance: Tensor | float = 0.0) -> Tensor:
 
     Below ``tolerance``, a number or (n,), it is quadratic (Huber 1964, scaled so that the slope beyond is still 1): of points
     with normal noise the mean is a better guess than the median, and what lies far out still counts no more than its
-    distance.
+    distance. Of exact points a small one quiets the gradient, whose size is else the same however small the residual.
     """
     if isinstance(tolerance, float):
         return huber_loss(value, torch.zeros_like(value), "none", tolerance) / tolerance if tolerance else value.abs()
@@ -42,11 +42,11 @@ def off_surface(value: Tensor, sharpness: float) -> Tensor:
     return torch.exp(-sharpness * value.abs())
 
 
-def distance(value: Tensor, target: Tensor) -> Tensor:
+def distance(value: Tensor, target: Tensor, tolerance: float = 0.0) -> Tensor:
     """``|f(x) - d(x)|`` against the guide's signed distance d off the surface (DeepSDF, Park et al. 2019,
-    eq. 4, without its clamp). (n,), (n,) -> (n,)
+    eq. 4, without its clamp); quadratic below ``tolerance``, as in `on_surface`. (n,), (n,) -> (n,)
     """
-    return (value - target).abs()
+    return on_surface(value - target, tolerance)
 
 
 def trust(distance: Tensor, width: float) -> Tensor:

@@ -14,10 +14,9 @@ from torch import Tensor
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
 from ..field import Field
 from ..signals.depth import SUFFIXES
+from ..signals.noise import CLEAN, fidelity
 from . import losses
 from .base import Arrays, Moment, Say, Signal, Task
-
-CLEAN = 1e-3  # box units: what is found in clean scans is curvature, not noise
 
 
 class IngestSettings(Settings):
@@ -54,6 +53,9 @@ class LossSettings(Settings):
     on_surface: float = Setting(900.0, ge=0)
     normal: float = Setting(60.0, ge=0)
     estimated: float = Setting(0.25, ge=0, description="factor on the normals' weight where they were estimated")
+    fidelity: float | None = Setting(
+        None, gt=0, description="factor on the weights of points and normals; by the noise, of estimated normals, if not given"
+    )
     eikonal: float = Setting(15.0, ge=0)
     off_surface: float = Setting(0.0, ge=0, description="repulsion from zero, the paper's term")
     distance: float = Setting(100.0, ge=0, description="signed distance of the guide samples")
@@ -61,7 +63,9 @@ class LossSettings(Settings):
     trust: float = Setting(0.03, gt=0, description="distance, in box units, within which the guide counts less and less")
     eikonal_power: Literal[1, 2] = 2
     sharpness: float = Setting(100.0, gt=0, description="of the repulsion")
-    noise: Literal["auto", "ignore"] = Setting("auto", description="a tolerance on the surface that follows the noise")
+    noise: Literal["auto", "ignore"] = Setting("auto", description="let tolerance and fidelity follow the noise, or not")
+    tolerance: float = Setting(5e-4, ge=0, description="on the surface, in box units, of clean points: below it, squares count")
+    guide_tolerance: float = Setting(3e-3, ge=0, description="the same of the guide's distances")
     mean_over_all: bool = Setting(False, description="divide each sum by all samples of the batch, as the paper does")
 
 
@@ -118,6 +122,7 @@ PAPER: Tree = {
     "loss": {
         "on_surface": 3e3, "normal": 1e2, "eikonal": 5e1, "off_surface": 1e2, "distance": 0.0, "direction": 0.0,
         "estimated": 1.0, "eikonal_power": 1, "sharpness": 1e2, "noise": "ignore", "mean_over_all": True,
+        "tolerance": 0.0,
     },
 }  # fmt: skip
 
@@ -161,9 +166,11 @@ class ShapeTask(Task):
         self.points = points
         self.guide = table("guide_points", "guide_distances", "guide_directions")
         estimated = signal.header.get("normals") == "estimated"
-        self.normal_weight = self.loss.normal * (self.loss.estimated if estimated else 1.0)
-        noise = float(signal.header.get("noise", 0.0))
-        self.tolerance = 2 * noise if self.loss.noise == "auto" and noise > CLEAN else 0.0
+        noise = float(signal.header.get("noise", 0.0)) if self.loss.noise == "auto" else 0.0
+        factor = self.loss.fidelity or (fidelity(noise) if estimated else 1.0)
+        self.point_weight = factor * self.loss.on_surface
+        self.normal_weight = factor * self.loss.normal * (self.loss.estimated if estimated else 1.0)
+        self.tolerance = 2 * noise if noise > CLEAN else self.loss.tolerance
 
     @property
     def epoch_steps(self) -> int:
@@ -186,7 +193,7 @@ class ShapeTask(Task):
             return term.sum() / (on + off) if weights.mean_over_all else term.mean()
 
         terms = {
-            "on_surface": weights.on_surface * mean(losses.on_surface(f_on, self.tolerance_of(surface))),
+            "on_surface": self.point_weight * mean(losses.on_surface(f_on, self.tolerance_of(surface))),
             "normal": self.normal_weight * mean(losses.normal(g_on, surface[:, 3:6])),
             "eikonal": weights.eikonal * mean(losses.eikonal(gradient, weights.eikonal_power)),
         }
@@ -196,7 +203,7 @@ class ShapeTask(Task):
             distance, direction = elsewhere[:, 3], elsewhere[:eik, 4:]
             trust = losses.trust(distance, weights.trust)
             if weights.distance:
-                terms["distance"] = weights.distance * mean(trust * losses.distance(f_off, distance))
+                terms["distance"] = weights.distance * mean(trust * losses.distance(f_off, distance, weights.guide_tolerance))
             if weights.direction and eik:
                 terms["direction"] = weights.direction * mean(trust[:eik] * losses.normal(gradient[on:], direction))
         return terms
@@ -205,7 +212,7 @@ class ShapeTask(Task):
         """Of each sample on the surface, or of all: twice the deviation of its position."""
         if self.loss.noise == "ignore" or surface.shape[1] < 7:
             return self.tolerance
-        return 2 * surface[:, 6]
+        return (2 * surface[:, 6]).clamp(min=self.loss.tolerance)
 
     @classmethod
     def reads(cls, path: Path, layers: Sequence[tuple[str, Tree]]) -> bool:
@@ -225,7 +232,10 @@ class ShapeTask(Task):
     def inspect(cls, source: Any, config: Any, say: Say) -> Tree:
         from ..signals.preflight import preflight
 
-        return preflight(source, config.ingest, config.seed, say)
+        facts = preflight(source, config.ingest, config.seed, say)
+        if config.loss.fidelity is not None or config.loss.noise == "ignore":
+            facts["choices"] = [c for c in facts["choices"] if c["setting"] != "loss.fidelity"]
+        return facts
 
     @classmethod
     def trial(cls) -> Signal:

@@ -87,7 +87,24 @@ def test_the_tolerance_on_the_surface_follows_the_noise():
     for noise in (0.0, 0.0005, 0.004, 0.009):
         signal.header["noise"] = noise
         tolerances.append(ShapeTask(signal, config, torch.device("cpu")).tolerance)
-    assert tolerances == pytest.approx([0, 0, 0.008, 0.018])
+    assert tolerances == pytest.approx([config.loss.tolerance] * 2 + [0.008, 0.018])
+
+
+def test_fidelity_follows_the_noise_of_points_without_normals():
+    signal = sphere_signal()
+
+    def weights(sigma, origin, **loss):
+        config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"loss": loss})])
+        signal.header.update(noise=sigma, normals=origin)
+        task = ShapeTask(signal, config, torch.device("cpu"))
+        return task.point_weight / config.loss.on_surface, task.normal_weight / config.loss.normal
+
+    assert weights(0.009, "given") == (1, 1)
+    assert weights(0.0005, "estimated") == (1, 0.25)
+    assert weights(0.0045, "estimated") == pytest.approx((0.0901, 0.0901 / 4), rel=2e-3)
+    assert weights(0.1, "estimated") == pytest.approx((0.09, 0.09 / 4))  # never nothing
+    assert weights(0.0045, "estimated", fidelity=1.0) == (1, 0.25)
+    assert weights(0.0045, "estimated", noise="ignore") == (1, 0.25)
 
 
 def test_a_tolerance_is_quadratic_inside_and_as_steep_outside():
@@ -96,4 +113,6 @@ def test_a_tolerance_is_quadratic_inside_and_as_steep_outside():
     torch.testing.assert_close(term.detach(), torch.tensor([0.0, 0.025, 0.1, 0.9]))
     term.sum().backward()
     torch.testing.assert_close(f.grad, torch.tensor([0.0, 0.5, -1.0, 1.0]))
+    d = losses.distance(torch.tensor([0.1, 0.4, 1.0]), torch.tensor([0.0, 0.6, 0.0]), 0.2)
+    torch.testing.assert_close(d, torch.tensor([0.025, 0.1, 0.9]))
     torch.testing.assert_close(losses.trust(torch.tensor([0.0, -0.01, 0.5]), 0.04), torch.tensor([0.0, 0.25, 1.0]))
