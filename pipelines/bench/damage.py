@@ -31,7 +31,7 @@ from shapesiren.signals.pointcloud import PointCloud
 from shapesiren.signals.prepare import prepare
 from shapesiren.signals.scanner import Scanner, load_surface, scan
 from shapesiren.surface.mesh import TriangleMesh
-from shapesiren.surface.trim import trim
+from shapesiren.surface.trim import cut, trim
 from shapesiren.tasks.shape import IngestSettings
 
 
@@ -154,10 +154,10 @@ def poisson(points: np.ndarray, normals: np.ndarray, trimmed: bool, judge: Any) 
             tree = cKDTree(points)
             spacing = float(np.median(tree.query(points, 2)[0][:, 1]))
             mesh = TriangleMesh(vertices, faces, np.zeros(vertices.shape, np.float32))
-            keep, _ = trim(mesh, points, tree, spacing, 5 * spacing, None)
+            keep, level, _ = trim(mesh, points, tree, spacing, 5 * spacing, None)
             if not keep.any():
                 continue
-            mesh = mesh.keep_faces(keep)
+            mesh = cut(mesh, keep, level)
             vertices, faces = mesh.vertices, mesh.faces
         best = min(best, judge(vertices, faces))
     return best

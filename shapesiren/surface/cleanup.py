@@ -14,7 +14,7 @@ from ..errors import RunError
 from ..field import Field
 from ..threads import cores
 from .mesh import TriangleMesh
-from .trim import fill_holes, trim
+from .trim import cut, fill_holes, trim
 
 Array = NDArray[np.float64]
 
@@ -35,15 +35,15 @@ def clean_up(
     scale, header = field.frame.scale, field.header
     if settings.trim == "on" or (settings.trim == "auto" and bool(header["open"])):
         fixed = settings.trim_distance / scale if settings.trim_distance else None
-        keep, reach = trim(mesh, points, tree, header["spacing"], header["support"], fixed)
+        keep, level, reach = trim(mesh, points, tree, header["spacing"], header["support"], fixed)
         if settings.fill_holes:
             keep = fill_holes(mesh, keep, settings.fill_holes / scale)
         if not keep.any():
             raise RunError("trimming leaves nothing of the surface", where="mesh", hint="--set mesh.trim=off")
-        areas = mesh.face_areas()
-        share = float(areas[~keep].sum() / areas.sum())
+        before = float(mesh.face_areas().sum())
+        mesh = cut(mesh, keep, level)
+        share = 1 - float(mesh.face_areas().sum()) / before
         facts["trimmed"] = {"distance": reach * scale, "area_share": share}
-        mesh = mesh.keep_faces(keep)
         say(f"open scan: trimmed what lies farther than about {reach * scale:.3g} from any point "
             f"({share:.1%} of the area; --set mesh.trim=off keeps it)")  # fmt: skip
     mesh, phantoms = drop_phantoms(mesh, tree, header["support"])
@@ -52,7 +52,7 @@ def clean_up(
     least = settings.min_component
     if least is None:  # the sparse parts of an open scan are islands, and surface all the same
         least = SMALL[bool(header["open"])]
-    mesh, small = drop_small_components(mesh, least)
+    mesh, small = drop_small_components(mesh, least, by_edge="trimmed" in facts)
     if small:
         say(f"dropped {small} components below {least:.2%} of the area")
     if settings.largest is not None:
@@ -75,9 +75,12 @@ def drop_phantoms(mesh: TriangleMesh, tree: cKDTree, support: float) -> tuple[Tr
     return mesh.keep_faces(~phantom[label]), int(phantom.sum())
 
 
-def drop_small_components(mesh: TriangleMesh, share: float) -> tuple[TriangleMesh, int]:
-    """Without the components whose area is below ``share`` of the whole; and how many those were."""
-    count, label = mesh.face_components()
+def drop_small_components(mesh: TriangleMesh, share: float, by_edge: bool = False) -> tuple[TriangleMesh, int]:
+    """Without the components whose area is below ``share`` of the whole; and how many those were.
+
+    ``by_edge``: scraps that hang on the rest by a single vertex count as components too; trimming leaves some.
+    """
+    count, label = mesh.face_components(by_edge)
     if count < 2 or share <= 0:
         return mesh, 0
     areas = np.bincount(label, mesh.face_areas(), count)

@@ -42,12 +42,24 @@ class TriangleMesh:
         a, b, c = self.vertices[self.faces].transpose(1, 0, 2)
         return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
 
-    def face_components(self) -> tuple[int, NDArray[np.int64]]:
-        """Number of connected components, and (m,) the one that each face belongs to."""
+    def face_components(self, by_edge: bool = False) -> tuple[int, NDArray[np.int64]]:
+        """Number of connected components, and (m,) the one that each face belongs to.
+
+        ``by_edge``: faces are connected where they share an edge; otherwise a vertex is enough, which is quicker to find.
+        """
         n = len(self.vertices)
-        a, b = self.faces[:, [0, 1]].T, self.faces[:, [1, 2]].T
-        rows, cols = np.concatenate([a[0], b[0]]), np.concatenate([a[1], b[1]])
+        if by_edge:
+            ends = np.sort(self.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+            key = ends[:, 0] * n + ends[:, 1]
+            order = np.argsort(key, kind="stable")
+            same = np.flatnonzero(key[order[1:]] == key[order[:-1]])
+            rows, cols, n = order[same] // 3, order[same + 1] // 3, len(self.faces)
+        else:
+            a, b = self.faces[:, [0, 1]].T, self.faces[:, [1, 2]].T
+            rows, cols = np.concatenate([a[0], b[0]]), np.concatenate([a[1], b[1]])
         graph = coo_matrix((np.ones(len(rows), np.int8), (rows, cols)), (n, n))
-        _, of_vertex = connected_components(graph, directed=False)
-        numbers, of_face = np.unique(of_vertex[self.faces[:, 0]], return_inverse=True)
-        return len(numbers), of_face.astype(np.int64)
+        count, label = connected_components(graph, directed=False)
+        if not by_edge:
+            numbers, label = np.unique(label[self.faces[:, 0]], return_inverse=True)
+            count = len(numbers)
+        return count, label.astype(np.int64)

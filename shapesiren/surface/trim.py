@@ -18,13 +18,14 @@ NEIGHBOURS = 16  # over which density is counted
 EVEN = float(np.sqrt(np.log(2) / NEIGHBOURS))
 REACH = 5.0  # times that: as far as a hole between the points of an even random sample goes
 BORDER = 2.5  # local spacings that a surface goes on beyond the last points
+SLIVER = 0.05  # share of an edge that a cut leaves at least, on both sides
 FAR, FAR_SHARE = 5.0, 0.01  # median spacings, and the share of the kept area that may lie farther than them
 
 
 def trim(
     mesh: TriangleMesh, points: Array, tree: cKDTree, spacing: float, support: float, fixed: float | None
-) -> tuple[NDArray[np.bool_], float]:
-    """Which faces (m,) the points support, and the distance from them up to which all do; everything in box coordinates.
+) -> tuple[NDArray[np.bool_], Array, float]:
+    """What of a surface the points support; everything in box coordinates. `cut` makes a mesh of it.
 
     Within that distance (``support``) every hole stays filled; at the border of the scan the surface ends
     `BORDER` local spacings from the last points. Beyond it, holes between sparser points are left filled: a laser scanner
@@ -37,16 +38,23 @@ def trim(
     mesh : vertices (n, 3); points : (k, 3) of the scan, and their ``tree``
     spacing, support : of the scan, see `signals.noise`
     fixed : a distance that replaces all this; None
+
+    Returns
+    -------
+    keep : (m,) whether a face stays
+    level : (n,) distance of each vertex from the points over what is allowed at the border, less 1: 0 along the border
+    reach : the distance within which every face stays
     """
     distance, nearest = tree.query(mesh.vertices, workers=cores())
     face_distance = distance[mesh.faces].max(1)
     if fixed is not None:
-        return face_distance <= fixed, fixed
+        return face_distance <= fixed, distance / fixed - 1, fixed
     local = EVEN * tree.query(points, [min(NEIGHBOURS + 1, tree.n)], workers=cores())[0][:, 0]
     local = np.median(local[tree.query(points, min(8, tree.n), workers=cores())[1]], axis=1)
     face_local = local[nearest][mesh.faces].max(1)
     near = face_distance <= support
-    keep = face_distance <= np.minimum(support, BORDER * np.maximum(face_local, spacing))
+    level = distance / np.minimum(support, BORDER * np.maximum(local[nearest], spacing)) - 1
+    keep = (level <= 0)[mesh.faces].all(1)
     keep = fill_holes(mesh, keep, np.inf, near)
     index = np.flatnonzero(~keep & ~near & (face_distance <= REACH * face_local))
     index = index[np.argsort(face_distance[index])]
@@ -54,7 +62,44 @@ def trim(
     filled = np.cumsum(area[index])
     far = np.cumsum(np.where(distance[mesh.faces[index]].mean(1) > FAR * spacing, area[index], 0))
     keep[index[far <= FAR_SHARE * (area[keep].sum() + filled)]] = True
-    return keep, support
+    return keep, level, support
+
+
+def cut(mesh: TriangleMesh, keep: NDArray[np.bool_], level: Array) -> TriangleMesh:
+    """The faces in ``keep`` (m,), and of those that touch them the part in which ``level`` (n,), linear on a face, is below 0.
+
+    So the border runs through faces, along the level and not along the grid. Colours are not carried over.
+    """
+    inside = np.zeros(len(mesh.vertices), bool)
+    inside[mesh.faces[keep]] = True
+    count = inside[mesh.faces].sum(1)
+    whole = keep | (count == 3)
+    crossed = np.flatnonzero(~whole & (count > 0))
+    # each crossed face turned so that the corner which is alone on its side comes first
+    corners, lone_inside = mesh.faces[crossed], count[crossed] == 1
+    first = np.argmax(inside[corners] == lone_inside[:, None], axis=1)
+    a, b, c = corners[np.arange(len(corners))[:, None], (first[:, None] + np.arange(3)) % 3].T
+    ends = np.sort(np.concatenate([np.stack([a, b], 1), np.stack([a, c], 1)]), axis=1)
+    edges, number = np.unique(ends, axis=0, return_inverse=True)
+    low, high = edges.T
+    near, far = np.where(inside[low], low, high), np.where(inside[low], high, low)
+    below, above = np.minimum(level[near], 0), np.maximum(level[far], 0)
+    share = np.clip(-below / np.maximum(above - below, 1e-12), SLIVER, 1 - SLIVER)[:, None]
+    at = mesh.vertices[near] + share * (mesh.vertices[far] - mesh.vertices[near])
+    direction = mesh.normals[near] + share * (mesh.normals[far] - mesh.normals[near])
+    direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-12)
+    ab, ac = len(mesh.vertices) + number.reshape(2, -1)
+    one, two = lone_inside, ~lone_inside
+    faces = np.concatenate([
+        mesh.faces[whole],
+        np.stack([a, ab, ac], 1)[one],
+        np.stack([b, c, ac], 1)[two],
+        np.stack([b, ac, ab], 1)[two],
+    ])  # fmt: skip
+    joined = TriangleMesh(
+        np.concatenate([mesh.vertices, at]), faces, np.concatenate([mesh.normals, direction.astype(np.float32)])
+    )
+    return joined.keep_faces(np.ones(len(faces), bool))
 
 
 def fill_holes(

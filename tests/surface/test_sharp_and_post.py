@@ -12,7 +12,7 @@ from shapesiren.surface.marching import sparse_marching_cubes
 from shapesiren.surface.mesh import TriangleMesh
 from shapesiren.surface.post import decimate, decimate_to_error, farthest, smooth
 from shapesiren.surface.refine import newton_refine
-from shapesiren.surface.trim import fill_holes, trim
+from shapesiren.surface.trim import cut, fill_holes, trim
 from shapesiren.surface.verify import verify
 
 TURN = np.array([[0.8, 0.6, 0], [-0.6, 0.8, 0], [0, 0, 1]]) @ np.array([[1, 0, 0], [0, 0.8, 0.6], [0, -0.6, 0.8]])
@@ -104,7 +104,7 @@ def test_trim_and_holes(rng):
     points = points[~hole & (points[:, 0] < 0.8)]
     tree = cKDTree(points)
     spacing = float(np.median(tree.query(points, 2)[0][:, 1]))
-    keep, reach = trim(mesh, points, tree, spacing, 5 * spacing, None)
+    keep, _, reach = trim(mesh, points, tree, spacing, 5 * spacing, None)
     kept = mesh.vertices[mesh.faces[keep]].mean(1)
     assert reach == pytest.approx(5 * spacing)
     assert kept[:, 0].max() < 0.8 + 6 * spacing
@@ -117,7 +117,7 @@ def test_trim_and_holes(rng):
     np.testing.assert_array_equal(fill_holes(mesh, keep, 0.02), keep)
     assert mesh.vertices[mesh.faces[filled]].mean(1)[:, 0].max() == kept[:, 0].max()  # the border is no hole
     fixed = trim(mesh, points, tree, spacing, 5 * spacing, 0.01)
-    assert fixed[1] == 0.01
+    assert fixed[2] == 0.01
     assert fixed[0].sum() < keep.sum()
 
 
@@ -128,8 +128,43 @@ def test_sparse_lines_are_joined():
     lines_x, lines_y = np.meshgrid(np.arange(0.87, 1, 0.03), np.arange(0, 1, 0.01))
     xy = np.concatenate([np.stack([x.ravel(), y.ravel()], 1), np.stack([lines_x.ravel(), lines_y.ravel()], 1)])
     points = np.concatenate([xy, np.zeros((len(xy), 1))], 1)
-    keep, _ = trim(mesh, points, cKDTree(points), 0.005, 0.02, None)
+    keep, _, _ = trim(mesh, points, cKDTree(points), 0.005, 0.02, None)
     assert keep.all()
+
+
+def test_a_trimmed_border_runs_through_faces():
+    """Along a slanted edge of the points: straight, where whole faces make a staircase."""
+    mesh = plane()
+    u, v = np.meshgrid(np.arange(-1, 0, 0.01), np.arange(-1, 1, 0.01))
+    along, across = np.array([np.cos(0.4), np.sin(0.4), 0]), np.array([-np.sin(0.4), np.cos(0.4), 0])
+    points = np.array([0.5, 0.5, 0]) + u.reshape(-1, 1) * along + v.reshape(-1, 1) * across
+    keep, level, _ = trim(mesh, points, cKDTree(points), 0.01, 0.05, None)
+    made = cut(mesh, keep, level)
+
+    def border(mesh):
+        """How far its inner border vertices lie beyond the last points."""
+        ends = np.sort(mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+        edges, uses = np.unique(ends, axis=0, return_counts=True)
+        x = mesh.vertices[np.unique(edges[uses == 1])]
+        return ((x - 0.5) @ along)[(x[:, :2] > 0.03).all(1) & (x[:, :2] < 0.97).all(1)]
+
+    stairs, smooth = border(mesh.keep_faces(keep)), border(made)
+    assert len(smooth) > 40
+    assert smooth.std() < 0.25 * stairs.std()
+    assert smooth.mean() == pytest.approx(0.025 - 0.01, abs=0.003)  # 2.5 spacings from the last points, at -.01
+    checked = verify(made)
+    assert (checked.nonmanifold_edges, checked.misoriented_edges, checked.nonmanifold_vertices) == (0, 0, 0)
+    np.testing.assert_allclose(made.normals, np.tile([[0, 0, 1]], (len(made.vertices), 1)))
+    assert (made.face_areas() > 0).all()
+
+
+def test_scraps_on_a_single_vertex_are_components_by_edge():
+    vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [2, 1, 0], [2, 2, 0]], float)
+    mesh = TriangleMesh(vertices, np.array([[0, 1, 2], [1, 3, 2], [3, 4, 5]]), np.zeros((6, 3), np.float32))
+    assert mesh.face_components()[0] == 1
+    count, label = mesh.face_components(by_edge=True)
+    assert count == 2
+    assert label[0] == label[1] != label[2]
 
 
 def test_decimation_and_smoothing(rng):
