@@ -5,6 +5,7 @@ import pytest
 
 import shapesiren
 from shapesiren.signals.readers import read_cloud
+from shapesiren.surface.mesh import TriangleMesh
 from tests.conftest import QUICK
 
 
@@ -29,3 +30,23 @@ def test_real_scan(shared, tmp_path, name):
         # float32 would put these coordinates on steps of half a metre
         steps = np.unique(mesh.points[:, 1])
         assert len(steps) > 0.5 * len(mesh.points)
+
+
+def test_a_terrain_300_times_as_wide_as_high(rng):
+    """Nine metres of relief on three kilometres, in UTM coordinates, no normals: heights, one part, no scraps at its border."""
+
+    def height(x, y):
+        return 3 * np.sin(x / 350) * np.cos(y / 500) + 1.2 * np.sin((x + y) / 200)
+
+    corner = np.array([500_000.0, 5_400_000.0, 212.0])
+    x, y = rng.uniform(0, 3000, (2, 20_000))
+    field = shapesiren.fit(np.stack([x, y, height(x, y)], 1) + corner, settings=QUICK, steps=1000)
+    mesh = field.mesh()
+    made = mesh.vertices - corner
+    inside = ((made[:, :2] > 100) & (made[:, :2] < 2900)).all(1)
+    error = np.abs(made[:, 2] - height(made[:, 0], made[:, 1]))[inside]
+    assert error.mean() < 0.3
+    assert error.max() < 3
+    parts, _ = TriangleMesh(mesh.vertices, mesh.faces, mesh.normals).face_components(by_edge=True)
+    assert parts == 1
+    assert mesh.facts["trimmed"]["area_share"] > 0.02

@@ -42,6 +42,8 @@ def ingest_shape(
     guide, facts = make_guide(points, p.normals, settings.guide_samples, settings.guide_depth, p.support, seed, p.noise)
     if settings.surface != "auto":
         facts["open"] = settings.surface == "open"
+    elif p.from_above:
+        facts["open"] = True
     arrays: dict[str, np.ndarray] = {"points": points.astype(np.float32), "normals": p.normals.astype(np.float32), **guide}
     if p.deviation.max() > p.deviation.min():
         arrays["deviation"] = p.deviation.astype(np.float32)

@@ -37,7 +37,7 @@ def preflight(source: Source, settings: Any, seed: int, say: Say) -> dict[str, A
     distance, near = cKDTree(p.points).query(p.points[some], 2, workers=cores())
     scale = p.frame.scale
     _, guide = make_guide(p.points[some], p.normals[some], 100, COARSE, p.support, seed, p.noise)
-    is_open = settings.surface == "open" or (settings.surface == "auto" and guide["open"])
+    is_open = settings.surface == "open" or (settings.surface == "auto" and (p.from_above or guide["open"]))
     facts = {
         **p.facts,
         "centre": list(p.frame.centre),
@@ -68,7 +68,12 @@ def choices(p: Prepared, settings: Any, is_open: bool, unsupported: float) -> li
         limit = f"{NOISY * scale:.3g} ({NOISY / settings.extent:.2%} of the longest side)"
         choose("ingest.guide_depth", str(DEPTHS[noisy]), f"noise {relation} {limit}")
     if settings.surface == "auto":
-        why = f"{unsupported:.0%} of a closed surface would lie farther than {p.support * scale:.3g} from any point"
+        why = (
+            "seen from above"
+            if p.from_above
+            else f"{unsupported:.0%} of a closed surface would lie farther than {p.support * scale:.3g} from any point"
+        )
+        why = "seen from above" if p.from_above else why
         choose("ingest.surface", "open" if is_open else "closed", why)
         if is_open:
             choose("mesh.trim_distance", f"{p.support * scale:.3g}", "from the points' density")

@@ -57,6 +57,11 @@ class Prepared:
         assert self.cloud.normals is not None
         return self.cloud.normals
 
+    @property
+    def from_above(self) -> bool:
+        """Whether it is taken as seen from above: then there is nothing below it, and its surface is open."""
+        return bool(self.facts["sensors"]["origin"] == "above")
+
 
 def name_of(source: Source) -> object:
     """What an error calls the input."""
