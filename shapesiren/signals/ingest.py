@@ -55,6 +55,7 @@ def ingest_shape(
         "frame": {"centre": list(p.frame.centre), "scale": scale},
         "bounds": {"low": points.min(0).tolist(), "high": points.max(0).tolist()},
         "noise": p.noise,
+        "noise_floor": p.floor,
         "spacing": p.spacing,
         "support": p.support,
         "open": facts["open"],

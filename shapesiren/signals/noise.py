@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -13,35 +15,45 @@ Array = NDArray[np.float64]
 MOST_NEIGHBOURS = 400
 CLEAN = 1e-3  # box units: what is found in clean scans is curvature, not noise
 LEAST_FIDELITY = 0.09
+EVEN_TENTH = 0.8  # tenth percentile of the residuals over their median, of even noise: .77 to .93; of airborne terrain .12
 
 
-def noise_and_spacing(points: Array, sample: int = 5000) -> tuple[float, float]:
-    """Noise and spacing of a cloud, (n, 3) in any unit.
-
-    Returns
-    -------
-    noise : estimated standard deviation across the surface: the median residual of quadric fits to the
-        neighbourhoods of up to ``sample`` points (a plane would take curvature for noise). Neighbourhoods
-        grow until they are much wider than the noise, which else fills them and is underestimated
+class Scatter(NamedTuple):
+    """noise : estimated standard deviation across the surface: the median residual of quadric fits to neighbourhoods (a plane
+        would take curvature for noise)
     spacing : median distance to the nearest other point
+    floor : the noise where there is least: what the scanner adds everywhere. In trees and among things smaller than the
+        spacing, where residuals are large, the points may be exact
+    """
+
+    noise: float
+    spacing: float
+    floor: float
+
+
+def scatter(points: Array, sample: int = 5000) -> Scatter:
+    """How a cloud, (n, 3) in any unit, scatters about its surface, from the neighbourhoods of up to ``sample`` points.
+
+    They grow until they are much wider than the noise, which else fills them and is underestimated.
     """
     rng = np.random.default_rng(0)
     tree = cKDTree(points)
     index = rng.choice(len(points), min(sample, len(points)), replace=False)
     spacing = float(np.median(tree.query(points[index], 2)[0][:, 1]))
-    sigma = 0.0
+    sigma = floor = 0.0
     for neighbours in (24, 48, 96, 192):
         if neighbours >= len(points):
             break
         distance, near = tree.query(points[index], neighbours + 1)
-        sigma = _quadric_residual(points[near], distance[:, -1:])
+        residual = _quadric_residuals(points[near], distance[:, -1:])
+        sigma, floor = float(np.median(residual)), float(np.quantile(residual, 0.1)) / EVEN_TENTH
         if sigma < 0.2 * np.median(distance[:, -1]):
             break
-    return sigma, spacing
+    return Scatter(sigma, spacing, min(sigma, floor))
 
 
-def _quadric_residual(neighbourhoods: Array, size: Array) -> float:
-    """Median over (n, k, 3) neighbourhoods of the standard deviation from their best quadric."""
+def _quadric_residuals(neighbourhoods: Array, size: Array) -> Array:
+    """Standard deviations (n,) of (n, k, 3) neighbourhoods from their best quadrics."""
     local = neighbourhoods - neighbourhoods.mean(1, keepdims=True)
     _, axes = np.linalg.eigh(np.einsum("nki,nkj->nij", local, local))
     w, v, u = np.moveaxis(np.einsum("nki,nij->nkj", local, axes), -1, 0)  # ascending: w is across the surface
@@ -52,14 +64,15 @@ def _quadric_residual(neighbourhoods: Array, size: Array) -> float:
     normal = np.einsum("nki,nkj->nij", design, design) + 1e-9 * np.eye(6)
     fit = np.linalg.solve(normal, np.einsum("nki,nk->ni", design, w)[..., None])[..., 0]
     residual = w - np.einsum("nki,ni->nk", design, fit)
-    return float(np.median(np.sqrt((residual**2).sum(1) / (residual.shape[1] - 6))))
+    deviation: Array = np.sqrt((residual**2).sum(1) / (residual.shape[1] - 6))
+    return deviation
 
 
 def step_noise(values: Array) -> Array:
     """Standard deviation that the steps of a sensor leave in its ``values``. (n,) -> (n,), same unit
 
     A structured-light camera measures depth in steps that grow with its square: millimetres near by, centimetres at the end
-    of a room, and the terraces that they make look like surface to `noise_and_spacing`. A value is known to a step, of
+    of a room, and the terraces that they make look like surface to `scatter`. A value is known to a step, of
     uniform error: step / sqrt(12). Nothing is said (zeros) of values that hardly repeat.
     """
     levels, index = np.unique(values, return_inverse=True)
@@ -121,7 +134,8 @@ def neighbours_for(points: Array, noise: float, least: int, reach: float = 6.0, 
 
 
 def fidelity(noise: float) -> float:
-    """Factor on the weights of a scan's points and of normals that were estimated from them. ``noise`` in box units.
+    """Factor on the weights of a scan's points and of normals that were estimated from them. ``noise``: the floor of
+    `Scatter`, in box units; with the median vegetation and small roofs of an airborne scan are smoothed away.
 
     Normals of noisy points are off by some degrees over the whole of their neighbourhoods, and a field that is held to them
     and to every point follows both; where both count less, the guide and the Eikonal term smooth it. Chamfer x 1000 with

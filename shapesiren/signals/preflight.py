@@ -80,9 +80,9 @@ def choices(p: Prepared, settings: Any, is_open: bool, unsupported: float) -> li
     origin = p.facts["normals"]
     if origin["origin"] == "estimated" and settings.neighbours is None:
         choose("ingest.neighbours", str(origin["neighbours"]), "wide enough for the noise")
-    if origin["origin"] == "estimated" and p.noise > CLEAN:
-        share = p.noise / settings.extent
-        choose("loss.fidelity", f"{fidelity(p.noise):.2g}", f"noise of {share:.2%}, and normals estimated from it")
+    if origin["origin"] == "estimated" and p.floor > CLEAN:
+        share = p.floor / settings.extent
+        choose("loss.fidelity", f"{fidelity(p.floor):.2g}", f"noise of {share:.2%} everywhere, and normals estimated from it")
     return out
 
 

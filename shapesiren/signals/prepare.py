@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from .depth import SUFFIXES, read_depth
 from .frame import Frame
-from .noise import noise_and_spacing, smooth_steps, step_noise, support_distance
+from .noise import scatter, smooth_steps, step_noise, support_distance
 from .normals import make_normals
 from .outliers import find_outliers
 from .pointcloud import PointCloud, clean, merge, sample_mesh, subsample
@@ -39,7 +39,7 @@ class Prepared:
     points : (n, 3) the same points in the box
     frame : between the two
     deviation : (n,) standard deviation of each point's position, in box units
-    noise, spacing, support : in box units; the median of the deviation; see `noise_and_spacing`, `support_distance`
+    noise, floor, spacing, support : in box units; the median of the deviation; see `Scatter`, `support_distance`
     facts : counts, origins and choices, for the manifest and for `inspect`
     """
 
@@ -48,6 +48,7 @@ class Prepared:
     frame: Frame
     deviation: NDArray[np.float64]
     noise: float
+    floor: float
     spacing: float
     support: float
     facts: dict[str, Any]
@@ -142,13 +143,13 @@ def prepare(source: Source, settings: Any, seed: int, say: Say) -> Prepared:
     low, high = cloud.points.min(0), cloud.points.max(0)
     frame = Frame.of_bounds(low, high, settings.extent)
     points = frame.to_box(cloud.points)
-    noise, spacing = noise_and_spacing(points)
+    noise, spacing, floor = scatter(points)
     deviation = np.full(len(points), noise)
     if cloud.depth_axis is not None and settings.steps == "smooth":
         steps = step_noise(points[:, cloud.depth_axis])
         if np.median(steps) > 0:
             points = smooth_steps(points, cloud.depth_axis, steps)
-            deviation = np.maximum(noise_and_spacing(points)[0], steps / 2)
+            deviation = np.maximum(scatter(points).noise, steps / 2)
             noise = float(np.median(deviation))
             most = float(steps.max() * frame.scale * 12**0.5)
             say(f"a depth frame, measured in steps of up to {most:.2g}: smoothed within them (ingest.steps=keep leaves them)")
@@ -173,6 +174,7 @@ def prepare(source: Source, settings: Any, seed: int, say: Say) -> Prepared:
         frame,
         deviation,
         noise,
+        floor,
         spacing,
         support_distance(points, spacing),
         {

@@ -166,8 +166,9 @@ class ShapeTask(Task):
         self.points = points
         self.guide = table("guide_points", "guide_distances", "guide_directions")
         estimated = signal.header.get("normals") == "estimated"
-        noise = float(signal.header.get("noise", 0.0)) if self.loss.noise == "auto" else 0.0
-        factor = self.loss.fidelity or (fidelity(noise) if estimated else 1.0)
+        names = ("noise", "noise_floor") if self.loss.noise == "auto" else ("", "")
+        noise, floor = (float(signal.header.get(name, 0.0)) for name in names)
+        factor = self.loss.fidelity or (fidelity(floor) if estimated else 1.0)
         self.point_weight = factor * self.loss.on_surface
         self.normal_weight = factor * self.loss.normal * (self.loss.estimated if estimated else 1.0)
         self.tolerance = 2 * noise if noise > CLEAN else self.loss.tolerance

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from shapesiren.signals.noise import neighbours_for, noise_and_spacing, smooth_steps, step_noise, support_distance
+from shapesiren.signals.noise import neighbours_for, scatter, smooth_steps, step_noise, support_distance
 from shapesiren.signals.normals import make_normals, plane_normals, unit_normals
 from shapesiren.signals.orient import flipped
 from shapesiren.signals.scanner import Scanner, scan
@@ -12,7 +12,7 @@ from shapesiren.signals.scanner import Scanner, scan
 
 def normals_of(points, given=None, sensors=None, sensor=None):
     said = []
-    noise, spacing = noise_and_spacing(points)
+    noise, spacing, _ = scatter(points)
     normals, facts = make_normals(points, given, sensors, sensor, noise, spacing, None, said.append)
     return normals, facts, said
 
@@ -103,11 +103,21 @@ def test_unit_normals():
 def test_noise_is_estimated(noise):
     cloud = scan("torus", Scanner(points=50_000, noise=noise))
     side = 2 * (0.6 + 0.22)
-    estimate, spacing = noise_and_spacing(cloud.points)
+    estimate, spacing, floor = scatter(cloud.points)
     assert abs(estimate - noise * side) < 0.3 * noise * side + 2e-4
     assert spacing == pytest.approx(np.median(cKDTree(cloud.points).query(cloud.points, 2)[0][:, 1]), rel=0.1)
     count = neighbours_for(cloud.points, estimate, 16)
     assert count == 16 if not noise else count > 50
+    assert 0.85 * estimate < floor <= estimate if noise else floor < 2e-4
+
+
+def test_the_floor_of_the_noise_is_what_is_everywhere(rng):
+    """Half of a plain is road, half is shrubs: the shrubs are no noise of the scanner."""
+    x, y = rng.uniform(-1, 1, (2, 20_000))
+    z = np.where(x > 0.2, 0, rng.uniform(0, 0.03, len(x)))
+    found = scatter(np.stack([x, y, z], 1))
+    assert found.noise > 0.004
+    assert found.floor < 1e-3
 
 
 def test_wide_neighbourhoods_for_noise():
@@ -138,7 +148,7 @@ def test_steps_of_a_depth_camera():
 
 def test_support_reaches_over_the_gaps():
     u = np.random.default_rng(0).uniform(size=(20_000, 3)) * [1, 1, 0]
-    spacing = noise_and_spacing(u)[1]
+    spacing = scatter(u).spacing
     assert support_distance(u, spacing) == pytest.approx(5 * spacing, rel=0.1)
     x, y = np.meshgrid(np.arange(0, 1000.0), np.arange(0, 500.0, 10))  # lines ten spacings apart
     lines = np.stack([x.ravel(), y.ravel(), 0 * x.ravel()], 1)

@@ -95,7 +95,7 @@ def test_fidelity_follows_the_noise_of_points_without_normals():
 
     def weights(sigma, origin, **loss):
         config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"loss": loss})])
-        signal.header.update(noise=sigma, normals=origin)
+        signal.header.update(noise_floor=sigma, normals=origin)
         task = ShapeTask(signal, config, torch.device("cpu"))
         return task.point_weight / config.loss.on_surface, task.normal_weight / config.loss.normal
 
