@@ -13,8 +13,6 @@ from ..threads import cores
 Array = NDArray[np.float64]
 
 MOST_NEIGHBOURS = 400
-CLEAN = 1e-3  # box units: what is found in clean scans is curvature, not noise
-LEAST_FIDELITY = 0.09
 EVEN_TENTH = 0.8  # tenth percentile of the residuals over their median, of even noise: .77 to .93; of airborne terrain .12
 
 
@@ -131,18 +129,6 @@ def neighbours_for(points: Array, noise: float, least: int, reach: float = 6.0, 
             break
         count *= 1.5
     return max(least, min(round(count), MOST_NEIGHBOURS))
-
-
-def fidelity(noise: float) -> float:
-    """Factor on the weights of a scan's points and of normals that were estimated from them. ``noise``: the floor of
-    `Scatter`, in box units; with the median vegetation and small roofs of an airborne scan are smoothed away.
-
-    Normals of noisy points are off by some degrees over the whole of their neighbourhoods, and a field that is held to them
-    and to every point follows both; where both count less, the guide and the Eikonal term smooth it. Chamfer x 1000 with
-    factors of 1 / .09: noise .0045 and three views, fandisk 1.38 / .87, bunny 1.49 / 1.09; noise .009, spot 1.46 / 1.27,
-    armadillo 2.24 / 2.20, with .03: 1.33, 2.19. At noise .018 .09 and .03 are alike.
-    """
-    return 1.0 if noise <= CLEAN else max(LEAST_FIDELITY, (CLEAN / noise) ** 1.6)
 
 
 def support_distance(points: Array, spacing: float, sample: int = 4000) -> float:

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..threads import cores
+from .fidelity import CLEAN, fidelity
 from .guide import DEPTHS, NOISY, make_guide
-from .noise import CLEAN, fidelity
 from .prepare import Prepared, Say, Source, prepare
 
 LOOK_AT = 500_000  # points; more would take minutes and change no line of the table

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
 from ..field import Field
 from ..signals.depth import SUFFIXES
-from ..signals.noise import CLEAN, fidelity
+from ..signals.fidelity import CLEAN, fidelity
 from . import losses
 from .base import Arrays, Moment, Say, Signal, Task
 

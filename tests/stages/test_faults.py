@@ -63,8 +63,9 @@ def test_killed_at_random_moments(reference, torus_scan, tmp_path):
         if process.poll() is None:
             killed += 1
             process.send_signal(signal.SIGKILL)
-        else:  # it came to its end: begin a new one
+        else:  # it came to its end: begin a new one; the machine was busier when the reference was timed
             shutil.rmtree(tmp_path / "run")
+            seconds *= 0.7
         process.communicate()
         for path in (tmp_path / "run").glob("*.json"):  # whatever is there is whole
             json.loads(path.read_text())
