@@ -12,7 +12,7 @@ def fidelity(noise: float) -> float:
 
     Normals of noisy points are off by some degrees over the whole of their neighbourhoods, and a field that is held to them
     and to every point follows both; where both count less, the guide and the Eikonal term smooth it. Chamfer x 1000 with
-    factors of 1 / .09: noise .0045 and three views, fandisk 1.38 / .87, bunny 1.49 / 1.09; noise .009, spot 1.46 / 1.27,
-    armadillo 2.24 / 2.20, with .03: 1.33, 2.19. At noise .018 .09 and .03 are alike.
+    factors of 1 / .09 (`pipelines/bench/damage.py`): noise .0045 and three views, fandisk 1.38 / .95, bunny 1.49 / 1.08; noise
+    .009, spot 1.46 / 1.34, armadillo 2.24 / 2.17. At noise .018 .09 and .03 are alike.
     """
     return 1.0 if noise <= CLEAN else max(LEAST, (CLEAN / noise) ** 1.6)

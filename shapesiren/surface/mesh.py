@@ -42,6 +42,12 @@ class TriangleMesh:
         a, b, c = self.vertices[self.faces].transpose(1, 0, 2)
         return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
 
+    def edge_keys(self) -> NDArray[np.int64]:
+        """(m, 3) a number for each side of each face, the same for the faces that share it."""
+        ends = np.sort(self.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 3, 2), axis=2)
+        keys: NDArray[np.int64] = ends[..., 0] * len(self.vertices) + ends[..., 1]
+        return keys
+
     def face_components(self, by_edge: bool = False) -> tuple[int, NDArray[np.int64]]:
         """Number of connected components, and (m,) the one that each face belongs to.
 
@@ -49,8 +55,7 @@ class TriangleMesh:
         """
         n = len(self.vertices)
         if by_edge:
-            ends = np.sort(self.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-            key = ends[:, 0] * n + ends[:, 1]
+            key = self.edge_keys().reshape(-1)
             order = np.argsort(key, kind="stable")
             same = np.flatnonzero(key[order[1:]] == key[order[:-1]])
             rows, cols, n = order[same] // 3, order[same + 1] // 3, len(self.faces)

@@ -73,7 +73,7 @@ def cut(mesh: TriangleMesh, keep: NDArray[np.bool_], level: Array) -> TriangleMe
     inside = np.zeros(len(mesh.vertices), bool)
     inside[mesh.faces[keep]] = True
     count = inside[mesh.faces].sum(1)
-    whole = keep | (count == 3)
+    whole = keep | (count == 3)  # the second fills a gap of one face
     crossed = np.flatnonzero(~whole & (count > 0))
     # each crossed face turned so that the corner which is alone on its side comes first
     corners, lone_inside = mesh.faces[crossed], count[crossed] == 1
@@ -113,9 +113,7 @@ def fill_holes(
     index = np.flatnonzero(out)
     if not len(index):
         return keep
-    faces = mesh.faces
-    ends = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-    _, edge, uses = np.unique(ends[:, 0] * len(mesh.vertices) + ends[:, 1], return_inverse=True, return_counts=True)
+    _, edge, uses = np.unique(mesh.edge_keys(), return_inverse=True, return_counts=True)
     edge = edge.reshape(-1, 3)
     # patches: trimmed faces that share an edge
     rows = np.repeat(np.arange(len(index)), 3)
@@ -127,7 +125,7 @@ def fill_holes(
     nothing[edge[~keep & ~out]] = True
     bordering = np.zeros(count, bool)
     bordering[label[nothing[edge[index]].any(1)]] = True
-    corners = mesh.vertices[faces[index]]
+    corners = mesh.vertices[mesh.faces[index]]
     low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
     np.minimum.at(low, label, corners.min(1))
     np.maximum.at(high, label, corners.max(1))

@@ -14,10 +14,7 @@ def on_surface(value: Tensor, tolerance: Tensor | float = 0.0) -> Tensor:
     with normal noise the mean is a better guess than the median, and what lies far out still counts no more than its
     distance. Of exact points a small one quiets the gradient, whose size is else the same however small the residual.
     """
-    if isinstance(tolerance, float):
-        return huber_loss(value, torch.zeros_like(value), "none", tolerance) / tolerance if tolerance else value.abs()
-    size = value.abs()
-    return torch.where(size < tolerance, value.square() / (2 * tolerance.clamp(min=1e-9)), size - tolerance / 2)
+    return _absolute(value, tolerance)
 
 
 def normal(gradient: Tensor, normals: Tensor) -> Tensor:
@@ -46,7 +43,7 @@ def distance(value: Tensor, target: Tensor, tolerance: float = 0.0) -> Tensor:
     """``|f(x) - d(x)|`` against the guide's signed distance d off the surface (DeepSDF, Park et al. 2019,
     eq. 4, without its clamp); quadratic below ``tolerance``, as in `on_surface`. (n,), (n,) -> (n,)
     """
-    return on_surface(value - target, tolerance)
+    return _absolute(value - target, tolerance)
 
 
 def trust(distance: Tensor, width: float) -> Tensor:
@@ -54,3 +51,11 @@ def trust(distance: Tensor, width: float) -> Tensor:
     (n,) -> (n,)
     """
     return (distance.abs() / width).clamp(max=1.0)
+
+
+def _absolute(value: Tensor, tolerance: Tensor | float) -> Tensor:
+    """``|value|``, quadratic below ``tolerance``."""
+    if isinstance(tolerance, float):
+        return huber_loss(value, torch.zeros_like(value), "none", tolerance) / tolerance if tolerance else value.abs()
+    size = value.abs()
+    return torch.where(size < tolerance, value.square() / (2 * tolerance.clamp(min=1e-9)), size - tolerance / 2)

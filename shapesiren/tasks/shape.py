@@ -166,8 +166,8 @@ class ShapeTask(Task):
         self.points = points
         self.guide = table("guide_points", "guide_distances", "guide_directions")
         estimated = signal.header.get("normals") == "estimated"
-        names = ("noise", "noise_floor") if self.loss.noise == "auto" else ("", "")
-        noise, floor = (float(signal.header.get(name, 0.0)) for name in names)
+        follow = self.loss.noise == "auto"
+        noise, floor = (float(signal.header.get(name, 0.0)) if follow else 0.0 for name in ("noise", "noise_floor"))
         factor = self.loss.fidelity or (fidelity(floor) if estimated else 1.0)
         self.point_weight = factor * self.loss.on_surface
         self.normal_weight = factor * self.loss.normal * (self.loss.estimated if estimated else 1.0)
