@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .guide import make_guide
+from .normals import check_sides
 from .pointcloud import PointCloud
 from .prepare import Source, prepare
 from .readers import from_table, to_uint8
@@ -44,6 +45,7 @@ def ingest_shape(
         facts["open"] = settings.surface == "open"
     elif p.from_above:
         facts["open"] = True
+    check_sides(p.facts["normals"], facts["open"], say)
     arrays: dict[str, np.ndarray] = {"points": points.astype(np.float32), "normals": p.normals.astype(np.float32), **guide}
     if p.deviation.max() > p.deviation.min():
         arrays["deviation"] = p.deviation.astype(np.float32)

@@ -13,7 +13,13 @@ from ..threads import cores
 Array = NDArray[np.float64]
 
 MOST_NEIGHBOURS = 400
-EVEN_TENTH = 0.8  # tenth percentile of the residuals over their median, of even noise: .77 to .93; of airborne terrain .12
+SIZES = (12, 24, 48, 96, 192)  # of the neighbourhoods that noise is estimated from
+# Smallest first, whose noise is less than this share of their reach: of 12, whose quadrics follow noise, much less.
+NARROW, WIDE = 0.1, 0.2
+LEAP = 1.8  # growth of the estimate, from one size to the next, that noise has not (1.35 at most): another sheet is near
+# Tenth percentile of the residuals over their median, of even noise: .65 to .67 in 12 neighbours, in more .77 to .93; of
+# airborne terrain .12 to .16.
+EVEN_TENTH = (0.66, 0.8)
 
 
 class Scatter(NamedTuple):
@@ -32,20 +38,24 @@ class Scatter(NamedTuple):
 def scatter(points: Array, sample: int = 5000) -> Scatter:
     """How a cloud, (n, 3) in any unit, scatters about its surface, from the neighbourhoods of up to ``sample`` points.
 
-    They grow until they are much wider than the noise, which else fills them and is underestimated.
+    They grow until they are much wider than the noise, which else fills them and is underestimated; but not beyond what
+    still looks clean: of a thin sheet, or of few points, a wider neighbourhood is more than one piece of surface.
     """
     rng = np.random.default_rng(0)
     tree = cKDTree(points)
     index = rng.choice(len(points), min(sample, len(points)), replace=False)
     spacing = float(np.median(tree.query(points[index], 2)[0][:, 1]))
     sigma = floor = 0.0
-    for neighbours in (24, 48, 96, 192):
+    for neighbours in SIZES:
         if neighbours >= len(points):
             break
         distance, near = tree.query(points[index], neighbours + 1)
         residual = _quadric_residuals(points[near], distance[:, -1:])
-        sigma, floor = float(np.median(residual)), float(np.quantile(residual, 0.1)) / EVEN_TENTH
-        if sigma < 0.2 * np.median(distance[:, -1]):
+        found, first = float(np.median(residual)), neighbours == SIZES[0]
+        if not first and found > LEAP * sigma:
+            break
+        sigma, floor = found, float(np.quantile(residual, 0.1)) / EVEN_TENTH[not first]
+        if sigma < (NARROW if first else WIDE) * np.median(distance[:, -1]):
             break
     return Scatter(sigma, spacing, min(sigma, floor))
 

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from .noise import neighbours_for
 from .open3d_loader import open3d
-from .orient import flipped, propagate
+from .orient import flipped, orient
 from .sensors import towards
 
 Array = NDArray[np.float64]
@@ -23,6 +23,8 @@ MIXED, RANDOM = 0.01, 0.35  # share of flipped signs from which they are mended;
 # the direction. Chamfer x 1000 at noise .5 %, with a reach of 6 / 4.3 / 3: armadillo 2.57 / 2.26 / 2.25, rocker arm 1.44 /
 # 1.38 / 1.65.
 FINE = 4.3
+CONFIDENT = 0.97
+UNCERTAIN = "their sides are uncertain; --viewpoint X,Y,Z (where the scanner stood) settles them"
 AXIS = 0.7  # median |cosine| to the local plane's normal below which given normals are not believed
 
 
@@ -80,21 +82,31 @@ def make_normals(
         facts |= {"oriented": "towards the scanner", "confidence": _clearness(points, normals, sensors, sensor)}
         known = sensor >= 0
         if not known.all():
-            normals, _ = propagate(points, normals, spacing)
+            normals = orient(points, normals, spacing, noise).normals
         normals = towards(points, normals, sensors, sensor)
         where = "position" if len(sensors) == 1 else f"{len(sensors)} positions"
         say(f"normals estimated from {count} neighbours, turned towards the scanner's {where}")
     else:
-        normals, confidence = propagate(points, normals, spacing)
-        facts |= {"oriented": "by propagation", "confidence": confidence}
-        say(f"normals estimated from {count} neighbours, oriented consistently (confidence {confidence:.1%})")
-        if confidence < 0.97:
-            say("their sides are uncertain; --viewpoint X,Y,Z (where the scanner stood) settles them")
+        normals, confidence, how, closed = orient(points, normals, spacing, noise)
+        facts |= {"oriented": how, "confidence": confidence, "closed": closed}
+        say(f"normals estimated from {count} neighbours, oriented {how} (confidence {confidence:.1%})")
+        if confidence < CONFIDENT:
+            say(UNCERTAIN)
     fine = neighbours or neighbours_for(points, noise, 16, FINE)
     if fine < count:
         axes = plane_normals(points, fine)
         normals = np.where((axes * normals).sum(1, keepdims=True) < 0, -axes, axes)
     return normals, facts
+
+
+def check_sides(facts: dict[str, Any], is_open: bool, say: Say) -> None:
+    """Once it is known whether the scan is open: of a closed one the winding number has a say in ``facts["confidence"]``."""
+    closed = facts.get("closed")
+    if closed is None or is_open or closed >= facts["confidence"]:
+        return
+    before, facts["confidence"] = facts["confidence"], closed
+    if closed < CONFIDENT <= before:
+        say(f"{1 - closed:.0%} of the normals do not look out of a closed surface: {UNCERTAIN}")
 
 
 def _mend(points: Array, normals: Array, valid: NDArray[np.bool_], count: int, facts: dict[str, Any], say: Say) -> Array | None:

@@ -1,6 +1,8 @@
-"""Signs for normals that have none: propagated, then checked against the surface that they imply."""
+"""Signs for normals that have none: propagated, checked against the surface that they imply, and by the winding number."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from scipy.spatial import cKDTree
 from ..threads import cores
 from .guide import is_flat, poisson_surface
 from .open3d_loader import open3d, ray_scene
+from .winding import by_winding_number
 
 Array = NDArray[np.float64]
 
@@ -19,8 +22,45 @@ JITTER = 1e-3  # of the spacing: exactly coplanar points make the triangulation 
 SWEEPS, SETTLED = 6, 2e-4  # looks at the implied surface; share of changed signs that ends them
 DEPTH = 6  # of the octree of that surface
 FINE_POINTS, FINE_SWEEPS, FINE_DEPTH = 150_000, 3, 7  # the same once more, for what the subsample is too coarse for
+WINDING_POINTS, LEAST_POINTS = 100_000, 2000  # that the winding number is taken of
+APART = 1.5  # of the noise, that they are apart
 OUTWARD = 0.1  # normalised flux of a component from which it is taken as closed
 GAP = 8.0  # spacings between parts that are connected components of their own
+
+
+class Oriented(NamedTuple):
+    """normals : (n, 3)
+    confidence : share of the signs that the check agreed with
+    how : "by propagation" or "by winding number"
+    closed : share of points at which the winding number is that of a closed surface; None if it was not looked at
+    """
+
+    normals: Array
+    confidence: float
+    how: str
+    closed: float | None = None
+
+
+def orient(points: Array, normals: Array, spacing: float, noise: float) -> Oriented:
+    """Consistent signs for unit normals (n, 3) of points (n, 3): propagated, and corrected by the winding number.
+
+    Propagation leaves whole pieces wrong that nothing else touches or that touch the wrong one: the inside of a shell, the
+    other sheet of a thin plate. Measured, share of right signs before and after: sphere in a sphere .67, 1; plate 1 % thick
+    .50, .99; three such plates .51, .98; thirty spheres .967, 1.
+    """
+    out, confidence = propagate(points, normals, spacing)
+    if is_flat(points):
+        return Oriented(out, confidence, "by propagation")
+    # so few that they lie farther apart than they are off: a layer of noise has a winding number of its own
+    sparse = len(points) * (spacing / max(APART * noise, spacing)) ** 2
+    some = np.arange(len(points))
+    if len(some) > (count := int(min(WINDING_POINTS, max(sparse, LEAST_POINTS)))):
+        some = np.sort(np.random.default_rng(0).choice(len(points), count, replace=False))
+    apart = spacing * (len(points) / len(some)) ** 0.5
+    found, closed = by_winding_number(points[some], out[some], apart, noise)
+    if found is None:
+        return Oriented(out, confidence, "by propagation", closed)
+    return Oriented(_side_of_nearest(points, out, points[some], found), closed, "by winding number", closed)
 
 
 def propagate(points: Array, normals: Array, spacing: float) -> tuple[Array, float]:

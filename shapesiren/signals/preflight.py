@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from ..threads import cores
 from .fidelity import CLEAN, fidelity
 from .guide import DEPTHS, NOISY, make_guide
+from .normals import check_sides
 from .prepare import Prepared, Say, Source, prepare
 
 LOOK_AT = 500_000  # points; more would take minutes and change no line of the table
@@ -38,6 +39,7 @@ def preflight(source: Source, settings: Any, seed: int, say: Say) -> dict[str, A
     scale = p.frame.scale
     _, guide = make_guide(p.points[some], p.normals[some], 100, COARSE, p.support, seed, p.noise)
     is_open = settings.surface == "open" or (settings.surface == "auto" and (p.from_above or guide["open"]))
+    check_sides(p.facts["normals"], bool(is_open), say)
     facts = {
         **p.facts,
         "centre": list(p.frame.centre),

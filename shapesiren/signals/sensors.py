@@ -10,6 +10,7 @@ Array = NDArray[np.float64]
 
 FAR = 3.0  # diagonals of the scan: a default position in a header says nothing of a cloud so far away
 SLOPE = (0.5, 1.8)  # of log spacing over log range; 1 for a scanner with fixed angular steps, 0 for an even sampling
+LAYERED = 0.5  # share of points in two layers from which they are a thin plate
 UNDER = 0.2  # share of points below others that a scan from above may have
 HIDDEN = 0.25  # share of points behind others that a believable position may leave
 
@@ -68,7 +69,27 @@ def seen_from_above(points: Array, spacings: float = 3.0) -> bool:
     top = np.full(of_point.max() + 1, -np.inf)
     np.maximum.at(top, of_point, some[:, 2])
     enough = len(some) > 2 * len(top)  # else the cells are too empty to tell
-    return bool(enough and (some[:, 2] < top[of_point] - 5 * spacing).mean() < UNDER)
+    if not enough or (some[:, 2] < top[of_point] - 5 * spacing).mean() >= UNDER:
+        return False
+    return _layered(some[:, 2], of_point, spacing / 2) < LAYERED
+
+
+def _layered(height: Array, cell: NDArray[np.integer], least: float) -> float:
+    """Share of the points, of heights (n,), in cells (n,) where they form two layers with a gap of at least ``least`` between:
+    the sheets of a thin plate that lies flat. A slope has points at all heights between its highest and its lowest.
+    """
+    order = np.lexsort((height, cell))
+    h, c = height[order], cell[order]
+    gap = np.where(c[1:] == c[:-1], np.diff(h), -np.inf)
+    lower = np.lexsort((gap, c[:-1]))  # the last of each cell is below its widest gap
+    lower = lower[np.append(np.diff(c[:-1][lower]) > 0, True)]
+    count, first = np.bincount(c), np.searchsorted(c, np.arange(c[-1] + 1))
+    where = c[lower]
+    below = lower - first[where] + 1
+    spread = h[first[where] + count[where] - 1] - h[first[where]]
+    even = (below >= 0.2 * count[where]) & (below <= 0.8 * count[where]) & (count[where] >= 6)
+    layered = even & (gap[lower] > least) & (gap[lower] > spread / 2)
+    return float(count[where][layered].sum() / max(count[count >= 6].sum(), 1))
 
 
 def high_above(points: Array) -> Array:

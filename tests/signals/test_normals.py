@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from shapesiren.signals.noise import neighbours_for, scatter, smooth_steps, step_noise, support_distance
-from shapesiren.signals.normals import make_normals, plane_normals, unit_normals
+from shapesiren.signals.normals import check_sides, make_normals, plane_normals, unit_normals
 from shapesiren.signals.orient import flipped
 from shapesiren.signals.scanner import Scanner, scan
 
@@ -26,7 +26,66 @@ def test_estimated(name, noise):
     assert (cosine > 0.9).mean() > 0.94
     assert facts["origin"] == "estimated"
     assert facts["confidence"] > 0.97
-    assert "oriented consistently" in said[0]
+    assert "oriented by propagation" in said[0]
+
+
+def sphere(rng, count, radius, centre=(0, 0, 0)):
+    away = rng.normal(size=(count, 3))
+    away /= np.linalg.norm(away, axis=1, keepdims=True)
+    return radius * away + np.array(centre), away
+
+
+def slab(rng, count, half):
+    """Of a box, all six sides."""
+    half = np.array(half)
+    side = rng.choice(6, count, p=np.repeat(half.prod() / half, 2) / (2 * (half.prod() / half).sum()))
+    normals = np.zeros((count, 3))
+    normals[np.arange(count), side // 2] = np.where(side % 2, 1, -1)
+    flat = rng.uniform(-1, 1, (count, 3)) * half
+    return np.where(normals != 0, normals * half, flat), normals
+
+
+@pytest.mark.parametrize(("name", "noise"), [("hollow", 0.005), ("hollow with a core", 0), ("bubbles", 0), ("sheet", 0.0005)])
+def test_sides_of_what_nests_and_of_what_is_thin(name, noise, rng):
+    """Nothing joins the inside of a shell to its outside, and in a thin sheet everything joins them."""
+    if name == "sheet":
+        points, truth = slab(rng, 40_000, (0.9, 0.6, 0.011))  # 3 % of it is rim, a few points wide
+    else:
+        inner, away = sphere(rng, 10_000, 0.5 if name != "bubbles" else 0.25, (0, 0, 0 if name != "bubbles" else 0.4))
+        parts = [sphere(rng, 25_000, 0.9), (inner, -away)]
+        if name == "hollow with a core":
+            parts.append(sphere(rng, 4_000, 0.2))
+        if name == "bubbles":
+            second, away = sphere(rng, 6_000, 0.2, (0.1, 0.2, -0.4))
+            parts.append((second, -away))
+        points, truth = (np.concatenate(part) for part in zip(*parts, strict=True))
+    points = points + noise * rng.normal(size=points.shape)
+    normals, facts, said = normals_of(points)
+    assert ((normals * truth).sum(1) > 0).mean() > 0.98
+    assert facts["confidence"] > 0.99
+    assert "oriented by winding number" in said[0]
+
+
+def test_wrong_sides_are_not_confident(rng):
+    """Sheets closer than three spacings come out wrong: a closed scan says so, and an open one has no such check."""
+    points, truth = slab(rng, 20_000, (0.9, 0.6, 0.007))
+    normals, facts, said = normals_of(points)
+    assert ((normals * truth).sum(1) > 0).mean() < 0.9
+    before = facts["confidence"]
+    check_sides(facts, True, said.append)
+    assert facts["confidence"] == before
+    check_sides(facts, False, said.append)
+    assert facts["confidence"] < 0.9
+    assert "--viewpoint" in said[-1]
+
+
+def test_an_open_surface_has_no_winding_number(rng):
+    """Its signs stay as propagation left them: on one side, of a wavy sheet with a step."""
+    x = rng.uniform(-1, 1, (20_000, 2))
+    points = np.concatenate([x, 0.1 * np.sin(5 * x[:, :1]) + 0.3 * (x[:, 1:] > 0)], 1)
+    normals, _, said = normals_of(points)
+    assert (normals[:, 2] > 0).mean() > 0.995
+    assert "by propagation" in said[0]
 
 
 def test_all_in_one_plane():
@@ -118,6 +177,14 @@ def test_the_floor_of_the_noise_is_what_is_everywhere(rng):
     found = scatter(np.stack([x, y, z], 1))
     assert found.noise > 0.004
     assert found.floor < 1e-3
+
+
+@pytest.mark.parametrize(("thickness", "count", "noise"), [(0.022, 40_000, 0), (0.022, 40_000, 0.001), (0.1, 3_000, 0)])
+def test_another_sheet_is_no_noise(thickness, count, noise, rng):
+    """Neither of a thin sheet, nor of few points: the noise is that of the narrowest neighbourhood."""
+    points, _ = slab(rng, count, (0.9, 0.6, thickness / 2))
+    found = scatter(points + noise * rng.normal(size=points.shape))
+    assert abs(found.noise - noise) < 0.2 * noise + 1e-4
 
 
 def test_wide_neighbourhoods_for_noise():

@@ -61,6 +61,14 @@ def test_terrain_is_seen_from_above(rng):
     assert seen_from_above(hills)
     for name in ("sphere", "trefoil", "box"):
         assert not seen_from_above(scan(name, Scanner(points=20_000)).points)
+    rough = xy[:, :1] * 0 + 0.5 * rng.normal(size=(30_000, 1))
+    assert seen_from_above(np.concatenate([xy, rough], 1))
+
+
+def test_a_plate_that_lies_flat_is_no_terrain(rng):
+    """Its sheets are a few spacings apart: too little to lie clearly below, but in every cell there are two layers."""
+    sheets = np.concatenate([rng.uniform(0, 100, (30_000, 2)), rng.choice([0.0, 2.0], (30_000, 1))], 1)
+    assert not seen_from_above(sheets)
 
 
 def test_merge():
