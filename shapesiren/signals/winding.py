@@ -25,7 +25,7 @@ STARTS = 20  # of the search for the signs, besides the given ones and the relax
 
 
 def flatness(points: Array, neighbours: int) -> Array:
-    """(n,) least of the three variances of each neighbourhood, as a share of their sum (Pauly et al. 2002, eq. 2)."""
+    """(n,) least of the three variances of each neighbourhood, as a share of their sum (Pauly et al. 2002)."""
     out = np.empty(len(points))
     tree = cKDTree(points)
     for part in np.array_split(np.arange(len(points)), max(1, len(points) // 20_000)):
@@ -85,7 +85,7 @@ def winding_numbers(at: Array, points: Array, weighted: Array, width: float, lab
 
     Parameters
     ----------
-    points, weighted : (n, 3) and unit normals times the area that they stand for (Barill et al. 2018, eq. 5)
+    points, weighted : (n, 3) and unit normals times the area that they stand for (Barill et al. 2018)
     width : within which the kernel is flattened: at a point itself it has no value
     label : (n,) the piece of each point, below ``count``; none is empty
     """
@@ -104,7 +104,7 @@ def winding_numbers(at: Array, points: Array, weighted: Array, width: float, lab
 def by_winding_number(points: Array, normals: Array, spacing: float, noise: float) -> tuple[Array | None, float]:
     """Better signs for normals of which those of whole pieces of surface may be wrong.
 
-    On a closed surface the winding number is 1/2 (Lin et al. 2022, eq. 9), whatever it encloses and is enclosed by: inside a
+    On a closed surface the winding number is 1/2 (Gauss; Lin et al. 2022), whatever it encloses and is enclosed by: inside a
     shell the inner sheet has to look inward. It is linear in the signs, so their best is a binary least-squares problem,
     which is small (a sign for each piece, from `patches`) and is searched from many starts. Of an open surface the
     number is anything, and no signs bring it near enough to 1/2 to be taken.
