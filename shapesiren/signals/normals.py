@@ -23,7 +23,7 @@ MIXED, RANDOM = 0.01, 0.35  # share of flipped signs from which they are mended;
 # the direction. Chamfer x 1000 at noise .5 %, with a reach of 6 / 4.3 / 3: armadillo 2.57 / 2.26 / 2.25, rocker arm 1.44 /
 # 1.38 / 1.65.
 FINE = 4.3
-CONFIDENT = 0.97
+CONFIDENT = 0.97  # below it the user is told what settles the sides
 UNCERTAIN = "their sides are uncertain; --viewpoint X,Y,Z (where the scanner stood) settles them"
 AXIS = 0.7  # median |cosine| to the local plane's normal below which given normals are not believed
 
@@ -87,8 +87,8 @@ def make_normals(
         where = "position" if len(sensors) == 1 else f"{len(sensors)} positions"
         say(f"normals estimated from {count} neighbours, turned towards the scanner's {where}")
     else:
-        normals, confidence, how, closed = orient(points, normals, spacing, noise)
-        facts |= {"oriented": how, "confidence": confidence, "closed": closed}
+        normals, confidence, how, winding = orient(points, normals, spacing, noise)
+        facts |= {"oriented": how, "confidence": confidence, "winding": winding}
         say(f"normals estimated from {count} neighbours, oriented {how} (confidence {confidence:.1%})")
         if confidence < CONFIDENT:
             say(UNCERTAIN)
@@ -101,12 +101,12 @@ def make_normals(
 
 def check_sides(facts: dict[str, Any], is_open: bool, say: Say) -> None:
     """Once it is known whether the scan is open: of a closed one the winding number has a say in ``facts["confidence"]``."""
-    closed = facts.get("closed")
-    if closed is None or is_open or closed >= facts["confidence"]:
+    winding = facts.get("winding")
+    if winding is None or is_open or winding >= facts["confidence"]:
         return
-    before, facts["confidence"] = facts["confidence"], closed
-    if closed < CONFIDENT <= before:
-        say(f"{1 - closed:.0%} of the normals do not look out of a closed surface: {UNCERTAIN}")
+    before, facts["confidence"] = facts["confidence"], winding
+    if winding < CONFIDENT <= before:
+        say(f"{1 - winding:.0%} of the normals do not look out of a closed surface: {UNCERTAIN}")
 
 
 def _mend(points: Array, normals: Array, valid: NDArray[np.bool_], count: int, facts: dict[str, Any], say: Say) -> Array | None:

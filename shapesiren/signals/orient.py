@@ -32,13 +32,13 @@ class Oriented(NamedTuple):
     """normals : (n, 3)
     confidence : share of the signs that the check agreed with
     how : "by propagation" or "by winding number"
-    closed : share of points at which the winding number is that of a closed surface; None if it was not looked at
+    winding : share of points at which the winding number is that of a closed surface; None if it was not looked at
     """
 
     normals: Array
     confidence: float
     how: str
-    closed: float | None = None
+    winding: float | None = None
 
 
 def orient(points: Array, normals: Array, spacing: float, noise: float) -> Oriented:
@@ -46,21 +46,19 @@ def orient(points: Array, normals: Array, spacing: float, noise: float) -> Orien
 
     Propagation leaves whole pieces wrong that nothing else touches or that touch the wrong one: the inside of a shell, the
     other sheet of a thin plate. Measured, share of right signs before and after: sphere in a sphere .67, 1; plate 1 % thick
-    .50, .99; three such plates .51, .98; thirty spheres .967, 1.
+    .50, .99; three such plates .51, .99; thirty spheres .967, 1.
     """
     out, confidence = propagate(points, normals, spacing)
     if is_flat(points):
         return Oriented(out, confidence, "by propagation")
     # so few that they lie farther apart than they are off: a layer of noise has a winding number of its own
     sparse = len(points) * (spacing / max(APART * noise, spacing)) ** 2
-    some = np.arange(len(points))
-    if len(some) > (count := int(min(WINDING_POINTS, max(sparse, LEAST_POINTS)))):
-        some = np.sort(np.random.default_rng(0).choice(len(points), count, replace=False))
+    some = _some(len(points), int(min(WINDING_POINTS, max(sparse, LEAST_POINTS))), np.random.default_rng(0))
     apart = spacing * (len(points) / len(some)) ** 0.5
-    found, closed = by_winding_number(points[some], out[some], apart, noise)
+    found, winding = by_winding_number(points[some], out[some], apart, noise)
     if found is None:
-        return Oriented(out, confidence, "by propagation", closed)
-    return Oriented(_side_of_nearest(points, out, points[some], found), closed, "by winding number", closed)
+        return Oriented(out, confidence, "by propagation", winding)
+    return Oriented(_side_of_nearest(points, out, points[some], found), winding, "by winding number", winding)
 
 
 def propagate(points: Array, normals: Array, spacing: float) -> tuple[Array, float]:
@@ -72,9 +70,7 @@ def propagate(points: Array, normals: Array, spacing: float) -> tuple[Array, flo
     nearest one in the subsample.
     """
     rng = np.random.default_rng(0)
-    some = np.arange(len(points))
-    if len(points) > ORIENT_POINTS:
-        some = np.sort(rng.choice(len(points), ORIENT_POINTS, replace=False))
+    some = _some(len(points), ORIENT_POINTS, rng)
     p, n = points[some], normals[some].copy()
     apart = spacing * (len(points) / len(some)) ** 0.5
     n = _spanning_tree(p, n, JITTER * apart * rng.normal(size=p.shape))
@@ -92,9 +88,7 @@ def propagate(points: Array, normals: Array, spacing: float) -> tuple[Array, flo
     out = _side_of_nearest(points, normals, p, n)
     if is_flat(p):
         return out, confidence
-    index = np.arange(len(points))
-    if len(points) > FINE_POINTS:
-        index = np.sort(rng.choice(len(points), FINE_POINTS, replace=False))
+    index = _some(len(points), FINE_POINTS, rng)
     p, n = points[index], out[index]
     for _ in range(FINE_SWEEPS):
         wrong = _against_surface(p, n, FINE_DEPTH)
@@ -102,6 +96,11 @@ def propagate(points: Array, normals: Array, spacing: float) -> tuple[Array, flo
         if wrong.mean() < SETTLED:
             break
     return _side_of_nearest(points, out, p, n), confidence
+
+
+def _some(count: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Indices of at most ``most`` of ``count`` points, ascending."""
+    return np.arange(count) if count <= most else np.sort(rng.choice(count, most, replace=False))
 
 
 def _side_of_nearest(points: Array, normals: Array, known: Array, signed: Array) -> Array:

@@ -75,7 +75,6 @@ def choices(p: Prepared, settings: Any, is_open: bool, unsupported: float) -> li
             if p.from_above
             else f"{unsupported:.0%} of a closed surface would lie farther than {p.support * scale:.3g} from any point"
         )
-        why = "seen from above" if p.from_above else why
         choose("ingest.surface", "open" if is_open else "closed", why)
         if is_open:
             choose("mesh.trim_distance", f"{p.support * scale:.3g}", "from the points' density")

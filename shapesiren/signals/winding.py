@@ -15,7 +15,7 @@ Index = NDArray[np.int64]
 
 NEIGHBOURS = 8
 PARALLEL, TILT, FAR = 0.8, 0.4, 6.0  # neighbours of one patch: |cosine| of normals, sine of the step to the planes, spacings
-UNCLEAR = 2.0, 0.01  # a normal is clear if the flatness of its neighbourhood is less than so many medians, and this
+UNCLEAR = 2.0, 0.01  # a normal is clear if the flatness of its neighbourhood is below so many medians, plus this
 MOST_PATCHES = 400  # the largest; those of fewer points than LEAST follow their neighbours
 LEAST = 3
 WRONG = 0.75  # difference from 1/2, of a winding number: halfway between what noise does (1/2) and a wrong sign (1)
@@ -24,37 +24,33 @@ LOOKS = 1000  # points that the winding number is taken at
 STARTS = 20  # of the search for the signs, besides the given ones and the relaxed ones
 
 
-def flatness(points: Array, neighbours: int) -> Array:
-    """(n,) least of the three variances of each neighbourhood, as a share of their sum (Pauly et al. 2002)."""
+def flatness(points: Array, near: Index) -> Array:
+    """(n,) least of the three variances of each neighbourhood, as a share of their sum (Pauly et al. 2002). near : (n, k)"""
     out = np.empty(len(points))
-    tree = cKDTree(points)
     for part in np.array_split(np.arange(len(points)), max(1, len(points) // 20_000)):
-        near = points[tree.query(points[part], min(neighbours, len(points)), workers=cores())[1]]
-        local = near - near.mean(1, keepdims=True)
+        local = points[near[part]]
+        local = local - local.mean(1, keepdims=True)
         size = np.linalg.eigvalsh(np.einsum("nki,nkj->nij", local, local))
         out[part] = size[:, 0] / np.maximum(size.sum(1), 1e-300)
     return out
 
 
-def areas(points: Array) -> Array:
-    """(n,) area of surface that each point stands for, from the distance of its eighth neighbour."""
-    reach = cKDTree(points).query(points, [min(NEIGHBOURS + 1, len(points))], workers=cores())[0][:, 0]
-    area: Array = np.pi * reach**2 / NEIGHBOURS
-    return area
-
-
-def patches(points: Array, normals: Array, spacing: float) -> tuple[Index, Array]:
+def patches(points: Array, normals: Array, spacing: float, distance: Array, near: Index) -> tuple[Index, Array]:
     """Connected pieces of smooth surface, and normals (n, 3) that are consistent within each. Piece (n,), from 0, the largest.
 
     Only neighbours whose planes nearly coincide are joined, and only where planes are clear: not across edges, nor from
     one sheet to the other. Along a minimum spanning tree (Hoppe et al. 1992).
+
+    Parameters
+    ----------
+    points, normals : (n, 3) and (n, 3) unit, of any sign
+    distance, near : (n, k) of the nearest points, and which they are, each point itself first
     """
     n = len(points)
-    flat = flatness(points, 2 * NEIGHBOURS)
+    flat = flatness(points, near)
     clear = flat < UNCLEAR[0] * np.median(flat) + UNCLEAR[1]
-    distance, near = cKDTree(points).query(points, min(NEIGHBOURS + 1, n), workers=cores())
-    rows, cols = np.repeat(np.arange(n), near.shape[1] - 1), near[:, 1:].reshape(-1)
-    step = distance[:, 1:].reshape(-1)
+    distance, near = distance[:, 1 : NEIGHBOURS + 1], near[:, 1 : NEIGHBOURS + 1]
+    rows, cols, step = np.repeat(np.arange(n), near.shape[1]), near.reshape(-1), distance.reshape(-1)
     cosine = np.abs((normals[rows] * normals[cols]).sum(1))
     chord = points[cols] - points[rows]
     rise = np.maximum(np.abs((chord * normals[rows]).sum(1)), np.abs((chord * normals[cols]).sum(1)))
@@ -121,7 +117,10 @@ def by_winding_number(points: Array, normals: Array, spacing: float, noise: floa
         is -1/2. Of an open surface it says nothing
     """
     looks = np.random.default_rng(0).choice(len(points), min(len(points), LOOKS), replace=False)
-    at, width, area = points[looks], max(spacing, 2 * noise), areas(points)[:, None]
+    at, width = points[looks], max(spacing, 2 * noise)
+    distance, near = cKDTree(points).query(points, min(2 * NEIGHBOURS, len(points)), workers=cores())
+    # the surface that a point stands for, from the distance of its eighth neighbour
+    area = np.pi * distance[:, [min(NEIGHBOURS, len(points) - 1)]] ** 2 / NEIGHBOURS
 
     def wrong(signed: Array) -> float:
         one = winding_numbers(at, points, signed * area, width, np.zeros(len(points), np.int64), 1)
@@ -130,7 +129,7 @@ def by_winding_number(points: Array, normals: Array, spacing: float, noise: floa
     before = wrong(normals)
     if before <= SURE:
         return None, 1 - before
-    label, inner = patches(points, normals, spacing)
+    label, inner = patches(points, normals, spacing, distance, near)
     count = int(min(MOST_PATCHES, (np.bincount(label) >= LEAST).sum()))
     if not count:
         return None, 1 - before
