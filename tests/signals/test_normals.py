@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 from shapesiren.signals.noise import neighbours_for, scatter, smooth_steps, step_noise, support_distance
 from shapesiren.signals.normals import check_sides, make_normals, plane_normals, unit_normals
 from shapesiren.signals.orient import flipped
+from shapesiren.signals.outside import from_outside
 from shapesiren.signals.scanner import Scanner, scan
 
 
@@ -64,6 +65,33 @@ def test_sides_of_what_nests_and_of_what_is_thin(name, noise, rng):
     assert ((normals * truth).sum(1) > 0).mean() > 0.98
     assert facts["confidence"] > 0.99
     assert "oriented by winding number" in said[0]
+
+
+def test_sides_from_outside(rng):
+    """Sheets 3.3 spacings apart: no winding number is right between them, and the outside is on one side of each."""
+    points, truth = slab(rng, 8_000, (0.4, 0.3, 0.009))
+    normals, facts, said = normals_of(points)
+    assert ((normals * truth).sum(1) > 0).mean() > 0.9
+    assert "oriented from outside" in said[0]
+    assert 0.7 < facts["confidence"] < 0.97
+    assert "--viewpoint" in said[1]
+
+
+def test_the_outside_is_on_one_side_of_a_closed_surface(rng):
+    """Of a torus; of nothing that is inside a shell; and a ball that gets in through a hole says nothing at all."""
+    cloud = scan("torus", Scanner(points=20_000))
+    side, share = from_outside(cloud.points, cloud.normals, scatter(cloud.points).spacing, 0.0)
+    assert (side == 1).mean() > 0.95
+    assert (side == -1).sum() == 0
+    assert share > 0.99
+    outer, away = sphere(rng, 20_000, 0.9)
+    inner, within = sphere(rng, 10_000, 0.5)
+    points, normals = np.concatenate([outer, inner]), np.concatenate([-away, within])
+    side, _ = from_outside(points, normals, scatter(points).spacing, 0.0)
+    assert (side[:20_000] == -1).mean() > 0.999
+    assert (side[20_000:] == 0).all()
+    open_ball = outer[:, 2] < 0.7
+    assert from_outside(outer[open_ball], away[open_ball], scatter(outer).spacing, 0.0) is None
 
 
 def test_wrong_sides_are_not_confident(rng):
