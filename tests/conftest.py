@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,6 +57,22 @@ def one_thread():
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def here(monkeypatch, capfd):
+    """The command line in this process, which spares the seconds that imports take: returncode, stdout, stderr."""
+    from shapesiren.cli import main
+
+    def run(*words, cwd="."):
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["shapesiren", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        return SimpleNamespace(returncode=ended.value.code, stdout=out, stderr=err)
+
+    return run
 
 
 # Small, but with real data paths: a fit of a few seconds.

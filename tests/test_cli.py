@@ -18,18 +18,18 @@ def cli(*args, cwd=None):
     return done
 
 
-def test_unwritable_mesh_output(tmp_path, torus_scan):
+def test_unwritable_mesh_output(tmp_path, torus_scan, here):
     run = tmp_path / "run"
-    assert cli("fit", torus_scan, "--out", run, *QUICK_ARGS, "--steps", "20", "-q").returncode == 0
+    assert here("fit", torus_scan, "--out", run, *QUICK_ARGS, "--steps", "20", "-q").returncode == 0
     for name, message in (("a.xyz", "unknown mesh format"), ("no/a.ply", "does not exist")):
-        done = cli("mesh", run, "-o", tmp_path / name)
+        done = here("mesh", run, "-o", tmp_path / name)
         assert done.returncode == 2
         assert message in done.stderr
     assert not (run / "mesh.ply").exists()  # refused before the work
     if os.geteuid() != 0:
         locked = tmp_path / "locked"
         locked.mkdir(mode=0o500)
-        assert "no permission" in cli("mesh", run, "-o", locked / "a.ply").stderr
+        assert "no permission" in here("mesh", run, "-o", locked / "a.ply").stderr
 
 
 def test_the_whole_path(tmp_path, torus_scan):
@@ -125,14 +125,14 @@ def test_inspect(tmp_path, torus_scan):
     assert not list(tmp_path.iterdir())  # it makes no run
 
 
-def test_inspect_says_how_much_noisy_points_count(tmp_path):
+def test_inspect_says_how_much_noisy_points_count(tmp_path, here):
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(4000, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     np.savetxt(tmp_path / "ball.xyz", directions * (1 + 0.005 * rng.normal(size=(4000, 1))))
 
     def chosen(*words):
-        done = cli("inspect", "ball.xyz", "--json", *words, cwd=tmp_path)
+        done = here("inspect", "ball.xyz", "--json", *words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         return {c["setting"]: float(c["value"]) for c in json.loads(done.stdout)["choices"] if c["setting"] == "loss.fidelity"}
 
@@ -140,7 +140,7 @@ def test_inspect_says_how_much_noisy_points_count(tmp_path):
     assert chosen("--set", "loss.fidelity=1") == {}
 
 
-def test_several_scans_are_one_input(tmp_path, torus_scan):
+def test_several_scans_are_one_input(tmp_path, torus_scan, here):
     from shapesiren.signals.readers import read_cloud
     from shapesiren.signals.scanner import write_scan
 
@@ -148,14 +148,14 @@ def test_several_scans_are_one_input(tmp_path, torus_scan):
     left = cloud.points[:, 0] < 0
     write_scan(tmp_path / "a.ply", cloud.take(left))
     write_scan(tmp_path / "b.xyz", cloud.take(~left))
-    done = cli("fit", "a.ply", "b.xyz", *QUICK_ARGS, "--steps", "20", "--json", cwd=tmp_path)
+    done = here("fit", "a.ply", "b.xyz", *QUICK_ARGS, "--steps", "20", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     manifest = json.loads((tmp_path / "runs" / "a" / "run.json").read_text())
     assert manifest["source"]["name"] == "a.ply b.xyz"
     assert manifest["stages"]["ingest"]["facts"]["points"] == 20_000
-    again = cli("fit", "a.ply", "b.xyz", *QUICK_ARGS, "--steps", "20", cwd=tmp_path)
+    again = here("fit", "a.ply", "b.xyz", *QUICK_ARGS, "--steps", "20", cwd=tmp_path)
     assert "ingest: unchanged, skipped" in again.stderr
-    other = cli("fit", "a.ply", "--out", "runs/a", *QUICK_ARGS, cwd=tmp_path)
+    other = here("fit", "a.ply", "--out", "runs/a", *QUICK_ARGS, cwd=tmp_path)
     assert "another input (a.ply b.xyz)" in other.stderr
 
 
@@ -170,28 +170,28 @@ def test_the_same_in_python(tmp_path, torus_scan):
     assert len(field.arrays["points"]) == 20_000
 
 
-def test_an_image_from_the_command_line(tmp_path):
+def test_an_image_from_the_command_line(tmp_path, here):
     from shapesiren.signals.image import read_image, write_image
     from tests.media import picture
 
     write_image(tmp_path / "a.png", picture(30, 40, 3), 8)
     small = ["--width", "48", "--hidden-layers", "2", "--learning-rate", "2e-3", "--steps", "150"]
-    done = cli("fit", "a.png", *small, "--grey", "true", cwd=tmp_path)
+    done = here("fit", "a.png", *small, "--grey", "true", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "40 x 30 pixels, grey" in done.stderr and "next: shapesiren decode runs/a" in done.stderr
-    done = cli("decode", "--scale", "2", "-o", "b.webp", "--json", cwd=tmp_path)
+    done = here("decode", "--scale", "2", "-o", "b.webp", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (json.loads(done.stdout)["decode"]["width"], read_image(tmp_path / "b.webp").values.shape[:2]) == (80, (60, 80))
-    done = cli("decode", "runs/a", "--crop", "4,5,20,10", cwd=tmp_path)
+    done = here("decode", "runs/a", "--crop", "4,5,20,10", cwd=tmp_path)
     assert read_image(tmp_path / "runs" / "a" / "decoded.png").values.shape[:2] == (10, 20)
-    done = cli("evaluate", "--json", cwd=tmp_path)
+    done = here("evaluate", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["evaluate"]["psnr"] > 22
-    wrong = cli("mesh", "runs/a", cwd=tmp_path)
+    wrong = here("mesh", "runs/a", cwd=tmp_path)
     assert wrong.returncode == 2 and "which has no mesh; shapesiren decode runs/a" in wrong.stderr
-    onto = cli("decode", "runs/a", "-o", "a.png", cwd=tmp_path)
+    onto = here("decode", "runs/a", "-o", "a.png", cwd=tmp_path)
     assert onto.returncode == 2 and "this is the input itself" in onto.stderr
-    assert cli("picture", "runs/a", "-o", "p.png", cwd=tmp_path).returncode == 0
-    done = cli("diagnose", "runs/a", "--steps", "0,5", "--omega", "10,30", "-o", "d.png", "--json", cwd=tmp_path)
+    assert here("picture", "runs/a", "-o", "p.png", cwd=tmp_path).returncode == 0
+    done = here("diagnose", "runs/a", "--steps", "0,5", "--omega", "10,30", "-o", "d.png", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert set(rows) == {"omega 10", "omega 30"} and len(rows["omega 30"]) == 2 * 3
@@ -200,8 +200,8 @@ def test_an_image_from_the_command_line(tmp_path):
     assert (tmp_path / "d.png").stat().st_size > 5000
 
 
-def test_several_kinds_of_network(tmp_path, torus_scan):
+def test_several_kinds_of_network(tmp_path, torus_scan, here):
     """The same task with another network: a shape too."""
-    done = cli("fit", torus_scan, *QUICK_ARGS, "--net", "finer", "--steps", "60", "--json", cwd=tmp_path)
+    done = here("fit", torus_scan, *QUICK_ARGS, "--net", "finer", "--steps", "60", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert cli("mesh", cwd=tmp_path).returncode == 0
+    assert here("mesh", cwd=tmp_path).returncode == 0

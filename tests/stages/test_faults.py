@@ -126,7 +126,7 @@ def test_read_only_disk(reference, tmp_path, monkeypatch, capfd):
 
 
 @pytest.mark.parametrize("name", ["cloud.npz", "field.safetensors", "mesh.ply", "config.toml"])
-def test_changed_files_are_noticed(reference, torus_scan, tmp_path, name):
+def test_changed_files_are_noticed(reference, torus_scan, tmp_path, name, here):
     """A byte flipped, or the end cut off: made again by the same command, or one line."""
     for damage in ("flip", "cut", "gone"):
         run = tmp_path / damage
@@ -140,13 +140,14 @@ def test_changed_files_are_noticed(reference, torus_scan, tmp_path, name):
         else:
             (run / name).unlink()
         if name != "mesh.ply":
-            code, err = finish(command("mesh", run, "--resolution", "40", cwd=tmp_path))
+            done = here("mesh", run, "--resolution", "40", cwd=tmp_path)
+            code, err = done.returncode, done.stderr
             assert (code, err.count("\n")) in ((2, 1), (0, err.count("\n"))), err
             # settings that still read as TOML are settings, and the user is told: all else is refused
             assert code == 2 or (name == "config.toml" and "config.toml is not what the run wrote" in err), err
         (tmp_path / "p.toml").write_text("")
-        code, err = finish(command("run", "p.toml", torus_scan, "--out", run, *ARGS, cwd=tmp_path))
-        assert code == 0, err
+        done = here("run", "p.toml", torus_scan, "--out", run, *ARGS, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
         assert same_surface(run, reference[0]) < 5e-3
 
 
