@@ -55,10 +55,10 @@ def from_outside(points: Array, normals: Array, spacing: float, noise: float) ->
         behind = np.any([outside[_cells(points - (radius + k * cell) * way, origin, cell)] for k in AHEAD], 0)
         both = int((reached & behind).sum())
         cosine = (normals * way).sum(1)
-        clear = reached & ~behind
-        if clear.sum() > CLEARLY * both:
-            told = clear & (np.abs(cosine) > ALONG)
-            return np.where(told, np.sign(cosine), 0).astype(np.int8), float(clear.sum() / (clear.sum() + both))
+        told = reached & ~behind & (np.abs(cosine) > ALONG)
+        one = int(told.sum())
+        if one > CLEARLY * both:
+            return np.where(told, np.sign(cosine), 0).astype(np.int8), one / (one + both)
     return None
 
 
