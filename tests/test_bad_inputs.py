@@ -6,13 +6,11 @@ holds the page to them.
 
 import os
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shapesiren.cli import main
 from shapesiren.signals.audio import write_sound
 from shapesiren.signals.image import write_image
 from shapesiren.signals.video import write_frames
@@ -278,16 +276,13 @@ CASES = [
 
 
 @pytest.mark.parametrize(("args", "message"), CASES, ids=lambda v: " ".join(v) if isinstance(v, list) else "")
-def test_bad_input_is_one_line_and_exit_code_2(bad, args, message, monkeypatch, capfd):
+def test_bad_input_is_one_line_and_exit_code_2(bad, args, message, here):
     before = sorted(bad.rglob("*"))
-    monkeypatch.chdir(bad)
-    monkeypatch.setattr(sys, "argv", ["shapesiren", *args])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    out, err = capfd.readouterr()
+    ended = here(*args, cwd=bad)
+    out, err = ended.stdout, ended.stderr
     # what it said of its work before is no error; the last line is
     lines = err.splitlines()
-    assert ended.value.code == 2, err
+    assert ended.returncode == 2, err
     assert re.search(message, lines[-1] if "Usage" not in err else err), err
     assert out == ""
     if "Usage" not in err:  # typer's own usage errors are framed

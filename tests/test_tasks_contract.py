@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from shapesiren.cli import main
 from shapesiren.config import Config, read_toml, resolve, to_toml
 from shapesiren.field import Field
 from shapesiren.fitting.loop import fit_task
@@ -103,19 +102,16 @@ def test_task(name, sources, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))
-def test_all_stages_and_a_report(name, sources, tmp_path, monkeypatch):
+def test_all_stages_and_a_report(name, sources, tmp_path, here):
     """`shapesiren run` makes every file of a run; the second time it makes none."""
     source, quick = sources[name]
     task = TASKS[name]
     config = resolve(task.config_type, task.presets, [("test", quick), ("test", {"fit": {"steps": 40}})])
     (tmp_path / "p.toml").write_text(to_toml(config))
-    files = [str(s) for s in (source if isinstance(source, list) else [source])]
+    files = source if isinstance(source, list) else [source]
     made = {}
     for _ in range(2):
-        monkeypatch.setattr("sys.argv", ["shapesiren", "run", str(tmp_path / "p.toml"), *files, "--out", str(tmp_path / "run")])
-        with pytest.raises(SystemExit) as end:
-            main()
-        assert end.value.code == 0
+        assert here("run", tmp_path / "p.toml", *files, "--out", tmp_path / "run").returncode == 0
         now = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "run").iterdir() if p.name != ".lock"}
         assert not made or now == made
         made = now

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shapesiren.cli import app, main
+from shapesiren.cli import app
 from shapesiren.config import read_toml, resolve
 from shapesiren.tasks import TASKS
 from tests.conftest import QUICK_ARGS
@@ -14,37 +14,40 @@ from tests.conftest import QUICK_ARGS
 PAGES = Path(__file__).parents[1] / "docs" / "commands"
 
 
-def run(monkeypatch, capsys, *arguments, code=0):
-    monkeypatch.setattr("sys.argv", ["shapesiren", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        main()
-    captured = capsys.readouterr()
-    assert end.value.code == code, captured.err
-    return captured.out
+@pytest.fixture
+def printed(here):
+    """What a command that goes well prints."""
+
+    def run(*words):
+        done = here(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
 
 
-def test_config_show_is_taken_back(monkeypatch, capsys, tmp_path, quick_run):
-    shown = run(monkeypatch, capsys, "config", "show", "--preset", "fine", "--set", "fit.steps=7")
+def test_config_show_is_taken_back(printed, tmp_path, quick_run):
+    shown = printed("config", "show", "--preset", "fine", "--set", "fit.steps=7")
     (tmp_path / "c.toml").write_text(shown)
-    again = run(monkeypatch, capsys, "config", "show", "--config", tmp_path / "c.toml")
+    again = printed("config", "show", "--config", tmp_path / "c.toml")
     assert again == shown
     assert read_toml(tmp_path / "c.toml")["fit"]["steps"] == 7
-    assert run(monkeypatch, capsys, "config", "show", quick_run) == (quick_run / "config.toml").read_text()
-    assert 'task = "audio"' in run(monkeypatch, capsys, "config", "show", "a.wav")
+    assert printed("config", "show", quick_run) == (quick_run / "config.toml").read_text()
+    assert 'task = "audio"' in printed("config", "show", "a.wav")
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))
-def test_config_schema_knows_every_setting(monkeypatch, capsys, task):
-    schema = json.loads(run(monkeypatch, capsys, "config", "schema", task))
+def test_config_schema_knows_every_setting(printed, task):
+    schema = json.loads(printed("config", "schema", task))
     defaults = resolve(TASKS[task].config_type, TASKS[task].presets, []).model_dump()
     assert set(defaults) == set(schema["properties"])
 
 
-def test_tensorboard(monkeypatch, capsys, tmp_path, torus_scan):
+def test_tensorboard(printed, tmp_path, torus_scan):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run(monkeypatch, capsys, "fit", torus_scan, "--out", tmp_path / "run", *QUICK_ARGS, "--tensorboard", "-q")
+    printed("fit", torus_scan, "--out", tmp_path / "run", *QUICK_ARGS, "--tensorboard", "-q")
     found = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     found.Reload()
     assert {"loss", "losses/normal", "learning rate"} <= set(found.Tags()["scalars"])

@@ -25,11 +25,11 @@ UNSUPPORTED = 0.03  # a guide with a larger share of its area far from any point
 
 
 def poisson_surface(points: Array, normals: Array, depth: int, threads: int | None = None) -> tuple[Array, NDArray[np.int64]]:
-    """open3d's screened Poisson surface of oriented points: vertices (n, 3), faces (m, 3). ``threads``: as many as cores."""
+    """open3d's screened Poisson surface of oriented points: vertices (n, 3), faces (m, 3); by all cores if not said."""
     o3d = open3d()
     cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
     cloud.normals = o3d.utility.Vector3dVector(normals)
-    # one thread where asked: its result depends on the number of threads in the last digits
+    # `cores` is one where the user asked for that: the result depends on the number of threads in the last digits
     mesh, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(cloud, depth=depth, n_threads=threads or cores())
     return np.asarray(mesh.vertices), np.asarray(mesh.triangles, np.int64)
 

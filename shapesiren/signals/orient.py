@@ -23,7 +23,7 @@ JITTER = 1e-3  # of the spacing: exactly coplanar points make the triangulation 
 SWEEPS, SETTLED = 6, 2e-4  # looks at the implied surface; share of changed signs that ends them
 DEPTH = 6  # of the octree of that surface
 FINE_POINTS, FINE_SWEEPS, FINE_DEPTH = 150_000, 3, 7  # the same once more, for what the subsample is too coarse for
-WINDING_POINTS, LEAST_POINTS = 100_000, 2000  # that the winding number is taken of
+MOST_POINTS, LEAST_POINTS = 100_000, 2000  # that the winding number is taken of, and the outside is looked for at
 APART = 1.5  # of the noise, that they are apart
 OUTWARD = 0.1  # normalised flux of a component from which it is taken as closed
 NEARBY = 6.0  # spacings within which a point takes the side of one that the outside was found on one side of
@@ -56,11 +56,11 @@ def orient(points: Array, normals: Array, spacing: float, noise: float) -> Orien
         return Oriented(out, confidence, "by propagation")
     # so few that they lie farther apart than they are off: a layer of noise has a winding number of its own
     sparse = len(points) * (spacing / max(APART * noise, spacing)) ** 2
-    some = _some(len(points), int(min(WINDING_POINTS, max(sparse, LEAST_POINTS))), np.random.default_rng(0))
+    some = _some(len(points), int(min(MOST_POINTS, max(sparse, LEAST_POINTS))), np.random.default_rng(0))
     apart = spacing * (len(points) / len(some)) ** 0.5
     found, winding = by_winding_number(points[some], out[some], apart, noise)
     if found is None and winding < 1 - SURE:
-        turned, share = _from_outside(points, out, spacing, noise)
+        turned, share = _turned_outward(points, out, spacing, noise)
         if ((turned * out).sum(1) < 0).mean() > SURE:
             return Oriented(turned, min(confidence, share), "from outside")
     if found is None:
@@ -68,9 +68,9 @@ def orient(points: Array, normals: Array, spacing: float, noise: float) -> Orien
     return Oriented(_side_of_nearest(points, out, points[some], found), winding, "by winding number", winding)
 
 
-def _from_outside(points: Array, normals: Array, spacing: float, noise: float) -> tuple[Array, float]:
+def _turned_outward(points: Array, normals: Array, spacing: float, noise: float) -> tuple[Array, float]:
     """Normals (n, 3) turned as `from_outside` says, and its share; points of which it says nothing go with those near them."""
-    some = _some(len(points), WINDING_POINTS, np.random.default_rng(0))
+    some = _some(len(points), MOST_POINTS, np.random.default_rng(0))
     apart = spacing * (len(points) / len(some)) ** 0.5
     p, n = points[some], normals[some]
     found = from_outside(p, n, apart, noise)
@@ -78,9 +78,10 @@ def _from_outside(points: Array, normals: Array, spacing: float, noise: float) -
         return normals, 0.0
     side, share = found
     told = side != 0
-    turned = _side_of_nearest(points, normals, p[told], (side[:, None] * n)[told])
-    near = cKDTree(p[told]).query(points, workers=cores())[0] < NEARBY * apart
-    return np.where(near[:, None], turned, normals), share
+    distance, nearest = cKDTree(p[told]).query(points, workers=cores())
+    out = (side[:, None] * n)[told][nearest]
+    wrong = ((normals * out).sum(1) < 0) & (distance < NEARBY * apart)
+    return np.where(wrong[:, None], -normals, normals), share
 
 
 def propagate(points: Array, normals: Array, spacing: float) -> tuple[Array, float]:
@@ -169,7 +170,7 @@ def _outward(points: Array, normals: Array, label: NDArray[np.int64]) -> Array:
 
 def _against_surface(points: Array, normals: Array, depth: int = DEPTH) -> NDArray[np.bool_]:
     """Which normals disagree with the nearest face of the Poisson surface of them all."""
-    # One thread: with two it has crashed, twice, on plates half of whose normals were wrong; and it gains .1 s at depth 7.
+    # One thread: with all cores it has crashed, twice, on plates half of whose normals were wrong; it gains .1 s at depth 7.
     vertices, faces = poisson_surface(points, normals, depth, threads=1)
     if not len(faces):
         return np.zeros(len(points), bool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 Array = NDArray[np.float64]
 
@@ -33,8 +34,6 @@ def from_outside(points: Array, normals: Array, spacing: float, noise: float) ->
     share : of the points that it gets near to, those that it is on one side of
     None if it gets in with every radius
     """
-    from scipy import ndimage
-
     low, extent = points.min(0), float(np.ptp(points, 0).max())
     for reach in REACHES:
         radius = max(reach * spacing, NOISES * noise)

@@ -17,7 +17,6 @@ import pytest
 from shapesiren.batch.engines import Resources, serial
 from shapesiren.batch.jobs import Job, jobs_of_files, jobs_of_manifest, shard
 from shapesiren.batch.work import Plan, Result, perform, recorded
-from shapesiren.cli import main
 from shapesiren.config import to_toml
 from shapesiren.errors import InputError
 from shapesiren.signals.image import write_image
@@ -246,23 +245,17 @@ def test_a_ray_cluster_of_two_nodes(scans):
         assert not here.exists()
 
 
-def test_ray_missing_is_named(scans, monkeypatch, capsys):
+def test_ray_missing_is_named(scans, monkeypatch, here):
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.setattr(
-        "sys.argv", ["shapesiren", "batch", str(scans / "box.ply"), "--engine", "ray", "--out", str(scans / "runs")]
-    )
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 2
-    assert "pip install 'shapesiren[ray]'" in capsys.readouterr().err
+    refused = here("batch", scans / "box.ply", "--engine", "ray", "--out", scans / "runs")
+    assert refused.returncode == 2
+    assert "pip install 'shapesiren[ray]'" in refused.stderr
 
 
 @pytest.mark.parametrize("wrong", ["--set fit.stepz=3", "--preset nothing", "--device tpu", "--task images"])
-def test_what_no_input_can_do_is_said_once(scans, wrong, monkeypatch, capsys):
-    files = [str(scans / f"{n}.ply") for n in ("sphere", "torus")]
-    monkeypatch.setattr("sys.argv", ["shapesiren", "batch", *files, "--out", str(scans / "runs"), *wrong.split()])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 2
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+def test_what_no_input_can_do_is_said_once(scans, wrong, here):
+    files = [scans / f"{n}.ply" for n in ("sphere", "torus")]
+    refused = here("batch", *files, "--out", scans / "runs", *wrong.split())
+    assert refused.returncode == 2
+    assert len(refused.stderr.strip().splitlines()) == 1
     assert not (scans / "runs").exists()

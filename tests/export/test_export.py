@@ -136,16 +136,11 @@ def test_questions_to_a_torus(quick_run, rng):
         field.closest_point([[1.0, 2.0]])
 
 
-def test_sphere_tracing_agrees_with_the_mesh(quick_run, tmp_path, monkeypatch):
+def test_sphere_tracing_agrees_with_the_mesh(quick_run, tmp_path, here):
     """The two panels of a run's picture show the same silhouette."""
     from PIL import Image
 
-    from shapesiren.cli import main
-
-    monkeypatch.setattr("sys.argv", ["shapesiren", "picture", str(quick_run), "-o", str(tmp_path / "p.png"), "--size", "160"])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 0
+    assert here("picture", quick_run, "-o", tmp_path / "p.png", "--size", 160).returncode == 0
     both = np.asarray(Image.open(tmp_path / "p.png")).astype(float)
     mesh, field = (panel.min(2) < 250 for panel in (both[:, :160], both[:, 160:]))
     assert mesh.mean() > 0.1

@@ -9,7 +9,6 @@ import pytest
 from markupsafe import escape
 
 import shapesiren
-from shapesiren.cli import main
 from shapesiren.reports import page
 from shapesiren.reports.shape import nice
 from tests.browser import model_in, opened, pixels
@@ -89,13 +88,10 @@ def armadillo_report(shared, tmp_path_factory):
     return shapesiren.report(run)
 
 
-def test_compare(quick_run, armadillo_report, tmp_path, chromium, capsys, monkeypatch):
-    runs = [str(quick_run), str(armadillo_report.parent)]
+def test_compare(quick_run, armadillo_report, tmp_path, chromium, here):
+    runs = [quick_run, armadillo_report.parent]
     for name in ("t.md", "t.csv", "t.html"):
-        monkeypatch.setattr("sys.argv", ["shapesiren", "compare", *runs, "-o", str(tmp_path / name)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        assert end.value.code == 0
+        assert here("compare", *runs, "-o", tmp_path / name).returncode == 0
     with open(tmp_path / "t.csv") as file:
         table = {row[0]: row[1:] for row in csv.reader(file)}
     assert table["figure"] == ["torus", "armadillo"]
