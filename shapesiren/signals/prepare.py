@@ -14,11 +14,12 @@ from ..errors import InputError
 from .depth import SUFFIXES, read_depth
 from .frame import Frame
 from .noise import scatter, smooth_steps, step_noise, support_distance
-from .normals import make_normals
+from .normals import MISSING, make_normals, unit_normals
 from .outliers import find_outliers
 from .pointcloud import PointCloud, clean, merge, sample_mesh, subsample
 from .readers import read_cloud
 from .sensors import believable, high_above, seen_from_above
+from .standpoint import find_position
 
 Say = Callable[[str], None]
 Source = Path | Sequence[Path] | PointCloud
@@ -71,8 +72,11 @@ def name_of(source: Source) -> object:
     return source if isinstance(source, Path) else source[0] if len(source) == 1 else f"{source[0]} and {len(source) - 1} more"
 
 
-def load(source: Source, settings: Any, seed: int, say: Say) -> tuple[PointCloud, bool]:
-    """Read one file or several registered ones, sample what is a mesh; also whether it was one."""
+def load(source: Source, settings: Any, seed: int, say: Say) -> tuple[PointCloud, bool, str]:
+    """Read one file or several registered ones, each with its own scanner, and sample what is a mesh.
+
+    Returns the cloud, whether it was a mesh, and where its scanner positions are from: in the file, found, none.
+    """
     if isinstance(source, PointCloud):
         clouds = [source]
     else:
@@ -89,10 +93,43 @@ def load(source: Source, settings: Any, seed: int, say: Say) -> tuple[PointCloud
     clouds = [
         sample_mesh(c, settings.samples, seed, where) if is_mesh else c for c, is_mesh in zip(clouds, meshes, strict=True)
     ]
-    cloud = merge(clouds)
+    placed = [(c, "none") if is_mesh else _place(c, settings) for c, is_mesh in zip(clouds, meshes, strict=True)]
+    cloud, origins = merge([c for c, _ in placed]), [origin for _, origin in placed]
     for note in cloud.notes:
         say(note)
-    return cloud, all(meshes)
+    return cloud, all(meshes), next((origin for origin in ("in the file", "found") if origin in origins), "none")
+
+
+def _place(cloud: PointCloud, settings: Any) -> tuple[PointCloud, str]:
+    """The cloud with its file's scanner positions, if they are to be believed; or with one found, if its normals need it."""
+    points = cloud.points[np.isfinite(cloud.points).all(1)]
+    if cloud.sensors is not None and (cloud.sure or believable(points, cloud.sensors[0])):
+        return replace(cloud, sure=True), "in the file"
+    cloud = replace(cloud, sensors=None, sensor=None)
+    if settings.viewpoint is not None or not _lacks_normals(cloud, settings):
+        return cloud, "none"
+    position = find_position(points)
+    if position is None:
+        return cloud, "none"
+    digits = max(0, 2 - int(np.floor(np.log10(np.ptp(points, 0).max()))))
+    at = " ".join(f"{v:.{digits}f}" for v in position + 0.0)
+    note = f"its points lie as if a scanner had stood at {at}: taken as seen from there (--viewpoint says otherwise)"
+    return replace(cloud.seen_from(position), notes=(*cloud.notes, note)), "found"
+
+
+def _look_from_above(cloud: PointCloud, settings: Any, say: Say) -> tuple[PointCloud, str]:
+    """The cloud as seen from above, if it looks like a terrain and its normals need it."""
+    if not _lacks_normals(cloud, settings) or not seen_from_above(cloud.points):
+        return cloud, "none"
+    say("hardly anything lies under anything else: taken as seen from above (--viewpoint says otherwise)")
+    return cloud.seen_from(high_above(cloud.points)), "above"
+
+
+def _lacks_normals(cloud: PointCloud, settings: Any) -> bool:
+    """Whether they will be estimated, and their sides are open."""
+    if settings.normals == "estimate" or cloud.normals is None:
+        return True
+    return float(1 - unit_normals(cloud.normals)[1].mean()) > MISSING
 
 
 def prepare(source: Source, settings: Any, seed: int, say: Say) -> Prepared:
@@ -109,7 +146,7 @@ def prepare(source: Source, settings: Any, seed: int, say: Say) -> Prepared:
     InputError : the input holds no surface; says what is wrong with it
     """
     where = name_of(source)
-    cloud, is_mesh = load(source, settings, seed, say)
+    cloud, is_mesh, sensors = load(source, settings, seed, say)
     cloud, counts = clean(cloud, where)
     if counts["non_finite"] or counts["duplicates"]:
         say(f"dropped {counts['non_finite']:,} non-finite and {counts['duplicates']:,} duplicate points")
@@ -118,16 +155,10 @@ def prepare(source: Source, settings: Any, seed: int, say: Say) -> Prepared:
         cloud = subsample(cloud, settings.max_points, seed)
 
     # ---- Where the scanner stood ---------------------------------------------------------------------------
-    sensors = "none"
     if settings.viewpoint is not None:
         cloud, sensors = cloud.seen_from(np.array(settings.viewpoint)), "given"
-    elif cloud.sensors is not None and (cloud.sure or believable(cloud.points, cloud.sensors[0])):
-        sensors = "in the file"
-    elif cloud.normals is None and seen_from_above(cloud.points):
-        cloud, sensors = cloud.seen_from(high_above(cloud.points)), "above"
-        say("hardly anything lies under anything else: taken as seen from above (--viewpoint says otherwise)")
-    else:
-        cloud = replace(cloud, sensors=None, sensor=None)
+    elif sensors == "none":
+        cloud, sensors = _look_from_above(cloud, settings, say)
 
     # ---- Outliers, before the frame: one of them would shrink all the rest ---------------------------------
     counts["outliers"] = 0
@@ -140,6 +171,12 @@ def prepare(source: Source, settings: Any, seed: int, say: Say) -> Prepared:
             counts["outliers"] = int(bad.sum())
             say(f"removed {counts['outliers']:,} outliers ({share:.2%}; ingest.outliers=keep leaves them)")
             cloud = cloud.take(~bad)
+            if sensors == "none":  # they may have hidden where the scanner stood
+                cloud, sensors = _place(cloud, settings)
+                if sensors == "found":
+                    say(cloud.notes[-1])
+                else:
+                    cloud, sensors = _look_from_above(cloud, settings, say)
     low, high = cloud.points.min(0), cloud.points.max(0)
     frame = Frame.of_bounds(low, high, settings.extent)
     points = frame.to_box(cloud.points)

@@ -9,14 +9,16 @@ from scipy.spatial import cKDTree
 Array = NDArray[np.float64]
 
 FAR = 3.0  # diagonals of the scan: a default position in a header says nothing of a cloud so far away
+SPREAD = 1.5  # of the ranges, 10 to 90 %: below it spacings say nothing of them
 SLOPE = (0.5, 1.8)  # of log spacing over log range; 1 for a scanner with fixed angular steps, 0 for an even sampling
 LAYERED = 0.5  # share of points in two layers from which they are a thin plate
 UNDER = 0.2  # share of points below others that a scan from above may have
 HIDDEN = 0.25  # share of points behind others that a believable position may leave
 
 
-def believable(points: Array, position: Array) -> bool:
-    """Whether the points look as if one scanner at ``position`` had measured them. (n, 3), (3,)
+def believable(points: Array, position: Array, spread: float = SPREAD) -> bool:
+    """Whether the points (n, 3) look as if one scanner at ``position`` (3,) had measured them, some of them ``spread`` times
+    as far away as others.
 
     Many programs write (0, 0, 0) into every header. Two things give a real position away: the spacing of the points grows
     with their distance from it, and few of them lie behind others. A cloud that is equally far all round (a ball sampled
@@ -28,7 +30,7 @@ def believable(points: Array, position: Array) -> bool:
     if reach.min() == 0 or np.linalg.norm(position - (low + high) / 2) > FAR * np.linalg.norm(high - low):
         return False
     near, far = np.quantile(reach, [0.1, 0.9])
-    if far < 1.5 * near:
+    if far < spread * near:
         return False
     some = points if len(points) <= 50_000 else points[np.random.default_rng(0).choice(len(points), 50_000, replace=False)]
     range_ = np.linalg.norm(some - position, axis=1)

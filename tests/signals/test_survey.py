@@ -66,8 +66,9 @@ def test_e57(tmp_path, rng):
     path = tmp_path / "a.e57"
     parts = [(rng.normal(size=(200, 3)), UTM, rng.random(200)), (rng.normal(size=(300, 3)), UTM + [5, 0, 0], rng.random(300))]
     write_e57(path, parts)
-    cloud, is_mesh = load(path, IngestSettings(), 0, lambda _: None)
+    cloud, is_mesh, sensors = load(path, IngestSettings(), 0, lambda _: None)
     assert not is_mesh
+    assert sensors == "in the file"
     np.testing.assert_allclose(cloud.points[:200], parts[0][0] + UTM, atol=1e-6)
     np.testing.assert_allclose(cloud.points[200:], parts[1][0] + UTM + [5, 0, 0], atol=1e-6)
     np.testing.assert_allclose(cloud.sensors, [UTM, UTM + [5, 0, 0]])
