@@ -25,7 +25,9 @@ DEPTH = 6  # of the octree of that surface
 FINE_POINTS, FINE_SWEEPS, FINE_DEPTH = 150_000, 3, 7  # the same once more, for what the subsample is too coarse for
 MOST_POINTS, LEAST_POINTS = 100_000, 2000  # that the winding number is taken of, and the outside is looked for at
 APART = 1.5  # of the noise, that they are apart
-OUTWARD = 0.1  # normalised flux of a component from which it is taken as closed
+CLOSED = 0.2  # length of the mean normal of a component below which it is taken as closed
+ONE_SIDED = 0.5  # the same of what was seen from one side
+OUTWARD = 0.05  # flux of what is open from which it tells its sides
 NEARBY = 6.0  # spacings within which a point takes the side of one that the outside was found on one side of
 GAP = 8.0  # spacings between parts that are connected components of their own
 
@@ -154,18 +156,36 @@ def _components(points: Array, gap: float) -> NDArray[np.int64]:
 
 
 def _outward(points: Array, normals: Array, label: NDArray[np.int64]) -> Array:
-    """Each component turned as a whole: outward if its normals have a common flux through it, else up."""
-    out = normals.copy()
+    """Components turned as wholes. Closed ones outward, each by itself. Of open ones none has an outside of its own: where the
+    largest looks one way, as what was seen from one side does, the others look there too; else they keep the sides that the
+    tree gave them. Then all of them outward together, or up.
+    """
     sizes = np.bincount(label)
-    for part in np.flatnonzero(sizes >= max(50, len(points) // 200)):
-        index = np.flatnonzero(label == part)
-        p, n = points[index], normals[index]
-        away = p - (p.min(0) + p.max(0)) / 2
-        flux = (away * n).sum() / max(np.linalg.norm(away, axis=1).sum(), 1e-300)
-        top = np.argsort(p[:, 2])[-max(10, len(p) // 1000) :]  # Hoppe's rule, over more points than one
-        if (flux if abs(flux) > OUTWARD else n[top, 2].sum()) < 0:
-            out[index] = -n
-    return out
+    mean = np.stack([np.bincount(label, normals[:, k]) for k in range(3)], 1) / sizes[:, None]  # 0 over a closed surface
+    is_open = np.linalg.norm(mean, axis=1) > CLOSED
+    turned = np.zeros(len(sizes), bool)
+    for part in np.flatnonzero(~is_open & (sizes >= max(50, len(points) // 200))):
+        turned[part] = _flux(points[label == part], normals[label == part]) < 0
+    if is_open.any():
+        largest = mean[np.argmax(np.where(is_open, sizes, 0))]
+        if np.linalg.norm(largest) > ONE_SIDED:
+            turned |= is_open & (mean @ largest < 0)
+        rest = is_open[label]
+        if _up_or_out(points[rest], np.where(turned[label], -1, 1)[rest, None] * normals[rest]) < 0:
+            turned ^= is_open
+    return np.where(turned[label][:, None], -normals, normals)
+
+
+def _flux(points: Array, normals: Array) -> float:
+    """Of unit normals out of the middle of their points, as a share of what it would be if they all looked straight away."""
+    away = points - (points.min(0) + points.max(0)) / 2
+    return float((away * normals).sum() / max(np.linalg.norm(away, axis=1).sum(), 1e-300))
+
+
+def _up_or_out(points: Array, normals: Array) -> float:
+    flux = _flux(points, normals)
+    top = np.argsort(points[:, 2])[-max(10, len(points) // 1000) :]  # Hoppe's rule, over more points than one
+    return flux if abs(flux) > OUTWARD else float(normals[top, 2].sum())
 
 
 def _against_surface(points: Array, normals: Array, depth: int = DEPTH) -> NDArray[np.bool_]:
