@@ -64,10 +64,7 @@ def make_guide(
     else:
         vertices, faces = poisson_surface(points[some], normals[some], depth)
 
-    half = count // 2
-    near = points[rng.integers(0, len(points), count - half)]
-    near = near + rng.normal(size=near.shape) * rng.choice(SPREADS, len(near))[:, None]
-    samples = np.concatenate([rng.uniform(-1, 1, (half, 3)), np.clip(near, -1, 1)]).astype(np.float32)
+    samples = draw_samples(points, count, rng)
     facts: dict[str, Any]
     if not len(faces):
         signed, away = _tangent_plane_distance(samples, points, normals)
@@ -85,6 +82,14 @@ def make_guide(
     directions = away / np.where(np.abs(signed) < 1e-9, np.inf, signed)[:, None]
     arrays: dict[str, NDArray[Any]] = {"guide_points": samples, "guide_distances": signed, "guide_directions": directions}
     return {name: a.astype(np.float32) for name, a in arrays.items()}, facts
+
+
+def draw_samples(points: Array, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """(count, 3) points of the box: half of them uniform, half normally distributed round the cloud's."""
+    half = count // 2
+    near = points[rng.integers(0, len(points), count - half)]
+    near = near + rng.normal(size=near.shape) * rng.choice(SPREADS, len(near))[:, None]
+    return np.concatenate([rng.uniform(-1, 1, (half, 3)), np.clip(near, -1, 1)]).astype(np.float32)
 
 
 def is_flat(points: Array) -> bool:

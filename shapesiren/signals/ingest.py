@@ -14,6 +14,7 @@ from .normals import check_sides
 from .pointcloud import PointCloud
 from .prepare import Source, prepare
 from .readers import from_table, to_uint8
+from .unsigned import make_unsigned_guide
 
 
 def ingest_shape(
@@ -40,7 +41,13 @@ def ingest_shape(
     """
     p = prepare(source, settings, seed, say)
     points, scale = p.points, p.frame.scale
-    guide, facts = make_guide(points, p.normals, settings.guide_samples, settings.guide_depth, p.support, seed, p.noise)
+    count = settings.guide_samples
+    if p.signed:
+        guide, facts = make_guide(points, p.normals, count, settings.guide_depth, p.support, seed, p.noise)
+    else:
+        guide, facts = make_unsigned_guide(points, p.normals, count, p.spacing, p.noise, seed)
+        if facts["open"]:
+            say("a ball that comes from outside gets in everywhere: nothing tells the fit which side is which")
     if settings.surface != "auto":
         facts["open"] = settings.surface == "open"
     elif p.from_above:
@@ -62,6 +69,7 @@ def ingest_shape(
         "support": p.support,
         "open": facts["open"],
         "normals": p.facts["normals"]["origin"],
+        "signed": p.signed,
     }
     info = {
         **p.facts,

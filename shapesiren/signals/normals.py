@@ -24,7 +24,10 @@ MIXED, RANDOM = 0.01, 0.35  # share of flipped signs from which they are mended;
 # 1.38 / 1.65.
 FINE = 4.3
 CONFIDENT = 0.97  # below it the user is told what settles the sides
-UNCERTAIN = "their sides are uncertain; --viewpoint X,Y,Z (where the scanner stood) settles them"
+UNCERTAIN = (
+    "their sides are uncertain; --viewpoint X,Y,Z (where the scanner stood) settles them,"
+    " and --set ingest.normals=unsigned leaves them to the fit"
+)
 AXIS = 0.7  # median |cosine| to the local plane's normal below which given normals are not believed
 
 
@@ -46,7 +49,7 @@ def plane_normals(points: Array, neighbours: int) -> Array:
 
 def make_normals(
     points: Array, given: Array | None, sensors: Array | None, sensor: NDArray[np.integer] | None,
-    noise: float, spacing: float, neighbours: int | None, say: Say,
+    noise: float, spacing: float, neighbours: int | None, say: Say, signed: bool = True,
 ) -> tuple[Array, dict[str, Any]]:  # fmt: skip
     """Unit normals on consistent sides for every point, whatever the file had.
 
@@ -56,6 +59,7 @@ def make_normals(
     given : (n, 3), not necessarily unit, valid or consistent; None if there are none
     sensors, sensor : positions of the scanner (k, 3), and which of them saw each point (n,), -1 for unknown; or None
     neighbours : of the local planes; None: by the noise
+    signed : False leaves them on whatever side they are found
     say : gets a line about each thing that was done
 
     Returns
@@ -78,7 +82,10 @@ def make_normals(
             say(f"{facts['missing']:.0%} of its normals are zero or not finite: all are ignored")
     normals = plane_normals(points, count)
     facts |= {"origin": "estimated", "neighbours": count}
-    if sensors is not None and sensor is not None:
+    if not signed:
+        facts |= {"oriented": "by the fit"}
+        say(f"normals estimated from {count} neighbours; the fit finds their sides")
+    elif sensors is not None and sensor is not None:
         facts |= {"oriented": "towards the scanner", "confidence": _clearness(points, normals, sensors, sensor)}
         known = sensor >= 0
         if not known.all():

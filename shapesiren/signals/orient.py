@@ -78,7 +78,7 @@ def _turned_outward(points: Array, normals: Array, spacing: float, noise: float)
     found = from_outside(p, n, apart, noise)
     if found is None:
         return normals, 0.0
-    side, share = found
+    _, side, share = found
     told = side != 0
     distance, nearest = cKDTree(p[told]).query(points, workers=cores())
     out = (side[:, None] * n)[told][nearest]

@@ -14,6 +14,7 @@ from .fidelity import CLEAN, fidelity
 from .guide import DEPTHS, NOISY, make_guide
 from .normals import check_sides
 from .prepare import Prepared, Say, Source, prepare
+from .unsigned import make_unsigned_guide
 
 LOOK_AT = 500_000  # points; more would take minutes and change no line of the table
 AGREEMENT_POINTS = 50_000
@@ -37,7 +38,10 @@ def preflight(source: Source, settings: Any, seed: int, say: Say) -> dict[str, A
     some = np.random.default_rng(seed).choice(len(p.points), min(len(p.points), AGREEMENT_POINTS), replace=False)
     distance, near = cKDTree(p.points).query(p.points[some], 2, workers=cores())
     scale = p.frame.scale
-    _, guide = make_guide(p.points[some], p.normals[some], 100, COARSE, p.support, seed, p.noise)
+    if p.signed:
+        _, guide = make_guide(p.points[some], p.normals[some], 100, COARSE, p.support, seed, p.noise)
+    else:
+        _, guide = make_unsigned_guide(p.points, p.normals, 100, p.spacing, p.noise, seed)
     is_open = settings.surface == "open" or (settings.surface == "auto" and (p.from_above or guide["open"]))
     check_sides(p.facts["normals"], bool(is_open), say)
     facts = {
@@ -65,7 +69,7 @@ def choices(p: Prepared, settings: Any, is_open: bool, unsupported: float) -> li
         out.append({"setting": setting, "value": value, "why": why})
 
     noisy = p.noise >= NOISY
-    if settings.guide_depth is None:
+    if settings.guide_depth is None and p.signed:
         relation = "at least" if noisy else "below"
         limit = f"{NOISY * scale:.3g} ({NOISY / settings.extent:.2%} of the longest side)"
         choose("ingest.guide_depth", str(DEPTHS[noisy]), f"noise {relation} {limit}")
@@ -73,6 +77,8 @@ def choices(p: Prepared, settings: Any, is_open: bool, unsupported: float) -> li
         why = (
             "seen from above"
             if p.from_above
+            else f"a ball that comes from outside {'gets' if is_open else 'does not get'} in"
+            if not p.signed
             else f"{unsupported:.0%} of a closed surface would lie farther than {p.support * scale:.3g} from any point"
         )
         choose("ingest.surface", "open" if is_open else "closed", why)
@@ -103,7 +109,8 @@ def table(facts: dict[str, Any]) -> list[str]:
         ("noise", f"about {facts['noise']:.2g} ({facts['noise'] / max(facts['size']):.2%} of the longest side)"),
     ]
     if normals["origin"] == "estimated":
-        how = f"estimated, {normals['oriented']}, confidence {normals['confidence']:.1%}"
+        how = f"estimated, {normals['oriented']}"
+        how += f", confidence {normals['confidence']:.1%}" if "confidence" in normals else ""
     elif normals["origin"] == "faces":
         how = "of the faces"
     else:

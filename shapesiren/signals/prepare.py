@@ -60,6 +60,11 @@ class Prepared:
         return self.cloud.normals
 
     @property
+    def signed(self) -> bool:
+        """Whether the normals have sides that agree; else the fit finds them."""
+        return bool(self.facts["normals"].get("oriented") != "by the fit")
+
+    @property
     def from_above(self) -> bool:
         """Whether it is taken as seen from above: then there is nothing below it, and its surface is open."""
         return bool(self.facts["sensors"]["origin"] == "above")
@@ -127,6 +132,8 @@ def _look_from_above(cloud: PointCloud, settings: Any, say: Say) -> tuple[PointC
 
 def _lacks_normals(cloud: PointCloud, settings: Any) -> bool:
     """Whether they will be estimated, and their sides are open."""
+    if settings.normals == "unsigned":
+        return False
     if settings.normals == "estimate" or cloud.normals is None:
         return True
     return float(1 - unit_normals(cloud.normals)[1].mean()) > MISSING
@@ -195,16 +202,17 @@ def prepare(source: Source, settings: Any, seed: int, say: Say) -> Prepared:
     if settings.normals == "given" and cloud.normals is None:
         raise InputError("there are no normals in it", where=where, hint="try --set ingest.normals=estimate")
     given = cloud.normals
-    if given is not None and settings.normals == "estimate":
+    if given is not None and settings.normals in ("estimate", "unsigned"):
         say("its normals are ignored, as asked")
         given = None
     elif given is None:
         say("no normals in it")
     seats = None if cloud.sensors is None else frame.to_box(cloud.sensors)
+    signed = settings.normals != "unsigned"
     if is_mesh and given is not None:
         normals, facts = given, {"origin": "faces"}
     else:
-        normals, facts = make_normals(points, given, seats, cloud.sensor, noise, spacing, settings.neighbours, say)
+        normals, facts = make_normals(points, given, seats, cloud.sensor, noise, spacing, settings.neighbours, say, signed)
     return Prepared(
         replace(cloud, normals=normals),
         points,

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, huber_loss
 
+KNOWN = 0.01  # box units from the points within which a known side counts less: their distance is to a point, not to a surface
+
 
 def on_surface(value: Tensor, tolerance: Tensor | float = 0.0) -> Tensor:
     """``|f(x)|`` for x on the surface (Sitzmann et al. 2020, eq. 6, second integral). (n,) -> (n,)
@@ -17,11 +19,14 @@ def on_surface(value: Tensor, tolerance: Tensor | float = 0.0) -> Tensor:
     return _absolute(value, tolerance)
 
 
-def normal(gradient: Tensor, normals: Tensor) -> Tensor:
+def normal(gradient: Tensor, normals: Tensor, signed: bool = True) -> Tensor:
     """``1 - <grad f(x), n(x)>``, as the paper's code has it: the cosine of the angle between the two
     (eq. 6, second integral); off the surface, n is the direction of the guide's distance. (n, 3), (n, 3) -> (n,)
+
+    Not ``signed``: of the angle to the line along n, whichever way n looks.
     """
-    return 1 - cosine_similarity(gradient, normals, dim=-1)
+    cosine = cosine_similarity(gradient, normals, dim=-1)
+    return 1 - (cosine if signed else cosine.abs())
 
 
 def eikonal(gradient: Tensor, power: int = 1) -> Tensor:
@@ -51,6 +56,20 @@ def trust(distance: Tensor, width: float) -> Tensor:
     (n,) -> (n,)
     """
     return (distance.abs() / width).clamp(max=1.0)
+
+
+def sides(value: Tensor, distance: Tensor, known: Tensor, trust: Tensor, begins: bool) -> tuple[Tensor, Tensor]:
+    """On which side of the surface samples with unsigned distances are: 1 outside, -1 inside; and how far that is trusted.
+
+    Where the outside is ``known`` (1), there. Elsewhere the field's own side, so that ``|f - side d| = | |f| - d |`` (sign
+    agnostic learning, Atzmon and Lipman 2020), once it has one: as it ``begins``, where no outside was reached (-1) is taken
+    as inside, and what is in between (0) does not count. (n,) each -> (n,), (n,)
+    """
+    outside = known > 0
+    sure = (distance / KNOWN).clamp(max=1.0)
+    if begins:
+        return torch.where(outside, 1.0, -1.0), torch.where(known == 0, 0.0, sure)
+    return torch.where(outside, 1.0, torch.sign(value.detach())), torch.where(outside, sure, trust)
 
 
 def _absolute(value: Tensor, tolerance: Tensor | float) -> Tensor:

@@ -18,6 +18,8 @@ from ..signals.fidelity import CLEAN, fidelity
 from . import losses
 from .base import Arrays, Moment, Say, Signal, Task
 
+BEGINNING = 0.15  # share of a fit without sides after which they are the field's own
+
 
 class IngestSettings(Settings):
     """From file to arrays."""
@@ -25,7 +27,9 @@ class IngestSettings(Settings):
     extent: float = Setting(1.8, gt=0.1, le=2, description="box units along the scan's longest side")
     samples: int = Setting(200_000, ge=100, description="points drawn from a mesh given as input")
     max_points: int = Setting(2_000_000, ge=100, description="more are subsampled at random")
-    normals: Literal["auto", "given", "estimate"] = Setting("auto", description="use the file's, or estimate them")
+    normals: Literal["auto", "given", "estimate", "unsigned"] = Setting(
+        "auto", description="use the file's, or estimate them; unsigned: the fit finds their sides"
+    )
     neighbours: int | None = Setting(None, ge=5, le=400, description="of a point, for its normal; by the noise if not given")
     viewpoint: tuple[float, float, float] | None = Setting(None, description="where the scanner stood, in the file's units")
     intrinsics: tuple[float, float, float, float] | None = Setting(None, description="fx, fy, cx, cy of a depth image")
@@ -164,7 +168,8 @@ class ShapeTask(Task):
         points = table("points", "normals", *(("deviation",) if "deviation" in signal.arrays else ()))
         assert points is not None
         self.points = points
-        self.guide = table("guide_points", "guide_distances", "guide_directions")
+        self.signed = bool(signal.header.get("signed", True))
+        self.guide = table("guide_points", "guide_distances", "guide_directions", *(() if self.signed else ("guide_sides",)))
         estimated = signal.header.get("normals") == "estimated"
         follow = self.loss.noise == "auto"
         noise, floor = (float(signal.header.get(name, 0.0)) if follow else 0.0 for name in ("noise", "noise_floor"))
@@ -193,16 +198,21 @@ class ShapeTask(Task):
         def mean(term: Tensor) -> Tensor:
             return term.sum() / (on + off) if weights.mean_over_all else term.mean()
 
+        begins = not self.signed and moment.progress < BEGINNING
+        normal_weight = 0.0 if begins else self.normal_weight  # either side would do, and the field might keep the wrong one
         terms = {
             "on_surface": self.point_weight * mean(losses.on_surface(f_on, self.tolerance_of(surface))),
-            "normal": self.normal_weight * mean(losses.normal(g_on, surface[:, 3:6])),
+            "normal": normal_weight * mean(losses.normal(g_on, surface[:, 3:6], self.signed)),
             "eikonal": weights.eikonal * mean(losses.eikonal(gradient, weights.eikonal_power)),
         }
         if weights.off_surface:
             terms["off_surface"] = weights.off_surface * mean(losses.off_surface(f_off, weights.sharpness))
         if self.guide is not None:
-            distance, direction = elsewhere[:, 3], elsewhere[:eik, 4:]
+            distance, direction = elsewhere[:, 3], elsewhere[:eik, 4:7]
             trust = losses.trust(distance, weights.trust)
+            if not self.signed:
+                side, trust = losses.sides(f_off, distance, elsewhere[:, 7], trust, begins)
+                distance, direction = side * distance, side[:eik, None] * direction
             if weights.distance:
                 terms["distance"] = weights.distance * mean(trust * losses.distance(f_off, distance, weights.guide_tolerance))
             if weights.direction and eik:

@@ -88,14 +88,14 @@ def test_sides_from_outside(rng):
 def test_the_outside_is_on_one_side_of_a_closed_surface(rng):
     """Of a torus; of nothing that is inside a shell; and a ball that gets in through a hole says nothing at all."""
     cloud = scan("torus", Scanner(points=20_000))
-    side, share = from_outside(cloud.points, cloud.normals, scatter(cloud.points).spacing, 0.0)
+    _, side, share = from_outside(cloud.points, cloud.normals, scatter(cloud.points).spacing, 0.0)
     assert (side == 1).mean() > 0.95
     assert (side == -1).sum() == 0
     assert share > 0.99
     outer, away = sphere(rng, 20_000, 0.9)
     inner, within = sphere(rng, 10_000, 0.5)
     points, normals = np.concatenate([outer, inner]), np.concatenate([-away, within])
-    side, _ = from_outside(points, normals, scatter(points).spacing, 0.0)
+    _, side, _ = from_outside(points, normals, scatter(points).spacing, 0.0)
     assert (side[:20_000] == -1).mean() > 0.999
     assert (side[20_000:] == 0).all()
     open_ball = outer[:, 2] < 0.7

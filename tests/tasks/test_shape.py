@@ -23,6 +23,19 @@ def test_terms_by_hand():
     torch.testing.assert_close(losses.distance(f, torch.tensor([0.0, 0.2, 1.0])), torch.tensor([0.1, 0.4, 1.0]))
 
 
+def test_terms_without_sides_by_hand():
+    g, n = torch.tensor([[2.0, 0, 0], [0, 0.5, 0], [0, 0, 1.0]]), torch.tensor([[1.0, 0, 0], [0, -1.0, 0], [1.0, 0, 0]])
+    torch.testing.assert_close(losses.normal(g, n, signed=False), torch.tensor([0.0, 0.0, 1.0]))
+    value, distance = torch.tensor([-0.3, -0.2, 0.1, 0.2]), torch.tensor([0.1, 0.1, 0.005, 0.002])
+    known, trust = torch.tensor([1.0, -1.0, 0.0, 1.0]), torch.tensor([0.5, 0.6, 0.7, 0.8])
+    side, sure = losses.sides(value, distance, known, trust, begins=True)
+    torch.testing.assert_close(side, torch.tensor([1.0, -1.0, -1.0, 1.0]))
+    torch.testing.assert_close(sure, torch.tensor([1.0, 1.0, 0.0, 0.2]))
+    side, sure = losses.sides(value, distance, known, trust, begins=False)
+    torch.testing.assert_close(side, torch.tensor([1.0, -1.0, 1.0, 1.0]))
+    torch.testing.assert_close(sure, torch.tensor([1.0, 0.6, 0.7, 0.2]))
+
+
 def sphere_signal(n=500, guide=True):
     rng = np.random.default_rng(0)
     normals = rng.normal(size=(n, 3))

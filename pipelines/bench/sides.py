@@ -1,0 +1,114 @@
+"""Which side of bare points the inside is: what is found, and what a fit makes of it.
+
+    python pipelines/bench/sides.py ../shared/data/scans/*.pcd armadillo.obj trefoil --fit fast
+
+Of a scan whose file says where the scanner stood: the share of its normals that look to the side that the position tells, when
+the points are all that is given, moved so that the origin says nothing; as they are, and with 20 % of outliers more. Of a
+surface (a mesh file or an analytic shape): the share of right ones of scans without normals, clean and damaged; with ``--fit``
+also the Chamfer distance x 1000 (longest side 1.8) of a fit to them, and of one that is left to find the sides itself
+(``ingest.normals=unsigned``), with the genus of its mesh.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+import shapesiren
+from shapesiren.metrics.geometry import Surface, compare_surfaces
+from shapesiren.signals.frame import Frame
+from shapesiren.signals.pointcloud import PointCloud
+from shapesiren.signals.prepare import prepare
+from shapesiren.signals.scanner import Scanner, load_surface, scan
+from shapesiren.signals.shapes import SHAPES
+from shapesiren.tasks.shape import IngestSettings
+
+DAMAGES = {
+    "none": {},
+    "noise .25 %": {"noise": 0.0025},
+    "noise .5 %": {"noise": 0.005},
+    "5,000 points": {"points": 5000},
+    "3 views": {"views": 3},
+    "3 views, noise .25 %": {"views": 3, "noise": 0.0025},
+    "one-sided": {"views": 1},
+    "one-sided, noise .25 %": {"views": 1, "noise": 0.0025},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("inputs", nargs="+", help="scans with a scanner's position; mesh files, analytic shapes")
+    parser.add_argument("--only", nargs="*", default=[""], help="damages whose name contains one of these")
+    parser.add_argument("--fit", metavar="PRESET", help="fit as well, with this preset")
+    args = parser.parse_args()
+    print("| input | damage | right | oriented | Chamfer | genus | unsigned: Chamfer | genus |\n|" + " --- |" * 8, flush=True)
+    for name in args.inputs:
+        if name not in SHAPES and load(name).faces is None:
+            real(Path(name))
+            continue
+        for damage, settings in DAMAGES.items():
+            if any(o in damage for o in args.only):
+                surface(name, damage, {"points": 100_000} | settings, args.fit)
+
+
+def load(name: str) -> PointCloud:
+    from shapesiren.signals.readers import read_cloud
+
+    return read_cloud(Path(name))
+
+
+def right(found: PointCloud, points: np.ndarray, normals: np.ndarray) -> float:
+    """Share of the normals of a cloud that look to the side of those of ``points`` (m, 3); what is none of them is left out."""
+    distance, index = cKDTree(points).query(found.points)
+    held = distance < 1e-6 * np.ptp(points, 0).max()
+    assert found.normals is not None
+    return float(((found.normals * normals[index]).sum(1) > 0)[held].mean())
+
+
+def row(*cells: object) -> None:
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+
+
+def real(path: Path) -> None:
+    known = prepare(path, IngestSettings(), 0, lambda _: None)
+    if known.facts["sensors"]["origin"] not in ("in the file", "above"):
+        raise SystemExit(f"{path}: does not say where the scanner stood")
+    points = load(str(path)).points
+    points = points[np.isfinite(points).all(1)]
+    size, rng = np.ptp(points, 0).max(), np.random.default_rng(0)
+    away = size * np.array([5.0, -3.0, 2.0])
+    noise = rng.uniform(points.min(0), points.max(0), (len(points) // 5, 3))
+    for damage, bare in (("bare points", points), ("bare points, outliers 20 %", np.concatenate([points, noise]))):
+        made = prepare(PointCloud(bare + away, None), IngestSettings(), 0, lambda _: None)
+        share = right(made.cloud, known.cloud.points + away, known.normals)
+        row(
+            path.stem,
+            damage,
+            f"{share:.4f}",
+            f"{made.facts['normals']['oriented']}, {made.facts['sensors']['origin']}",
+            *"----",
+        )
+
+
+def surface(name: str, damage: str, settings: dict[str, float], preset: str | None) -> None:
+    cloud, truth = scan(name, Scanner(**settings)), load_surface(name)  # type: ignore[arg-type]
+    assert cloud.normals is not None
+    made = prepare(PointCloud(cloud.points, None), IngestSettings(), 0, lambda _: None)
+    cells = [f"{right(made.cloud, cloud.points, cloud.normals):.4f}", made.facts["normals"]["oriented"]]
+    frame = Frame.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
+    reference = Surface(frame.to_box(truth.points), truth.faces)
+    if "views" in settings:
+        clean = scan(name, Scanner(points=200_000, views=int(settings["views"]), seed=7))
+        reference = Surface(frame.to_box(clean.points), None, clean.normals)
+    for normals in ("auto", "unsigned") if preset else ():
+        mesh = shapesiren.fit(cloud.points, preset=preset, settings={"ingest": {"normals": normals}}).mesh()
+        found = compare_surfaces(Surface(frame.to_box(mesh.vertices), mesh.faces), reference, 200_000, 0.01, 0)
+        cells += [f"{1000 * found['chamfer']:.3f}", str(mesh.facts["verification"]["genus"])]
+    row(Path(name).stem, damage, *cells, *["-"] * (6 - len(cells)))
+
+
+if __name__ == "__main__":
+    main()
