@@ -109,8 +109,8 @@ def table(facts: dict[str, Any]) -> list[str]:
         ("noise", f"about {facts['noise']:.2g} ({facts['noise'] / max(facts['size']):.2%} of the longest side)"),
     ]
     if normals["origin"] == "estimated":
-        how = f"estimated, {normals['oriented']}"
-        how += f", confidence {normals['confidence']:.1%}" if "confidence" in normals else ""
+        sure = f", confidence {normals['confidence']:.1%}" if "confidence" in normals else ", which finds their sides"
+        how = f"estimated, {normals['oriented']}{sure}"
     elif normals["origin"] == "faces":
         how = "of the faces"
     else:

@@ -14,7 +14,7 @@ from ..errors import InputError
 from .depth import SUFFIXES, read_depth
 from .frame import Frame
 from .noise import scatter, smooth_steps, step_noise, support_distance
-from .normals import MISSING, make_normals, unit_normals
+from .normals import MISSING, UNSIGNED, make_normals, unit_normals
 from .outliers import find_outliers
 from .pointcloud import PointCloud, clean, merge, sample_mesh, subsample
 from .readers import read_cloud
@@ -62,7 +62,7 @@ class Prepared:
     @property
     def signed(self) -> bool:
         """Whether the normals have sides that agree; else the fit finds them."""
-        return bool(self.facts["normals"].get("oriented") != "by the fit")
+        return bool(self.facts["normals"].get("oriented") != UNSIGNED)
 
     @property
     def from_above(self) -> bool:

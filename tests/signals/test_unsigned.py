@@ -71,5 +71,5 @@ def test_an_open_scan_says_that_nothing_tells_its_sides(rng, tmp_path):
     said = []
     facts = shapesiren.inspect(tmp_path / "sheet.npy", settings=UNSIGNED, say=said.append)
     assert facts["open"]
-    assert facts["normals"]["oriented"] == "by the fit"
+    assert facts["normals"]["oriented"] == "left to the fit"
     assert not any("taken as seen" in s for s in said)  # nobody needs to know from where
