@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 Array = NDArray[np.float64]
 
+LEAST_POINTS, LENGTHS = 100, (1e-100, 1e100)
 FAR = 3.0  # diagonals of the scan: a default position in a header says nothing of a cloud so far away
 SPREAD = 1.5  # of the ranges, 10 to 90 %: below it spacings say nothing of them
 SLOPE = (0.5, 1.8)  # of log spacing over log range; 1 for a scanner with fixed angular steps, 0 for an even sampling
@@ -24,8 +25,9 @@ def believable(points: Array, position: Array, spread: float = SPREAD) -> bool:
     with their distance from it, and few of them lie behind others. A cloud that is equally far all round (a ball sampled
     about its centre) is not believed: it looks the same from inside and from outside.
     """
-    away = points - position
-    reach = np.linalg.norm(away, axis=1)
+    if not measurable(points):
+        return False
+    reach = np.linalg.norm(points - position, axis=1)
     low, high = points.min(0), points.max(0)
     if reach.min() == 0 or np.linalg.norm(position - (low + high) / 2) > FAR * np.linalg.norm(high - low):
         return False
@@ -37,6 +39,13 @@ def believable(points: Array, position: Array, spread: float = SPREAD) -> bool:
     spacing = np.maximum(cKDTree(some).query(some, [min(7, len(some))])[0][:, 0], 1e-12 * far)
     slope = float(np.polyfit(np.log(range_), np.log(spacing), 1)[0])
     return SLOPE[0] <= slope <= SLOPE[1] and hidden_share(some, position) <= HIDDEN
+
+
+def measurable(points: Array) -> bool:
+    """Whether there are enough points to speak of spacings, in coordinates whose squares are numbers. (n, 3)"""
+    return (
+        len(points) >= LEAST_POINTS and bool(np.abs(points).max() < LENGTHS[1]) and bool(np.ptp(points, 0).max() > LENGTHS[0])
+    )
 
 
 def hidden_share(points: Array, position: Array) -> float:

@@ -9,13 +9,11 @@ from scipy.spatial import cKDTree
 
 from ..threads import cores
 from .normals import plane_normals
-from .sensors import believable
+from .sensors import believable, measurable
 
 Array = NDArray[np.float64]
 
 DENSITY_POINTS, FIT_POINTS = 50_000, 5000  # that the density is measured among; that the position is fitted to
-LEAST_POINTS = 100
-LENGTHS = 1e-100, 1e100  # between which squares are numbers
 NEIGHBOURS = 12  # within whose reach a point's density is measured
 GRAZING = 0.2  # |cosine| below which a point's share of the surface is not believed to grow any further
 STARTS, ITERATIONS = 12, 200  # of the search, within a diagonal of the centre
@@ -33,7 +31,7 @@ def find_position(points: Array) -> Array | None:
     that grows with range, and little that lies behind something else. Scans thinned to an even spacing, merged from
     several positions, or sampled from a model have none.
     """
-    if len(points) < LEAST_POINTS or np.abs(points).max() > LENGTHS[1] or np.ptp(points, 0).max() < LENGTHS[0]:
+    if not measurable(points):
         return None
     if believable(points, np.zeros(3)):
         return np.zeros(3)

@@ -38,6 +38,14 @@ def test_default_position_is_not_believed():
         assert not believable(scan(name, Scanner(points=20_000)).points, np.zeros(3))
 
 
+@pytest.mark.parametrize("size", [0, 1e300, 1e-300])
+def test_what_cannot_be_measured_believes_nothing(rng, size):
+    """A header's position beside no points, or beside such as no square can be taken of: that is refused later, in a line."""
+    points = size * rng.normal(size=(500 if size else 0, 3))
+    assert not believable(points, np.ones(3))
+    assert find_position(points) is None
+
+
 def test_terrain_is_seen_from_above(rng):
     xy = rng.uniform(0, 100, (30_000, 2))
     hills = np.concatenate([xy, 5 * np.sin(xy[:, :1] / 9) * np.cos(xy[:, 1:] / 7)], 1)
