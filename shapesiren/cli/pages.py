@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -137,6 +138,10 @@ def view(
         screen.say("closed")
     finally:
         viewer.stop()
+    # Python would join the page's workers now, and one may wait for a browser that is gone; nothing here is left to be saved
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
 
 
 def _after(seconds: float) -> Callable[[], bool]:
