@@ -23,7 +23,6 @@ MIXED, RANDOM = 0.01, 0.35  # share of flipped signs from which they are mended;
 # the direction. Chamfer x 1000 at noise .5 %, with a reach of 6 / 4.3 / 3: armadillo 2.57 / 2.26 / 2.25, rocker arm 1.44 /
 # 1.38 / 1.65.
 FINE = 4.3
-UNSIGNED = "left to the fit"
 CONFIDENT = 0.97  # below it the user is told what settles the sides
 UNCERTAIN = (
     "their sides are uncertain; --viewpoint X,Y,Z (where the scanner stood) settles them,"
@@ -84,7 +83,7 @@ def make_normals(
     normals = plane_normals(points, count)
     facts |= {"origin": "estimated", "neighbours": count}
     if not signed:
-        facts["oriented"] = UNSIGNED
+        facts["oriented"] = "left to the fit"
         say(f"normals estimated from {count} neighbours; the fit finds their sides")
     elif sensors is not None and sensor is not None:
         facts |= {"oriented": "towards the scanner", "confidence": _clearness(points, normals, sensors, sensor)}

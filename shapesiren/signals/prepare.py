@@ -14,7 +14,7 @@ from ..errors import InputError
 from .depth import SUFFIXES, read_depth
 from .frame import Frame
 from .noise import scatter, smooth_steps, step_noise, support_distance
-from .normals import MISSING, UNSIGNED, make_normals, unit_normals
+from .normals import MISSING, make_normals, unit_normals
 from .outliers import find_outliers
 from .pointcloud import PointCloud, clean, merge, sample_mesh, subsample
 from .readers import read_cloud
@@ -41,6 +41,7 @@ class Prepared:
     frame : between the two
     deviation : (n,) standard deviation of each point's position, in box units
     noise, floor, spacing, support : in box units; the median of the deviation; see `Scatter`, `support_distance`
+    signed : whether the normals have sides that agree; else the fit finds them
     facts : counts, origins and choices, for the manifest and for `inspect`
     """
 
@@ -52,17 +53,13 @@ class Prepared:
     floor: float
     spacing: float
     support: float
+    signed: bool
     facts: dict[str, Any]
 
     @property
     def normals(self) -> NDArray[np.float64]:
         assert self.cloud.normals is not None
         return self.cloud.normals
-
-    @property
-    def signed(self) -> bool:
-        """Whether the normals have sides that agree; else the fit finds them."""
-        return bool(self.facts["normals"].get("oriented") != UNSIGNED)
 
     @property
     def from_above(self) -> bool:
@@ -222,6 +219,7 @@ def prepare(source: Source, settings: Any, seed: int, say: Say) -> Prepared:
         floor,
         spacing,
         support_distance(points, spacing),
+        signed,
         {
             "points": len(points),
             **counts,

@@ -111,7 +111,7 @@ def tessellate(distance: Distance, resolution: int = 128) -> tuple[Array, NDArra
     """A fine mesh of an analytic shape: marching cubes with vertices moved onto the surface.
 
     Where the distance at every fourth corner says that the surface is farther than the corners round it, it stands for
-    theirs: a distance changes by no more than the way (it made the trefoil 10 times as fast).
+    theirs: a distance changes by no more than the way.
 
     Returns
     -------

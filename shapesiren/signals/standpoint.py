@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from ..threads import cores
 from .normals import plane_normals
+from .pointcloud import random_rows
 from .sensors import believable, measurable
 
 Array = NDArray[np.float64]
@@ -36,7 +37,7 @@ def find_position(points: Array) -> Array | None:
     if believable(points, np.zeros(3)):
         return np.zeros(3)
     rng = np.random.default_rng(0)
-    some = points if len(points) <= DENSITY_POINTS else points[rng.choice(len(points), DENSITY_POINTS, replace=False)]
+    some = points[random_rows(len(points), min(DENSITY_POINTS, len(points)), 0)]
     centre, size = (some.min(0) + some.max(0)) / 2, float(np.linalg.norm(np.ptp(some, 0)))
     unit = (some - centre) / size
     fitted = rng.choice(len(unit), min(FIT_POINTS, len(unit)), replace=False)

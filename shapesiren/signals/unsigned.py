@@ -12,6 +12,7 @@ from ..threads import cores
 from .fidelity import CLEAN
 from .guide import draw_samples
 from .outside import from_outside
+from .pointcloud import random_rows
 
 Array = NDArray[np.float64]
 
@@ -38,12 +39,11 @@ def make_unsigned_guide(
         gets in everywhere; all float32
     facts : {"surface": how it was made, "open": whether the ball gets in}
     """
-    rng = np.random.default_rng(seed)
-    samples = draw_samples(points, count, rng)
-    held = points if noise <= CLEAN else _smoothed(points, normals, rng)
+    samples = draw_samples(points, count, np.random.default_rng(seed))
+    held = points if noise <= CLEAN else _smoothed(points, normals, seed)
     distance, nearest = cKDTree(held).query(samples, workers=cores())
     away = (samples - held[nearest]) / np.maximum(distance, 1e-9)[:, None]
-    some = np.arange(len(points)) if len(points) <= CARVED else np.sort(rng.choice(len(points), CARVED, replace=False))
+    some = random_rows(len(points), min(CARVED, len(points)), seed)
     apart = spacing * (len(points) / len(some)) ** 0.5
     found = from_outside(points[some], normals[some], apart, noise, REACHES)
     sides = np.zeros(count) if found is None else found[0].swept(samples)
@@ -52,11 +52,11 @@ def make_unsigned_guide(
     return {name: a.astype(np.float32) for name, a in arrays.items()}, facts
 
 
-def _smoothed(points: Array, normals: Array, rng: np.random.Generator) -> Array:
+def _smoothed(points: Array, normals: Array, seed: int) -> Array:
     """Some of the points, each moved along its normal to the mean height of its neighbours: the nearest of noisy points is
     not on the surface but before it."""
-    some = points if len(points) <= SMOOTHED else points[index := rng.choice(len(points), SMOOTHED, replace=False)]
-    axes = normals if len(points) <= SMOOTHED else normals[index]
+    index = random_rows(len(points), min(SMOOTHED, len(points)), seed)
+    some, axes = points[index], normals[index]
     near = cKDTree(points).query(some, min(NEIGHBOURS, len(points)), workers=cores())[1]
     height = np.einsum("nkd,nd->n", points[near] - some[:, None], axes) / near.shape[1]
     return np.asarray(some + height[:, None] * axes)

@@ -58,18 +58,19 @@ def trust(distance: Tensor, width: float) -> Tensor:
     return (distance.abs() / width).clamp(max=1.0)
 
 
-def sides(value: Tensor, distance: Tensor, known: Tensor, trust: Tensor, begins: bool) -> tuple[Tensor, Tensor]:
-    """On which side of the surface samples with unsigned distances are: 1 outside, -1 inside; and how far that is trusted.
+def sides(value: Tensor, distance: Tensor, known: Tensor, weight: Tensor, begins: bool) -> tuple[Tensor, Tensor]:
+    """On which side of the surface samples with unsigned distances are: 1 outside, -1 inside; and how far that is trusted,
+    as far as ``weight`` where neither is known.
 
     Where the outside is ``known`` (1), there. Elsewhere the field's own side, so that ``|f - side d| = | |f| - d |`` (sign
     agnostic learning, Atzmon and Lipman 2020), once it has one: as it ``begins``, where no outside was reached (-1) is taken
     as inside, and what is in between (0) does not count. (n,) each -> (n,), (n,)
     """
     outside = known > 0
-    sure = (distance / KNOWN).clamp(max=1.0)
+    sure = trust(distance, KNOWN)
     if begins:
         return torch.where(outside, 1.0, -1.0), torch.where(known == 0, 0.0, sure)
-    return torch.where(outside, 1.0, torch.sign(value.detach())), torch.where(outside, sure, trust)
+    return torch.where(outside, 1.0, torch.sign(value.detach())), torch.where(outside, sure, weight)
 
 
 def _absolute(value: Tensor, tolerance: Tensor | float) -> Tensor:
