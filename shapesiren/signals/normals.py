@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from .noise import neighbours_for
 from .open3d_loader import open3d
 from .orient import flipped, orient
+from .scales import adaptive_normals
 from .sensors import towards
 
 Array = NDArray[np.float64]
@@ -19,10 +20,8 @@ Say = Callable[[str], None]
 
 MISSING = 0.9  # share of points without a valid normal from which the others are not believed either
 MIXED, RANDOM = 0.01, 0.35  # share of flipped signs from which they are mended; from which they mean nothing
-# Of the noise: planes of six times it tell the sides apart, but round off what is smaller than they are; narrower ones do for
-# the direction. Chamfer x 1000 at noise .5 %, with a reach of 6 / 4.3 / 3: armadillo 2.57 / 2.26 / 2.25, rocker arm 1.44 /
-# 1.38 / 1.65.
-FINE = 4.3
+LEAST = 16  # neighbours that the plane of a clean point is fitted to
+FINE = 4.3  # reach of the narrowest planes of noisy points, of the noise
 CONFIDENT = 0.97  # below it the user is told what settles the sides
 UNCERTAIN = (
     "their sides are uncertain; --viewpoint X,Y,Z (where the scanner stood) settles them,"
@@ -49,16 +48,17 @@ def plane_normals(points: Array, neighbours: int) -> Array:
 
 def make_normals(
     points: Array, given: Array | None, sensors: Array | None, sensor: NDArray[np.integer] | None,
-    noise: float, spacing: float, neighbours: int | None, say: Say, signed: bool = True,
+    noise: float | Array, spacing: float, neighbours: int | None, say: Say, signed: bool = True,
 ) -> tuple[Array, dict[str, Any]]:  # fmt: skip
     """Unit normals on consistent sides for every point, whatever the file had.
 
     Parameters
     ----------
-    points : (n, 3), in any unit that ``noise`` and ``spacing`` share
+    points : (n, 3)
     given : (n, 3), not necessarily unit, valid or consistent; None if there are none
     sensors, sensor : positions of the scanner (k, 3), and which of them saw each point (n,), -1 for unknown; or None
-    neighbours : of the local planes; None: by the noise
+    noise, spacing : standard deviation of the positions, of all or of each (n,); median distance to the nearest; same unit
+    neighbours : of the local planes; None: 16, and where there is noise as many as `adaptive_normals` finds
     signed : False leaves them on whatever side they are found
     say : gets a line about each thing that was done
 
@@ -68,41 +68,44 @@ def make_normals(
     facts : origin, and what was found: shares of missing and flipped ones, how they were oriented, confidence
     """
     facts: dict[str, Any] = {}
-    count = neighbours or neighbours_for(points, noise, 16)
+    typical = float(np.median(noise))
+    count = neighbours or neighbours_for(points, typical, LEAST)
+
+    def estimate() -> tuple[Array, int]:
+        if neighbours or count == LEAST:
+            return plane_normals(points, count), count
+        return adaptive_normals(points, plane_normals(points, LEAST), noise, FINE * typical)
+
     if given is not None:
         normals, valid = unit_normals(given)
         facts["missing"] = float(1 - valid.mean())
         if facts["missing"] <= MISSING:
-            mended = _mend(points, normals, valid, count, facts, say)
+            mended = _mend(points, normals, valid, count, estimate, facts, say)
             if mended is not None:
                 return mended, facts
         elif facts["missing"] == 1:
             say("all normals in it are zero or not finite: ignored")
         else:
             say(f"{facts['missing']:.0%} of its normals are zero or not finite: all are ignored")
-    normals = plane_normals(points, count)
-    facts |= {"origin": "estimated", "neighbours": count}
+    normals, used = estimate()
+    facts |= {"origin": "estimated", "neighbours": used}
     if not signed:
         facts["oriented"] = "left to the fit"
-        say(f"normals estimated from {count} neighbours; the fit finds their sides")
+        say(f"normals estimated from {used} neighbours; the fit finds their sides")
     elif sensors is not None and sensor is not None:
         facts |= {"oriented": "towards the scanner", "confidence": _clearness(points, normals, sensors, sensor)}
         known = sensor >= 0
         if not known.all():
-            normals = orient(points, normals, spacing, noise).normals
+            normals = orient(points, normals, spacing, typical).normals
         normals = towards(points, normals, sensors, sensor)
         where = "position" if len(sensors) == 1 else f"{len(sensors)} positions"
-        say(f"normals estimated from {count} neighbours, turned towards the scanner's {where}")
+        say(f"normals estimated from {used} neighbours, turned towards the scanner's {where}")
     else:
-        normals, confidence, how, winding = orient(points, normals, spacing, noise)
+        normals, confidence, how, winding = orient(points, normals, spacing, typical)
         facts |= {"oriented": how, "confidence": confidence, "winding": winding}
-        say(f"normals estimated from {count} neighbours, oriented {how} (confidence {confidence:.1%})")
+        say(f"normals estimated from {used} neighbours, oriented {how} (confidence {confidence:.1%})")
         if confidence < CONFIDENT:
             say(UNCERTAIN)
-    fine = neighbours or neighbours_for(points, noise, 16, FINE)
-    if fine < count:
-        axes = plane_normals(points, fine)
-        normals = np.where((axes * normals).sum(1, keepdims=True) < 0, -axes, axes)
     return normals, facts
 
 
@@ -116,14 +119,17 @@ def check_sides(facts: dict[str, Any], is_open: bool, say: Say) -> None:
         say(f"{1 - winding:.0%} of the normals do not look out of a closed surface: {UNCERTAIN}")
 
 
-def _mend(points: Array, normals: Array, valid: NDArray[np.bool_], count: int, facts: dict[str, Any], say: Say) -> Array | None:
+def _mend(
+    points: Array, normals: Array, valid: NDArray[np.bool_], count: int, estimate: Callable[[], tuple[Array, int]],
+    facts: dict[str, Any], say: Say,
+) -> Array | None:  # fmt: skip
     """Given normals with the missing ones filled in and flipped ones turned; None if they are not to be believed."""
     facts["agreement"] = _agreement(points, normals, np.flatnonzero(valid), count)
     if facts["agreement"] < AXIS:
         say(f"its normals do not fit its points (median cosine {facts['agreement']:.2f}): ignored")
         return None
     if not valid.all():
-        planes = plane_normals(points, count)
+        planes, _ = estimate()
         nearest = cKDTree(points[valid]).query(points[~valid])[1]
         side = (planes[~valid] * normals[valid][nearest]).sum(1)
         normals = normals.copy()

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from ..threads import cores
 from .fidelity import CLEAN, fidelity
 from .guide import DEPTHS, NOISY, make_guide
-from .normals import check_sides
+from .normals import LEAST, check_sides
 from .prepare import Prepared, Say, Source, prepare
 from .unsigned import make_unsigned_guide
 
@@ -86,7 +86,9 @@ def choices(p: Prepared, settings: Any, is_open: bool, unsupported: float) -> li
             choose("mesh.trim_distance", f"{p.support * scale:.3g}", "from the points' density")
     origin = p.facts["normals"]
     if origin["origin"] == "estimated" and settings.neighbours is None:
-        choose("ingest.neighbours", str(origin["neighbours"]), "wide enough for the noise")
+        many = origin["neighbours"] > LEAST
+        why = "the median: as wide as the surface is flat, for the noise" if many else "no more, without noise"
+        choose("ingest.neighbours", str(origin["neighbours"]), why)
     if origin["origin"] == "estimated" and p.floor > CLEAN:
         share = p.floor / settings.extent
         choose("loss.fidelity", f"{fidelity(p.floor):.2g}", f"noise of {share:.2%} everywhere, and normals estimated from it")

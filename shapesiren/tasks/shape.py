@@ -58,7 +58,7 @@ class LossSettings(Settings):
     normal: float = Setting(60.0, ge=0)
     estimated: float = Setting(0.25, ge=0, description="factor on the normals' weight where they were estimated")
     fidelity: float | None = Setting(
-        None, gt=0, description="factor on the weights of points and normals; by the noise, of estimated normals, if not given"
+        None, gt=0, description="factor on the weight of points; by the noise, of those with estimated normals, if not given"
     )
     eikonal: float = Setting(15.0, ge=0)
     off_surface: float = Setting(0.0, ge=0, description="repulsion from zero, the paper's term")
@@ -173,9 +173,8 @@ class ShapeTask(Task):
         estimated = signal.header.get("normals") == "estimated"
         follow = self.loss.noise == "auto"
         noise, floor = (float(signal.header.get(name, 0.0)) if follow else 0.0 for name in ("noise", "noise_floor"))
-        factor = self.loss.fidelity or (fidelity(floor) if estimated else 1.0)
-        self.point_weight = factor * self.loss.on_surface
-        self.normal_weight = factor * self.loss.normal * (self.loss.estimated if estimated else 1.0)
+        self.point_weight = self.loss.on_surface * (self.loss.fidelity or (fidelity(floor) if estimated else 1.0))
+        self.normal_weight = self.loss.normal * (self.loss.estimated if estimated else 1.0)
         self.tolerance = 2 * noise if noise > CLEAN else self.loss.tolerance
 
     @property

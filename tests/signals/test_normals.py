@@ -8,6 +8,7 @@ from shapesiren.signals.noise import neighbours_for, scatter, smooth_steps, step
 from shapesiren.signals.normals import check_sides, make_normals, plane_normals, unit_normals
 from shapesiren.signals.orient import flipped
 from shapesiren.signals.outside import from_outside
+from shapesiren.signals.scales import adaptive_normals, planes
 from shapesiren.signals.scanner import Scanner, scan
 
 
@@ -221,6 +222,44 @@ def test_another_sheet_is_no_noise(thickness, count, noise, rng):
     points, _ = slab(rng, count, (0.9, 0.6, thickness / 2))
     found = scatter(points + noise * rng.normal(size=points.shape))
     assert abs(found.noise - noise) < 0.2 * noise + 1e-4
+
+
+@pytest.mark.parametrize(("name", "noise", "share"), [("torus", 0.005, 0.85), ("box", 0.0025, 0.7), ("spot.obj", 0.0025, 1.0)])
+def test_neighbourhoods_are_as_wide_as_the_surface_is_flat(name, noise, share, shared):
+    """Against the best of one width for all points: better on what is smooth, and where sharp edges are few."""
+    name = str(shared / "shapes" / name) if "." in name else name
+    cloud, clean = scan(name, Scanner(points=40_000, noise=noise)), scan(name, Scanner(points=100_000, seed=3))
+    truth = clean.normals[cKDTree(clean.points).query(cloud.points)[1]]
+    sigma = scatter(cloud.points).noise
+
+    def error(normals):
+        return np.sqrt(2 - 2 * np.abs((normals * truth).sum(1)).clip(max=1)).mean()
+
+    found, count = adaptive_normals(cloud.points, plane_normals(cloud.points, 16), sigma, 4.3 * sigma)
+    assert np.abs(np.linalg.norm(found, axis=1) - 1).max() < 1e-9
+    best = min(error(plane_normals(cloud.points, k)) for k in (16, 32, 64, 128))
+    assert error(found) < share * best
+    assert count > 32
+
+
+def test_a_point_alone_keeps_the_normal_that_it_had(rng):
+    points, _ = sphere(rng, 5000, 0.5)
+    points = np.concatenate([points + 0.01 * rng.normal(size=points.shape), [[3.0, 0, 0]]])
+    found, _ = adaptive_normals(points, np.full(points.shape, 7.0), 0.01, 0.04)
+    assert (found[-1] == 7).all()
+    assert (np.abs(np.linalg.norm(found[:-1], axis=1) - 1) < 1e-9).mean() > 0.999
+
+
+def test_planes_of_cells_are_those_of_points(rng):
+    """Beside what the cells do to the weights; and their variance is what noise does."""
+    flat = np.c_[rng.uniform(-1, 1, (40_000, 2)), np.zeros(40_000)] @ np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    across = np.linalg.svd(flat[:100])[2][2]
+    points, at = flat + 0.01 * rng.normal(size=flat.shape), flat[np.linalg.norm(flat, axis=1) < 0.7][:500]
+    found = planes(points, at, 0.1)
+    squared = 2 - 2 * np.abs(found.normals @ across)
+    assert squared.mean() == pytest.approx((0.01**2 * found.variance).mean(), rel=0.3)
+    assert np.median(found.number) == pytest.approx(40_000 / 4 * np.pi * 0.1**2, rel=0.15)
+    assert np.isinf(planes(points[:50], at, 0.1).variance).all()
 
 
 def test_wide_neighbourhoods_for_noise():

@@ -114,8 +114,8 @@ def test_fidelity_follows_the_noise_of_points_without_normals():
 
     assert weights(0.009, "given") == (1, 1)
     assert weights(0.0005, "estimated") == (1, 0.25)
-    assert weights(0.0045, "estimated") == pytest.approx((0.0901, 0.0901 / 4), rel=2e-3)
-    assert weights(0.1, "estimated") == pytest.approx((0.09, 0.09 / 4))  # never nothing
+    assert weights(0.0015, "estimated") == pytest.approx((0.523, 0.25), rel=2e-3)
+    assert weights(0.1, "estimated") == pytest.approx((0.3, 0.25))  # never nothing
     assert weights(0.0045, "estimated", fidelity=1.0) == (1, 0.25)
     assert weights(0.0045, "estimated", noise="ignore") == (1, 0.25)
 
