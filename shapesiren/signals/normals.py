@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from .noise import neighbours_for
+from .fidelity import CLEAN
+from .noise import neighbours_for, reach_of
 from .open3d_loader import open3d
 from .orient import flipped, orient
 from .scales import adaptive_normals
@@ -22,6 +23,7 @@ MISSING = 0.9  # share of points without a valid normal from which the others ar
 MIXED, RANDOM = 0.01, 0.35  # share of flipped signs from which they are mended; from which they mean nothing
 LEAST = 16  # neighbours that the plane of a clean point is fitted to
 FINE = 4.3  # reach of the narrowest planes of noisy points, of the noise
+TELLS = 0.05  # noise, of the reach of a plane, from which its direction is off by some degrees
 CONFIDENT = 0.97  # below it the user is told what settles the sides
 UNCERTAIN = (
     "their sides are uncertain; --viewpoint X,Y,Z (where the scanner stood) settles them,"
@@ -48,18 +50,19 @@ def plane_normals(points: Array, neighbours: int) -> Array:
 
 def make_normals(
     points: Array, given: Array | None, sensors: Array | None, sensor: NDArray[np.integer] | None,
-    noise: float | Array, spacing: float, neighbours: int | None, say: Say, signed: bool = True,
+    noise: float | Array, spacing: float, neighbours: int | None, say: Say, signed: bool = True, floor: float = 0.0,
 ) -> tuple[Array, dict[str, Any]]:  # fmt: skip
     """Unit normals on consistent sides for every point, whatever the file had.
 
     Parameters
     ----------
-    points : (n, 3)
+    points : (n, 3) box coordinates
     given : (n, 3), not necessarily unit, valid or consistent; None if there are none
     sensors, sensor : positions of the scanner (k, 3), and which of them saw each point (n,), -1 for unknown; or None
     noise, spacing : standard deviation of the positions, of all or of each (n,); median distance to the nearest; same unit
     neighbours : of the local planes; None: 16, and where there is noise as many as `adaptive_normals` finds
     signed : False leaves them on whatever side they are found
+    floor : of the noise, see `Scatter`
     say : gets a line about each thing that was done
 
     Returns
@@ -70,9 +73,10 @@ def make_normals(
     facts: dict[str, Any] = {}
     typical = float(np.median(noise))
     count = neighbours or neighbours_for(points, typical, LEAST)
+    tells = floor > CLEAN and typical > TELLS * reach_of(points, LEAST)  # in the directions of planes of so few points
 
     def estimate() -> tuple[Array, int]:
-        if neighbours or count == LEAST:
+        if neighbours or (count == LEAST and not tells):
             return plane_normals(points, count), count
         return adaptive_normals(points, plane_normals(points, LEAST), noise, FINE * typical)
 

@@ -209,7 +209,9 @@ def prepare(source: Source, settings: Any, seed: int, say: Say) -> Prepared:
     if is_mesh and given is not None:
         normals, facts = given, {"origin": "faces"}
     else:
-        normals, facts = make_normals(points, given, seats, cloud.sensor, deviation, spacing, settings.neighbours, say, signed)
+        normals, facts = make_normals(
+            points, given, seats, cloud.sensor, deviation, spacing, settings.neighbours, say, signed, floor
+        )
     return Prepared(
         replace(cloud, normals=normals),
         points,

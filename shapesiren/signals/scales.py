@@ -25,6 +25,8 @@ POINTS = 200_000  # at which planes are fitted; others take that of the nearest
 TINY = 1e-100
 POOLED = 8  # cells over which the squared differences are averaged
 CELLS, NEAREST = 3.0, 64  # to a reach; that a plane is fitted to at most
+AT_ONCE = 50_000  # planes; bounds the memory
+UPPER = np.triu_indices(3)  # of a symmetric matrix
 
 
 class Planes(NamedTuple):
@@ -46,26 +48,31 @@ def planes(points: Array, at: Array, reach: float) -> Planes:
     middle = points.mean(0)  # of coordinates that are large beside the reach the squares would lose theirs
     points, at = points - middle, at - middle
     cell = cells(points, reach / CELLS)
-    count = np.bincount(cell).astype(float)
-    upper = np.triu_indices(3)
-    moments = [np.ones(len(points)), *points.T, *(points[:, a] * points[:, b] for a, b in zip(*upper, strict=True))]
-    sums = np.stack([np.bincount(cell, m) for m in moments], 1)
-    centres = sums[:, 1:4] / count[:, None]
-    most = min(NEAREST, len(centres))
-    distance, near = cKDTree(centres).query(at, np.arange(1, most + 1), distance_upper_bound=reach, workers=cores())
+    moments = [np.ones(len(points)), *points.T, *(points[:, a] * points[:, b] for a, b in zip(*UPPER, strict=True))]
+    sums: Array = np.stack([np.bincount(cell, m) for m in moments], 1).astype(np.float64)
+    tree = cKDTree(sums[:, 1:4] / sums[:, :1])
+    parts = [_planes(sums, tree, at[i : i + AT_ONCE], reach) for i in range(0, len(at), AT_ONCE)]
+    return Planes(*(np.concatenate(p) for p in zip(*parts, strict=True)))
+
+
+def _planes(sums: Array, tree: cKDTree, at: Array, reach: float) -> Planes:
+    """`planes` of the cells whose moments are ``sums`` (k, 10) and whose centres are in the ``tree``."""
+    nearest = np.arange(1, min(NEAREST, len(sums)) + 1)
+    distance, near = tree.query(at, nearest, distance_upper_bound=reach, workers=cores())
     found = np.isfinite(distance)
     starts = np.concatenate([[0], np.cumsum(found.sum(1))])
-    weights = csr_matrix((1 - (distance[found] / reach) ** 2, near[found], starts), (len(at), len(centres)))
+    weights = csr_matrix((1 - (distance[found] / reach) ** 2, near[found], starts), (len(at), len(sums)))
     total = weights @ sums
     weight = np.maximum(total[:, :1], TINY)
     mean = total[:, 1:4] / weight
     covariance = np.empty((len(at), 3, 3))
-    covariance[:, upper[0], upper[1]] = covariance[:, upper[1], upper[0]] = total[:, 4:] / weight
+    covariance[:, UPPER[0], UPPER[1]] = covariance[:, UPPER[1], UPPER[0]] = total[:, 4:] / weight
     covariance -= mean[:, :, None] * mean[:, None, :]
     spread, axes = np.linalg.eigh(covariance)
-    effective = total[:, 0] ** 2 / np.maximum(weights.power(2) @ count, TINY)
+    effective = total[:, 0] ** 2 / np.maximum(weights.power(2) @ sums[:, 0], TINY)
     variance = (1 / np.maximum(spread[:, 1:], TINY)).sum(1) / np.maximum(effective, TINY)
-    return Planes(np.ascontiguousarray(axes[:, :, 0]), np.where(effective < ENOUGH, np.inf, variance), weights.sign() @ count)
+    number = weights.sign() @ sums[:, 0]
+    return Planes(np.ascontiguousarray(axes[:, :, 0]), np.where(effective < ENOUGH, np.inf, variance), number)
 
 
 def adaptive_normals(points: Array, normals: Array, noise: float | Array, reach: float) -> tuple[Array, int]:
@@ -103,7 +110,7 @@ def adaptive_normals(points: Array, normals: Array, noise: float | Array, reach:
         good = np.ones(len(open_), bool)
         for before in tried:
             known = np.isfinite(before.variance)
-            extra = power[open_][known] * (before.variance - now.variance)[known]
+            extra = power[open_][known] * (before.variance[known] - now.variance[known])
             differs = 2 - 2 * np.abs((now.normals * before.normals)[known].sum(1))
             share = np.minimum(differs / np.maximum(extra, EVEN), MOST)
             good &= pool.mean(open_[known], share)[open_] <= SUSPICIOUS
@@ -134,6 +141,7 @@ class _Pool:
 
 def cells(points: Array, size: float) -> NDArray[np.int64]:
     """(n,) numbers, from 0, of the cubes of edge ``size`` that hold the points (n, 3)."""
-    place = np.floor((points - points.min(0)) / size).astype(np.int64)
-    shape = place.max(0) + 1
-    return np.asarray(np.unique(np.ravel_multi_index(tuple(place.T), tuple(shape)), return_inverse=True)[1].reshape(-1))
+    # numbered along each axis first: a few points far away would make a grid that no integer can count
+    place = [np.unique(np.floor((x - x.min()) / size), return_inverse=True)[1] for x in points.T]
+    flat = np.ravel_multi_index(tuple(place), tuple(int(p.max()) + 1 for p in place))
+    return np.asarray(np.unique(flat, return_inverse=True)[1])

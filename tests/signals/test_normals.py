@@ -8,7 +8,7 @@ from shapesiren.signals.noise import neighbours_for, scatter, smooth_steps, step
 from shapesiren.signals.normals import check_sides, make_normals, plane_normals, unit_normals
 from shapesiren.signals.orient import flipped
 from shapesiren.signals.outside import from_outside
-from shapesiren.signals.scales import adaptive_normals, planes
+from shapesiren.signals.scales import adaptive_normals, cells, planes
 from shapesiren.signals.scanner import Scanner, scan
 
 
@@ -242,6 +242,20 @@ def test_neighbourhoods_are_as_wide_as_the_surface_is_flat(name, noise, share, s
     assert count > 32
 
 
+def test_sparse_points_have_noise_too():
+    """Sixteen neighbours reach farther than six times it, but their planes are off by 8 degrees."""
+    cloud = scan("two_spheres", Scanner(points=10_000, noise=0.0025))
+    noise, spacing, floor = scatter(cloud.points)
+
+    def found(floor):
+        normals, facts = make_normals(cloud.points, None, None, None, noise, spacing, None, lambda _: None, True, floor)
+        return (normals * cloud.normals).sum(1).mean(), facts["neighbours"]
+
+    (cosine, neighbours), (plain, few) = found(floor), found(0)
+    assert few == 16 < neighbours
+    assert 1 - cosine < 0.4 * (1 - plain)
+
+
 def test_a_point_alone_keeps_the_normal_that_it_had(rng):
     points, _ = sphere(rng, 5000, 0.5)
     points = np.concatenate([points + 0.01 * rng.normal(size=points.shape), [[3.0, 0, 0]]])
@@ -260,6 +274,13 @@ def test_planes_of_cells_are_those_of_points(rng):
     assert squared.mean() == pytest.approx((0.01**2 * found.variance).mean(), rel=0.3)
     assert np.median(found.number) == pytest.approx(40_000 / 4 * np.pi * 0.1**2, rel=0.15)
     assert np.isinf(planes(points[:50], at, 0.1).variance).all()
+
+
+def test_cells_of_points_that_are_far_apart(rng):
+    points = np.concatenate([rng.uniform(0, 1, (100, 3)), [[1e12, -1e12, 1e12], [1e12, -1e12, 1e12]]])
+    found = cells(points, 1e-6)
+    assert sorted(np.bincount(found)) == [1] * 100 + [2]
+    assert found[-1] == found[-2]
 
 
 def test_wide_neighbourhoods_for_noise():
