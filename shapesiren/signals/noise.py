@@ -131,18 +131,18 @@ def neighbours_for(points: Array, noise: float, least: int, reach: float = 6.0, 
     Fewer lie in a ball of noise, whose best plane may face anywhere. Measured, share of normals on the right side with 16
     and with the number given here, armadillo and fandisk with noise 1 % of the longest side: .49 -> .98, .65 -> .999.
     """
-    count = float(least)
+    tree, count = cKDTree(points), float(least)
     while count < min(MOST_NEIGHBOURS, len(points) // 4):
-        if reach_of(points, round(count), sample) >= reach * noise:
+        if reach_of(tree, round(count), sample) >= reach * noise:
             break
         count *= 1.5
     return max(least, min(round(count), MOST_NEIGHBOURS))
 
 
-def reach_of(points: Array, neighbours: int, sample: int = 1000) -> float:
-    """Median distance to the farthest of so many neighbours."""
-    some = np.random.default_rng(0).choice(len(points), min(sample, len(points)), replace=False)
-    return float(np.median(cKDTree(points).query(points[some], [min(neighbours + 1, len(points))])[0]))
+def reach_of(tree: cKDTree, neighbours: int, sample: int = 1000) -> float:
+    """Median distance of a cloud's points to the farthest of so many neighbours, from up to ``sample`` of them."""
+    some = np.random.default_rng(0).choice(tree.n, min(sample, tree.n), replace=False)
+    return float(np.median(tree.query(tree.data[some], [min(neighbours + 1, tree.n)])[0]))
 
 
 def support_distance(points: Array, spacing: float, sample: int = 4000) -> float:

@@ -73,7 +73,7 @@ def make_normals(
     facts: dict[str, Any] = {}
     typical = float(np.median(noise))
     count = neighbours or neighbours_for(points, typical, LEAST)
-    tells = floor > CLEAN and typical > TELLS * reach_of(points, LEAST)  # in the directions of planes of so few points
+    tells = floor > CLEAN and typical > TELLS * reach_of(cKDTree(points), LEAST)  # in the directions of so few points
 
     def estimate() -> tuple[Array, int]:
         if neighbours or (count == LEAST and not tells):

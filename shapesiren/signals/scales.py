@@ -78,8 +78,8 @@ def _planes(sums: Array, tree: cKDTree, at: Array, reach: float) -> Planes:
 def adaptive_normals(points: Array, normals: Array, noise: float | Array, reach: float) -> tuple[Array, int]:
     """Normals (n, 3), of either sign, of the widest planes that differ from all narrower ones by no more than noise explains.
 
-    The choice of scale is Lepski's (1991; as Mitra, Nguyen and Guibas 2004 ask for, which take it from the curvature). The
-    differences are averaged over the cells round each point before they are judged: of one point alone they say little.
+    The scale is chosen as Lepski (1991) does (Mitra, Nguyen and Guibas 2004 take it from the curvature). The differences are
+    averaged over the cells round each point before they are judged: of one point alone they say little.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def adaptive_normals(points: Array, normals: Array, noise: float | Array, reach:
         at, power = points[some], power[some]
     best, count = np.full(at.shape, np.nan), np.full(len(at), np.nan)
     pool = _Pool(at, reach)
-    open_ = np.arange(len(at))
+    open_ = np.arange(len(at))  # those whose planes may still become wider
     tried: list[Planes] = []
     widest = WIDEST * float(np.ptp(points, 0).max())
     while len(open_) and (reach <= widest or not tried):
