@@ -73,12 +73,17 @@ def make_normals(
     facts: dict[str, Any] = {}
     typical = float(np.median(noise))
     count = neighbours or neighbours_for(points, typical, LEAST)
-    tells = floor > CLEAN and typical > TELLS * reach_of(cKDTree(points), LEAST)  # in the directions of so few points
 
     def estimate() -> tuple[Array, int]:
-        if neighbours or (count == LEAST and not tells):
+        # some noise tells in the directions of planes of so few points before they are too narrow for their sides
+        noisy = count > LEAST or (floor > CLEAN and typical > TELLS * reach_of(cKDTree(points), LEAST))
+        if neighbours or not noisy:
             return plane_normals(points, count), count
-        return adaptive_normals(points, plane_normals(points, LEAST), noise, FINE * typical)
+        found, used = adaptive_normals(points, noise, FINE * typical)
+        alone = np.isnan(found[:, 0])
+        if alone.any():
+            found[alone] = plane_normals(points, LEAST)[alone]
+        return found, used
 
     if given is not None:
         normals, valid = unit_normals(given)

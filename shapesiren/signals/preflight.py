@@ -87,7 +87,7 @@ def choices(p: Prepared, settings: Any, is_open: bool, unsupported: float) -> li
     origin = p.facts["normals"]
     if origin["origin"] == "estimated" and settings.neighbours is None:
         many = origin["neighbours"] > LEAST
-        why = "the median: as wide as the surface is flat, for the noise" if many else "no more, without noise"
+        why = "the median: as wide as the surface is flat, for the noise" if many else "enough for this noise"
         choose("ingest.neighbours", str(origin["neighbours"]), why)
     if origin["origin"] == "estimated" and p.floor > CLEAN:
         share = p.floor / settings.extent

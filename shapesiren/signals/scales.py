@@ -75,7 +75,7 @@ def _planes(sums: Array, tree: cKDTree, at: Array, reach: float) -> Planes:
     return Planes(np.ascontiguousarray(axes[:, :, 0]), np.where(effective < ENOUGH, np.inf, variance), number)
 
 
-def adaptive_normals(points: Array, normals: Array, noise: float | Array, reach: float) -> tuple[Array, int]:
+def adaptive_normals(points: Array, noise: float | Array, reach: float) -> tuple[Array, int]:
     """Normals (n, 3), of either sign, of the widest planes that differ from all narrower ones by no more than noise explains.
 
     The scale is chosen as Lepski (1991) does (Mitra, Nguyen and Guibas 2004 take it from the curvature). The differences are
@@ -84,13 +84,12 @@ def adaptive_normals(points: Array, normals: Array, noise: float | Array, reach:
     Parameters
     ----------
     points : (n, 3)
-    normals : (n, 3) for points that too few others are near to
     noise : standard deviation of the positions, of all or of each (n,)
     reach : of the narrowest planes; wider ones are taken to begin with if these have no direction; same unit
 
     Returns
     -------
-    normals : (n, 3)
+    normals : (n, 3) unit; not a number for points that too few others are near to
     count : points that a plane was fitted to, the median
     """
     at, power = points, np.broadcast_to(np.square(noise), len(points))
@@ -120,7 +119,7 @@ def adaptive_normals(points: Array, normals: Array, noise: float | Array, reach:
         tried = [Planes(*(a[good] for a in t)) for t in (*tried, now)]
     if at is not points:
         best = best[cKDTree(at).query(points, workers=cores())[1]]
-    return np.where(np.isnan(best), normals, best), 0 if np.isnan(count).all() else int(np.nanmedian(count))
+    return best, 0 if np.isnan(count).all() else int(np.nanmedian(count))
 
 
 class _Pool:
