@@ -75,7 +75,8 @@ def examine() -> tuple[dict[str, Any], list[str], bool]:
 
         facts["native"] = available()
         if not facts["native"]:
-            lines.append("note     no numba: steps on the CPU run in plain torch, half as slow again: pip install numba")
+            lines.append("note     no numba: steps on the CPU run in plain torch, half as slow again, and meshes have no edges "
+                         "flipped: pip install numba")  # fmt: skip
         facts["cuda"] = torch.cuda.is_available()
         facts["threads"] = torch.get_num_threads()
         facts["precision"] = str(low_precision("auto", torch.device("cpu"), 256)).removeprefix("torch.")

@@ -16,6 +16,7 @@ from ..field import Field
 from .band import Band, Grid, narrow_band
 from .cleanup import carry, clean_up
 from .dual import dual_contouring
+from .facets import balance, flip_edges
 from .marching import sparse_marching_cubes
 from .mesh import TriangleMesh
 from .post import decimate, decimate_to_error, farthest, smooth
@@ -94,6 +95,7 @@ def extract(
     grid = band.grid
     if not _crosses_zero(band):
         raise RunError("the field has no zero level set here", where="mesh", hint="fit longer, or look at the loss")
+    fitted: dict[str, Any] = {}
     if settings.sharp:
         box, faces, normals, refinements = dual_contouring(band, field.box_values_and_gradients)
         residual = np.abs(field.box_values(box))
@@ -102,6 +104,10 @@ def extract(
         box, normals, residual, refinements = newton_refine(
             field.box_values_and_gradients, grid.positions(vertices), grid.step, settings.refine
         )
+        if settings.facets == "fitted":
+            faces, flips = flip_edges(box, faces, normals, grid.step)
+            box, moved = balance(box, faces, normals, grid.step)
+            fitted = {"flips": flips, "moved": moved * scale}
     at_boundary = _at_boundary(box, grid)
     facts: dict[str, Any] = {
         "resolution": resolution,
@@ -109,7 +115,8 @@ def extract(
         "cell": grid.step * scale,
         "evaluations": band.evaluations,
         "refinements": refinements,
-        "residual": float(residual.mean()) * scale,
+        "residual": float(residual.mean()) * scale,  # of the vertices as refined; `balance` moves them by "moved" on the mean
+        **fitted,
     }
     points = arrays["points"].astype(np.float64)
     tree = cKDTree(points)

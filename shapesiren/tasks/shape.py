@@ -80,6 +80,10 @@ class MeshSettings(Settings):
         None, ge=8, le=8192, description="cells along the longest side; two point spacings each, 256 to 512, if not given"
     )
     refine: int = Setting(2, ge=0, le=10, description="Newton steps of each vertex onto the level set")
+    facets: Literal["fitted", "plain"] = Setting(
+        "fitted",
+        description="fitted: edges and vertices so that the faces fit the level set; plain: vertices on it, edges as they come",
+    )
     margin: float = Setting(0.05, ge=0, le=0.5, description="of the grid round the scan, as a share of its longest side")
     trim: Literal["auto", "on", "off"] = Setting("auto", description="cut off what no point supports; auto: open scans")
     trim_distance: float | None = Setting(None, gt=0, description="in the scan's units; from the data if not given")
