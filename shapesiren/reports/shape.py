@@ -161,7 +161,8 @@ def verification(material: Material) -> Markup:
     """What was checked of the mesh, edge by edge."""
     facts = material.facts("mesh")
     rows: list[list[Any]] = [[name.replace("_", " "), value] for name, value in facts["verification"].items()]
-    wanted = ("method", "resolution", "cell", "residual", "dropped_components", "dropped_phantoms", "touches_boundary")
+    wanted = ("method", "resolution", "cell", "residual", "flipped_edges", "moved_vertices", "dropped_components",
+              "dropped_phantoms", "touches_boundary")  # fmt: skip
     rows += [[name.replace("_", " "), facts[name]] for name in wanted if name in facts]
     rows += [[f"input to mesh, {name}", value] for name, value in facts.get("input_distance", {}).items()]
     return page.table(rows)

@@ -107,7 +107,7 @@ def extract(
         if settings.facets == "fitted":
             faces, flips = flip_edges(box, faces, normals, grid.step)
             box, moved = balance(box, faces, normals, grid.step)
-            fitted = {"flips": flips, "moved": moved * scale}
+            fitted = {"flipped_edges": flips, "moved_vertices": moved * scale}
     at_boundary = _at_boundary(box, grid)
     facts: dict[str, Any] = {
         "resolution": resolution,
@@ -115,7 +115,7 @@ def extract(
         "cell": grid.step * scale,
         "evaluations": band.evaluations,
         "refinements": refinements,
-        "residual": float(residual.mean()) * scale,  # of the vertices as refined; `balance` moves them by "moved" on the mean
+        "residual": float(residual.mean()) * scale,  # of the vertices as refined, before they are moved
         **fitted,
     }
     points = arrays["points"].astype(np.float64)
