@@ -60,7 +60,8 @@ def trim(
     index = index[np.argsort(face_distance[index])]
     area = mesh.face_areas()
     filled = np.cumsum(area[index])
-    far = np.cumsum(np.where(distance[mesh.faces[index]].mean(1) > FAR * spacing, area[index], 0))
+    # by corners: most faces of a hole lie across that distance, and by their centres half of what is beyond was not seen
+    far = np.cumsum(area[index] * (distance[mesh.faces[index]] > FAR * spacing).mean(1))
     keep[index[far <= FAR_SHARE * (area[keep].sum() + filled)]] = True
     return keep, level, support
 
