@@ -7,11 +7,12 @@ half of the whole error. Both steps here take it from the vertices' normals alon
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..nets.native import available
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -19,16 +20,7 @@ Index = NDArray[np.int64]
 GAIN = 3e-3  # of a cell, that the surface is nearer to an edge than to the one it replaces
 CREASE = 0.5  # cosine between the normals at the ends of an edge below which the surface is sharp there, and nothing is known
 MOST = 0.25  # of a cell, that a vertex leaves the surface
-
-
-@cache
-def available() -> bool:
-    """Whether numba is there to compile the flips."""
-    try:
-        from . import flips  # noqa: F401
-    except Exception:  # missing, or not for this Python or numpy
-        return False
-    return True
+AT_ONCE = 500_000  # faces; bounds the memory
 
 
 def flip_edges(vertices: Array, faces: Index, normals: NDArray[np.floating[Any]], step: float) -> tuple[Index, int]:
@@ -74,20 +66,20 @@ def balance(vertices: Array, faces: Index, normals: NDArray[np.floating[Any]], s
     vertices : (n, 3)
     moved : how far, on the mean
     """
-    corner = [faces[:, k] for k in range(3)]
-    at, facing = [vertices[c] for c in corner], [normals[c].astype(np.float64) for c in corner]
-    area = np.linalg.norm(np.cross(at[1] - at[0], at[2] - at[0]), axis=1) / 2
-    # of the edge opposite to each corner
-    height = []
-    for k in range(3):
-        one, other = facing[k - 1], facing[k - 2]
-        rise = np.einsum("ij,ij->i", at[k - 1] - at[k - 2], one - other) / 8
-        height.append(np.where(np.einsum("ij,ij->i", one, other) > CREASE, rise, 0.0))
     weight, moment = np.zeros(len(vertices)), np.zeros(len(vertices))
-    for k in range(3):
-        # integral of the corner's hat function times 4 (height) (hat of one end) (hat of the other), summed over the edges
-        share = area * (2 * (height[k - 1] + height[k - 2]) + height[k]) / 15
-        weight += np.bincount(corner[k], area / 3, len(vertices))
-        moment += np.bincount(corner[k], share, len(vertices))
+    for start in range(0, len(faces), AT_ONCE):
+        corner = faces[start : start + AT_ONCE].T
+        at, facing = vertices[corner], normals[corner].astype(np.float64)
+        area = np.linalg.norm(np.cross(at[1] - at[0], at[2] - at[0]), axis=1) / 2
+        height = []  # of the edge opposite to each corner
+        for k in range(3):
+            one, other = facing[k - 1], facing[k - 2]
+            rise = np.einsum("ij,ij->i", at[k - 1] - at[k - 2], one - other) / 8
+            height.append(np.where(np.einsum("ij,ij->i", one, other) > CREASE, rise, 0.0))
+        for k in range(3):
+            # integral of the corner's hat function times 4 (height) (hat of one end) (hat of the other), summed over the edges
+            share = area * (2 * (height[k - 1] + height[k - 2]) + height[k]) / 15
+            weight += np.bincount(corner[k], area / 3, len(vertices))
+            moment += np.bincount(corner[k], share, len(vertices))
     move = np.clip(moment / np.maximum(weight, 1e-300), -MOST * step, MOST * step)
     return vertices + move[:, None] * normals, float(np.abs(move).mean()) if len(move) else 0.0

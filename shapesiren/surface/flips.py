@@ -19,9 +19,9 @@ THIN = 0.1  # of the smaller old face's area that both new ones have at least
 
 @njit(**_PASS)
 def twins(faces, n):  # type: ignore[no-untyped-def]
-    """(3 m,) int64 twins of the half-edges of faces (m, 3) on n vertices."""
+    """(3 m,) int32 twins of the half-edges of faces (m, 3) on n vertices; less than 2^31 half-edges."""
     count = 3 * len(faces)
-    head, following, twin = np.full(n, -1, np.int64), np.full(count, -1, np.int64), np.full(count, -1, np.int64)
+    head, following, twin = np.full(n, -1, np.int32), np.full(count, -1, np.int32), np.full(count, -1, np.int32)
     for h in range(count):
         low = min(faces[h // 3, h % 3], faces[h // 3, (h + 1) % 3])
         following[h] = head[low]
@@ -43,7 +43,7 @@ def twins(faces, n):  # type: ignore[no-untyped-def]
 
 @njit(**_PASS)
 def _misfit(v, n, a, b, c):  # type: ignore[no-untyped-def]
-    """Twice the area of a face, its normal times that, and its area times what its normal lacks to those at its corners."""
+    """Twice a face's area; its normal, and what that lacks to the normals at its corners, both times twice its area."""
     ux, uy, uz = v[b, 0] - v[a, 0], v[b, 1] - v[a, 1], v[b, 2] - v[a, 2]
     wx, wy, wz = v[c, 0] - v[a, 0], v[c, 1] - v[a, 1], v[c, 2] - v[a, 2]
     x, y, z = uy * wz - uz * wy, uz * wx - ux * wz, ux * wy - uy * wx
@@ -88,7 +88,7 @@ def flip(v, n, faces, twin, gain):  # type: ignore[no-untyped-def]
     Each flip lowers the sum of the faces' misfits, so this ends.
     """
     count = len(twin)
-    waiting, queued = np.empty(count, np.int64), np.zeros(count, np.bool_)
+    waiting, queued = np.empty(count, np.int32), np.zeros(count, np.bool_)
     first, size, done = 0, 0, 0
     for h in range(count):
         if twin[h] > h:
