@@ -17,6 +17,7 @@ from torch import Tensor
 from ..nets.siren import Network
 from ..nets.windows import Windows
 from ..tasks.base import Moment, Task
+from .adam import Adam
 
 SAMPLES = 2048
 
@@ -47,7 +48,7 @@ def diagnose(task: Task, steps: Sequence[int], seed: int = 0) -> list[LayerStati
     generator = torch.Generator().manual_seed(seed)
     parameters = [p for p in task.net.parameters() if p.requires_grad]
     settings = task.config.fit
-    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, betas=(0.9, settings.beta2))
+    optimizer = Adam(parameters, lr=settings.learning_rate, betas=(0.9, settings.beta2))
     found: list[LayerStatistics] = []
     for step in range(max(steps) + 1):
         loss = torch.stack(list(task.losses(generator, Moment(step, 0.0, torch.float32)).values())).sum()

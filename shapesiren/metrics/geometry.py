@@ -80,10 +80,12 @@ class Surface:
             across = np.abs(((points - self.vertices[index]) * self.normals[index]).sum(1))
             along = np.sqrt(np.maximum(distance**2 - across**2, 0))
             return np.where(along <= self._reach, across, distance), self.normals[index]
-        hit = self._scene.compute_closest_points(points.astype(np.float32))
+        from ..signals.open3d_loader import closest_points
+
+        hit = closest_points(self._scene, points)
         # float32 positions near the origin, but the difference in float64
-        distance = np.linalg.norm(hit["points"].numpy().astype(np.float64) - points.astype(np.float32), axis=1)
-        return distance, self._face_normals[hit["primitive_ids"].numpy()]
+        distance = np.linalg.norm(hit["points"].astype(np.float64) - points.astype(np.float32), axis=1)
+        return distance, self._face_normals[hit["primitive_ids"]]
 
     def signed_distance(self, points: Array) -> Array:
         """Signed distance at (n, 3) points, negative inside; of a closed mesh."""

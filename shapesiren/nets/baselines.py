@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .activations import Activation, finer, gabor, gaussian, octaves, random_features, relu, sine, tanh
-from .siren import Network
+from .siren import Network, linear_layers
 
 Init = Callable[[nn.Linear, int, torch.Generator | None], None]
 
@@ -76,7 +75,7 @@ class Baseline(Network):
         encoding = self._encoding(generator)
         if encoding is not None:
             sizes.insert(1, len(encoding[1]))
-        self.layers = nn.ModuleList(nn.utils.skip_init(nn.Linear, a, b) for a, b in pairwise(sizes))
+        self.layers = linear_layers(sizes)
         self.encoded = encoding is not None
         with torch.no_grad():
             for i, layer in enumerate(self.linears):

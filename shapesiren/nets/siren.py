@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -58,6 +58,13 @@ class Network(nn.Module):
         }
 
 
+def linear_layers(sizes: Sequence[int]) -> nn.ModuleList:
+    """Affine maps from each size to the next, whose parameters are still to be drawn; torch's own randomness stays."""
+    # `nn.utils.skip_init` would import torch's decompositions: .5 s
+    with torch.random.fork_rng(devices=()):
+        return nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+
+
 class Siren(Network):
     """Sine layers followed by a linear head.
 
@@ -92,7 +99,7 @@ class Siren(Network):
         self.last_width = None if last_width == width else last_width
         self.omega_first, self.omega_hidden = float(omega_first), float(omega_hidden)
         sizes = [in_features] + [width] * hidden_layers + [last_width or width, out_features]
-        self.layers = nn.ModuleList(nn.utils.skip_init(nn.Linear, a, b) for a, b in pairwise(sizes))
+        self.layers = linear_layers(sizes)
         self.initialise(generator)
 
     @torch.no_grad()

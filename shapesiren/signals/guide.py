@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ..threads import cores
-from .open3d_loader import open3d, ray_scene
+from .open3d_loader import closest_points, open3d, ray_scene
 
 Array = NDArray[np.float64]
 
@@ -75,7 +75,7 @@ def make_guide(
         corner = vertices[faces]
         area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
         # the surface is coarse: its cells add to what counts as near
-        far = cKDTree(points).query(centres)[0] > support + 2 * 2.2 / 2**depth
+        far = cKDTree(points).query(centres, workers=cores())[0] > support + 2 * 2.2 / 2**depth
         share = float(area[far].sum() / max(area.sum(), 1e-300))
         facts = {"surface": f"screened Poisson, depth {depth}", "watertight": watertight,
                  "unsupported": share, "open": share > UNSUPPORTED}  # fmt: skip
@@ -105,20 +105,20 @@ def _signed_distance(samples: NDArray[np.float32], vertices: Array, faces: NDArr
 
     Returns distances (n,), vectors from the nearest point of the surface (n, 3), and whether the mesh is closed.
     """
-    import trimesh
-
     scene = ray_scene(vertices, faces)
-    closed = bool(trimesh.Trimesh(vertices, faces, process=False).is_watertight)
-    hit = scene.compute_closest_points(samples)
-    away = samples - hit["points"].numpy().astype(np.float64)
+    hit = closest_points(scene, samples)
+    away = samples - hit["points"].astype(np.float64)
     distance = np.linalg.norm(away, axis=1)
-    if closed:
+    edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), 1) @ [len(vertices), 1]
+    if (np.unique(edges, return_counts=True)[1] == 2).all():
         inside = scene.compute_occupancy(samples, nsamples=3).numpy() > 0
         return np.where(inside, -distance, distance), away, True
     # Vertex normals, interpolated: at edges and corners the sign of one face's normal is not enough
     # (Baerentzen and Aanaes 2005).
+    import trimesh  # here: half a second that closed surfaces need not wait
+
     normals = np.asarray(trimesh.Trimesh(vertices, faces, process=False).vertex_normals)
-    uv, face = hit["primitive_uvs"].numpy(), faces[hit["primitive_ids"].numpy()]
+    uv, face = hit["primitive_uvs"], faces[hit["primitive_ids"]]
     weights = np.stack([1 - uv.sum(1), uv[:, 0], uv[:, 1]], 1)
     side = ((normals[face] * weights[..., None]).sum(1) * away).sum(1)
     return distance * np.where(side < 0, -1, 1), away, False
@@ -126,7 +126,7 @@ def _signed_distance(samples: NDArray[np.float32], vertices: Array, faces: NDArr
 
 def _tangent_plane_distance(samples: NDArray[np.float32], points: Array, normals: Array) -> tuple[Array, Array]:
     """Distance to the nearest point, with the side of its tangent plane (Hoppe et al. 1992), and the vector from it."""
-    distance, nearest = cKDTree(points).query(samples)
+    distance, nearest = cKDTree(points).query(samples, workers=cores())
     away = samples - points[nearest]
     side = (away * normals[nearest]).sum(1)
     return distance * np.where(side < 0, -1, 1), away

