@@ -109,7 +109,9 @@ def test_read_only_disk(reference, tmp_path, monkeypatch, capfd):
     import shapesiren
     from shapesiren import files
     from shapesiren.errors import ShapesirenError
-    from shapesiren.stages import store
+    from shapesiren.fitting import loop  # noqa: F401 - one that is first imported below would keep `refuse` for good
+    from shapesiren.stages import fit, ingest, output, store  # noqa: F401
+    from shapesiren.surface import meshio  # noqa: F401
 
     run = tmp_path / "run"
     shutil.copytree(reference[0], run)
