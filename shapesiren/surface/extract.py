@@ -118,6 +118,7 @@ def extract(
         "residual": float(residual.mean()) * scale,  # of the vertices as refined, before they are moved
         **fitted,
     }
+    del band, residual
     points = arrays["points"].astype(np.float64)
     tree = cKDTree(points)
     mesh = clean_up(TriangleMesh(box, faces, normals), field, points, tree, settings, facts, say)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..nets.native import available
+from .mesh import in_parts
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -20,7 +21,6 @@ Index = NDArray[np.int64]
 GAIN = 3e-3  # of a cell, that the surface is nearer to an edge than to the one it replaces
 CREASE = 0.5  # cosine between the normals at the ends of an edge below which the surface is sharp there, and nothing is known
 MOST = 0.25  # of a cell, that a vertex leaves the surface
-AT_ONCE = 500_000  # faces; bounds the memory
 
 
 def flip_edges(vertices: Array, faces: Index, normals: NDArray[np.floating[Any]], step: float) -> tuple[Index, int]:
@@ -67,8 +67,8 @@ def balance(vertices: Array, faces: Index, normals: NDArray[np.floating[Any]], s
     moved : how far, on the mean
     """
     weight, moment = np.zeros(len(vertices)), np.zeros(len(vertices))
-    for start in range(0, len(faces), AT_ONCE):
-        corner = faces[start : start + AT_ONCE].T
+    for part in in_parts(faces):
+        corner = part.T
         at, facing = vertices[corner], normals[corner].astype(np.float64)
         area = np.linalg.norm(np.cross(at[1] - at[0], at[2] - at[0]), axis=1) / 2
         height = []  # of the edge opposite to each corner

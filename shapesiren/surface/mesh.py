@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+
+AT_ONCE = 500_000  # faces; bounds the memory of what is computed at their corners
+
+
+def in_parts(faces: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Faces (m, 3), so many at a time that a mesh of millions keeps its memory."""
+    for start in range(0, len(faces), AT_ONCE):
+        yield faces[start : start + AT_ONCE]
 
 
 @dataclass(frozen=True)
@@ -39,8 +48,11 @@ class TriangleMesh:
 
     def face_areas(self) -> NDArray[np.float64]:
         """(m,) areas, in squared units of the vertices."""
-        a, b, c = self.vertices[self.faces].transpose(1, 0, 2)
-        return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+        areas = [np.empty(0)]
+        for faces in in_parts(self.faces):
+            a, b, c = self.vertices[faces.T]
+            areas.append(np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2)
+        return np.concatenate(areas)
 
     def edge_keys(self) -> NDArray[np.int64]:
         """(m, 3) a number for each side of each face, the same for the faces that share it."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .mesh import TriangleMesh
+from .mesh import TriangleMesh, in_parts
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,16 @@ def verify(mesh: TriangleMesh) -> Verification:
     key = key[order]
     first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
     same = np.flatnonzero(key[1:] == key[:-1])
-    del key
+    del key, end
     uses = np.diff(np.r_[first, len(order)])
     boundary, nonmanifold = int((uses == 1).sum()), int((uses > 2).sum())
     pairs = first[uses == 2]
     misoriented = int((forward[order[pairs]] == forward[order[pairs + 1]]).sum())
     edges = len(first)
-    fans = _vertices_with_several_fans(faces, n, order[same], order[same + 1], forward)
-    del order, first, same, uses, pairs, start, end, forward
+    a, b = order[same], order[same + 1]
+    del order, first, same, uses, pairs, start  # a mesh at 1024 has 13 million half-edges
+    fans = _vertices_with_several_fans(faces, n, a, b, forward)
+    del a, b, forward
     components, _ = mesh.face_components()
     watertight = not (boundary or nonmanifold or misoriented)
     genus = None
@@ -71,8 +73,7 @@ def verify(mesh: TriangleMesh) -> Verification:
     volume = None
     if watertight:
         centred = mesh.vertices - mesh.vertices.mean(0)
-        a, b, c = centred[faces].transpose(1, 0, 2)
-        volume = float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6)
+        volume = sum(float(np.vdot(a, np.cross(b, c))) / 6 for a, b, c in (centred[part.T] for part in in_parts(faces)))
     area = float(mesh.face_areas().sum())
     return Verification(n, len(faces), boundary, nonmanifold, misoriented, fans, components, genus, volume, area, watertight)
 
