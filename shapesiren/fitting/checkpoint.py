@@ -23,7 +23,7 @@ class State:
 
     key : the fit stage's key; a checkpoint of another key is not resumed
     seconds : wall time spent so far
-    rate_scale : what rollbacks have left of the learning rate
+    rate_cap : share of the peak learning rate that is not exceeded after a rollback
     average, best : moving average of the loss, and the lowest that it was
     risen : for how many looks in a row the average has been far above its best
     first : the average at the first look
@@ -32,7 +32,7 @@ class State:
     key: str
     step: int
     seconds: float
-    rate_scale: float
+    rate_cap: float
     rollbacks: int
     precision: str
     average: float = math.inf

@@ -128,7 +128,7 @@ def fit_task(
             if progress >= 1 or should_stop():
                 break
             dtype = low if progress < settings.low_precision_share else torch.float32
-            rate = settings.learning_rate * state.rate_scale * rate_factor(settings, state.step, progress)
+            rate = settings.learning_rate * min(state.rate_cap, rate_factor(settings, state.step, progress))
             for group in optimizer.param_groups:
                 group["lr"] = rate
             last = task.losses(generator, Moment(state.step, progress, dtype, engine))
@@ -148,9 +148,10 @@ def fit_task(
                 if wrong is not None:
                     if wrong == STUCK_REASON:  # what was kept since is no better
                         good = start
-                    bad, state = state, _roll_back(good, state, net, optimizer, wrong)
+                    decayed = rate_factor(settings, max(state.step, settings.warmup), progress)
+                    bad, state = state, _roll_back(good, state, net, optimizer, wrong, decayed)
                     average = torch.tensor(state.average, device=device)
-                    tell(RolledBack(bad.step, state.step, wrong, settings.learning_rate * state.rate_scale))
+                    tell(RolledBack(bad.step, state.step, wrong, settings.learning_rate * state.rate_cap))
                     continue
                 if state.average <= SNAPSHOT_RISE * state.best:
                     good = snapshot(state)
@@ -220,8 +221,13 @@ def _roll_back(
     net: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     reason: str,
+    decayed: float = 1.0,
 ) -> ckpt.State:
-    """Return to the last good state at half the learning rate; the random draws go on, so they differ."""
+    """Return to the last good state; the random draws go on, so they differ.
+
+    The learning rate stays below half of what it was, ``decayed`` of its peak, until the schedule itself is lower: halved for
+    good it would be too low for the rest of the fit.
+    """
     if state.rollbacks >= MAX_ROLLBACKS:
         raise RunError(
             f"the fit went wrong {MAX_ROLLBACKS + 1} times, last at step {state.step} ({reason})",
@@ -229,4 +235,4 @@ def _roll_back(
             hint="try --set fit.learning_rate=1e-4 or --set fit.precision=float32",
         )
     ckpt.restore({k: v.clone() for k, v in good[1].items()}, net, optimizer)
-    return replace(good[0], seconds=state.seconds, rate_scale=state.rate_scale / 2, rollbacks=state.rollbacks + 1)
+    return replace(good[0], seconds=state.seconds, rate_cap=min(state.rate_cap, decayed) / 2, rollbacks=state.rollbacks + 1)

@@ -25,7 +25,8 @@ def describe(event: Progress) -> str:
 
 
 def _rollback(event: RolledBack) -> str:
-    return f"{event.reason} at step {event.step:,}: back to step {event.to_step:,}, learning rate now {event.learning_rate:.2g}"
+    back = f"{event.reason} at step {event.step:,}: back to step {event.to_step:,}"
+    return f"{back}, learning rate at most {event.learning_rate:.2g}"
 
 
 def duration(seconds: float) -> str:

@@ -87,10 +87,37 @@ def test_nan_rolls_back():
     rolled = [e for e in events if isinstance(e, RolledBack)]
     assert len(rolled) == 1
     assert rolled[0].to_step == 50
-    assert rolled[0].learning_rate == pytest.approx(5e-4)
     assert outcome.finished
     assert outcome.rollbacks == 1
     assert outcome.losses["data"] < 0.5
+
+
+@pytest.mark.parametrize("decay", ["none", "cosine"])
+def test_a_rollback_caps_the_rate_until_the_schedule_is_lower(decay, monkeypatch):
+    monkeypatch.setattr(loop, "REPORT_SECONDS", 0.0)
+    rates, rolled, seen = {}, [], set()
+
+    def spoil(step):
+        if step == 60 and step not in seen:
+            seen.add(step)
+            return float("nan")
+        return None
+
+    def listen(event):
+        if isinstance(event, Progress):
+            rates[event.step] = event.learning_rate
+        if isinstance(event, RolledBack):
+            rolled.append(event)
+
+    whole = {"decay": decay, "final_rate": 0.0, "warmup": 0}
+    run(Curve(spoil), steps=200, listeners=[listen], settings=whole)
+    settings = FitSettings(steps=200, learning_rate=1e-3, **whole)
+    at = 1e-3 * rate_factor(settings, 74, 74 / 200)
+    assert rolled[0].learning_rate == pytest.approx(at / 2)
+    assert rates[52] == pytest.approx(at / 2)
+    later = 1e-3 * rate_factor(settings, 179, 179 / 200)
+    assert rates[180] == pytest.approx(min(at / 2, later))
+    assert (later < at / 2) == (decay == "cosine")
 
 
 def test_a_rising_loss_rolls_back():
