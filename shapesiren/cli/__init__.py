@@ -5,6 +5,7 @@ torch, open3d and the rest are imported inside the commands, so that ``--help`` 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 
@@ -22,6 +23,7 @@ app.registered_commands.sort(key=lambda c: ORDER.index(c.name or c.callback.__na
 
 def main() -> None:
     """Entry point: errors of ours become one line and an exit code."""
+    atexit.register(gc.freeze)  # at its end python looks for garbage in all that was imported: half a second and more
     gc.set_threshold(5000)  # to look for garbage after every 700 new objects takes a tenth of the time of the imports
     try:
         app(standalone_mode=True)
@@ -37,5 +39,3 @@ def main() -> None:
         where = f"{e.filename}: " if e.filename else ""
         print(f"error: {where}{e.strerror or e}; what was finished is kept, the same command goes on", file=sys.stderr)
         sys.exit(1)
-    finally:
-        gc.freeze()  # at the end python looks through all that was imported for garbage: half a second and more

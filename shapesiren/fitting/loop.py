@@ -146,9 +146,9 @@ def fit_task(
                 state = _look(state, float(average), settings)
                 wrong = _what_is_wrong(state, parameters, settings, task.steady)
                 if wrong is not None:
-                    if wrong == STUCK_REASON:  # what was kept since is no better
-                        good = start
                     decayed = rate_factor(settings, max(state.step, settings.warmup), progress)
+                    if wrong == STUCK_REASON:  # what was kept since is no better
+                        good, decayed = start, 1.0
                     bad, state = state, _roll_back(good, state, net, optimizer, wrong, decayed)
                     average = torch.tensor(state.average, device=device)
                     tell(RolledBack(bad.step, state.step, wrong, settings.learning_rate * state.rate_cap))

@@ -60,7 +60,7 @@ class Network(nn.Module):
 
 def linear_layers(sizes: Sequence[int]) -> nn.ModuleList:
     """Affine maps from each size to the next, whose parameters are still to be drawn; torch's own randomness stays."""
-    # `nn.utils.skip_init` would import torch's decompositions: .5 s
+    # `nn.utils.skip_init` goes by the meta device, whose first use takes .5 s
     with torch.random.fork_rng(devices=()):
         return nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
 

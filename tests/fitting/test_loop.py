@@ -157,6 +157,7 @@ def test_a_loss_that_does_not_fall_begins_anew():
     outcome = run(Curve(spoil), steps=400, listeners=[events.append])
     rolled = [e for e in events if isinstance(e, RolledBack)]
     assert [(e.step, e.to_step, e.reason) for e in rolled] == [(200, 0, "the loss does not fall")]
+    assert rolled[0].learning_rate == pytest.approx(5e-4)
     assert outcome.finished
     assert outcome.losses["data"] < 0.5
 
