@@ -16,7 +16,7 @@ from .normals import LEAST, check_sides
 from .prepare import Prepared, Say, Source, prepare
 from .unsigned import make_unsigned_guide
 
-LOOK_AT = 250_000  # points; of more than that the table hardly changes
+LOOK_AT = 100_000  # points; of more than that the table hardly changes
 AGREEMENT_POINTS = 50_000
 COARSE = 6  # depth of the Poisson surface that tells open from closed
 # Measured peaks of ingest, fit and mesh at 256 on two cores: 663 MiB at 100,000 points, 863 at 2 million of 10 million

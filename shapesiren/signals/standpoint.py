@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -14,7 +16,8 @@ from .sensors import believable, measurable
 
 Array = NDArray[np.float64]
 
-DENSITY_POINTS, FIT_POINTS = 50_000, 5000  # that the density is measured among; that the position is fitted to
+DENSITY_POINTS, FIT_POINTS, FIRST_POINTS = 50_000, 5000, 1000  # that the density is measured among; that the position is
+# fitted to; and that it is first looked for with, from all starts
 NEIGHBOURS = 12  # within whose reach a point's density is measured
 GRAZING = 0.2  # |cosine| below which a point's share of the surface is not believed to grow any further
 STARTS, ITERATIONS = 12, 200  # of the search, within a diagonal of the centre
@@ -45,17 +48,20 @@ def find_position(points: Array) -> Array | None:
     area = 2 * np.log(np.maximum(reach, 1e-12))
     at, normals = unit[fitted], plane_normals(unit, NEIGHBOURS)[fitted]
 
-    def left(position: Array) -> float:
-        away = at - position
+    def left(position: Array, count: int) -> float:
+        away = at[:count] - position
         range_ = np.maximum(np.linalg.norm(away, axis=1), 1e-12)
-        cosine = np.maximum(np.abs((normals * away).sum(1)) / range_, GRAZING)
-        return _spread(area - 2 * np.log(range_) + np.log(cosine))
+        cosine = np.maximum(np.abs((normals[:count] * away).sum(1)) / range_, GRAZING)
+        return _spread(area[:count] - 2 * np.log(range_) + np.log(cosine))
+
+    def least(start: Array, count: int) -> Any:
+        return minimize(left, start, (count,), "Nelder-Mead", options={"maxiter": ITERATIONS, "xatol": 1e-3, "fatol": 1e-5})
 
     starts = np.concatenate([np.zeros((1, 3)), rng.uniform(-1, 1, (STARTS - 1, 3))])
-    options = {"maxiter": ITERATIONS, "xatol": 1e-3, "fatol": 1e-5}
-    found = [minimize(left, s, method="Nelder-Mead", options=options) for s in starts]
+    rough = sorted((least(s, FIRST_POINTS) for s in starts), key=lambda f: float(f.fun))
     tried: list[Array] = []
-    for best in sorted(found, key=lambda f: float(f.fun)):
+    for first in rough:
+        best = least(first.x, FIT_POINTS)
         if best.fun > EXPLAINED * _spread(area):
             break
         if all(np.linalg.norm(best.x - other) > APART for other in tried):
