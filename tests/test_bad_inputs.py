@@ -227,6 +227,7 @@ CASES = [
     (["fit", "ok.png", "--supervise", "laplacian", "--keep", "0.5"], "inpainting needs values"),
     (["fit", "ok.png", "--supervise", "normals"], "--supervise: setting 'ingest.supervise'.*given: 'normals'"),
     (["fit", "ok.png", "--supervize", "gradient"], "unknown option --supervize; did you mean --supervise?"),
+    (["fit", "ok.png", "--presett", "fast"], "unknown option --presett; did you mean --preset?"),
     (["fit", "ok.png", "--net", "mlp"], "--net: setting 'net.kind'.*given: 'mlp'"),
     (["fit", "ok.png", "--task", "picture"], "--task: no task 'picture'; one of shape, image"),
     (["fit", "ok.png", "--task", "composite"], "a composite takes two images"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -186,9 +187,15 @@ def split(arguments: list[str]) -> tuple[list[Path], dict[str, str]]:
     return files, options
 
 
-def setting_layers(task: type[Task], stages: tuple[str, ...], options: dict[str, str]) -> list[tuple[str, dict[str, Any]]]:
-    """Options that are settings of these stages of the task, as layers: ``--scale 4`` is ``--set decode.scale=4``."""
+def setting_layers(
+    task: type[Task], stages: tuple[str, ...], options: dict[str, str], command: Callable[..., None]
+) -> list[tuple[str, dict[str, Any]]]:
+    """Options that are settings of these stages of the task, as layers: ``--scale 4`` is ``--set decode.scale=4``.
+
+    ``command`` is the one that did not know them; its own options are among those that a slip may have meant.
+    """
     import difflib
+    import inspect
 
     from ..config import parse_assignments
 
@@ -203,7 +210,8 @@ def setting_layers(task: type[Task], stages: tuple[str, ...], options: dict[str,
         if not homes and not known:
             raise InputError(f"unknown option --{name}", hint=f"a run of task {task.name} has no {' or '.join(stages)}")
         if not homes:
-            near = difflib.get_close_matches(name, known, 1, 0.6)
+            own = [p.strip("_").removeprefix("as_").replace("_", "-") for p in inspect.signature(command).parameters]
+            near = difflib.get_close_matches(name, [*known, *own], 1, 0.6)
             hint = f"did you mean --{near[0]}?" if near else f"settings of this {task.name} task: --{' --'.join(sorted(known))}"
             raise InputError(f"unknown option --{name}", hint=hint)
         if len(homes) > 1:

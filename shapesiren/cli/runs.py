@@ -127,7 +127,7 @@ def ingest(
         viewpoint, surface, intrinsics
     )
     task = task_of_sources(sources, layers)
-    layers += setting_layers(task, ("ingest",), options)
+    layers += setting_layers(task, ("ingest",), options, ingest)
     context = context_for(task, folder_of(sources, out), layers, "cpu", screen.say, force)
     with context.run.locked():
         facts = ingest_stage(context, sources)
@@ -175,11 +175,11 @@ def fit(
     )
     ingested = len(sources) == 1 and is_run(sources[0])
     if ingested:
-        layers += setting_layers(task_of_run(sources[0]), ("ingest", "fit"), options)
+        layers += setting_layers(task_of_run(sources[0]), ("ingest", "fit"), options, fit)
         context = open_run(sources[0], layers, device, screen, force)
     else:
         task = task_of_sources(sources, layers)
-        layers += setting_layers(task, ("ingest", "fit"), options)
+        layers += setting_layers(task, ("ingest", "fit"), options, fit)
         context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)
     with context.run.locked():
         facts = ingest_and_fit(context, [] if ingested else sources, screen, live, tensorboard, port)
@@ -242,7 +242,7 @@ def decode(
     folders, options = split(arguments or [])
     folder = chosen_run(folders, screen)
     layers = [("--set", parse_assignments(set_))] if set_ else []
-    layers += setting_layers(task_of_run(folder), ("decode",), options)
+    layers += setting_layers(task_of_run(folder), ("decode",), options, decode)
     context = open_run(folder, layers, device, screen, force)
     write_output(context, "decode", output, screen)
 
@@ -311,7 +311,7 @@ def run_pipeline(
         viewpoint, surface, intrinsics
     )
     task = task_of_sources(sources, layers)
-    layers += setting_layers(task, ("ingest", "fit", task.output, "evaluate"), options)
+    layers += setting_layers(task, ("ingest", "fit", task.output, "evaluate"), options, run_pipeline)
     context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)
     with context.run.locked():
         output = context.task.output
