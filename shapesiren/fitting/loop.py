@@ -158,7 +158,9 @@ def fit_task(
 
             # ---- Report and save -----------------------------------------------------------------------
             now = time.perf_counter()
-            if now - reported >= REPORT_SECONDS or state.step == total:
+            if state.step == resumed + 1 != total:  # the first step loads the kernels: at its pace any fit takes hours
+                reported, reported_step = now, state.step
+            elif now - reported >= REPORT_SECONDS or state.step == total:
                 pace = (state.step - reported_step) / max(now - reported, 1e-9)
                 done = state.seconds / by_time if by_time is not None else state.step / max(1, steps)
                 left = max(0.0, by_time - state.seconds) if by_time is not None else (steps - state.step) / max(pace, 1e-9)
