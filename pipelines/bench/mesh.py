@@ -5,6 +5,9 @@ MiB`` is that process before it starts. ``evaluations`` counts f on the grid, th
 divides it by the number of corners of the cells that the surface crosses, the least that any method must know;
 ``refinements`` counts f and its gradient at vertices. ``mesh s`` is the whole stage: band, marching cubes, refinement,
 verification, distances of the input points; ``file s`` writes the PLY.
+
+``--twin N`` instead compares the band's mesh at N with that of the dense grid, every corner of which is evaluated: both have
+the same vertices and faces, up to surfaces that the descent did not find.
 """
 
 from __future__ import annotations
@@ -30,8 +33,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--resolutions", nargs="*", type=int, default=[128, 256, 512, 1024])
+    parser.add_argument("--twin", type=int, help="compare with the dense grid at this resolution")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.twin:
+        twin(args.run, args.twin)
+        return
     if args.one:
         print(json.dumps(measure(args.run, args.one)))
         return
@@ -66,6 +73,37 @@ def measure(run: Path, resolution: int) -> list[str]:
         str(resolution), f"{seconds:.1f}", f"{written:.1f}", f"{v['vertices']:,}", f"{evaluations:,}",
         f"{evaluations / surface_corners(band):.2f}", f"{refinements:,}", f"{base:.0f}", f"{most:.0f}", str(v["watertight"]),
     ]  # fmt: skip
+
+
+def twin(run: Path, resolution: int) -> None:
+    """Prints how the mesh of the narrow band differs from that of the whole grid, both before their vertices are refined."""
+    import shapesiren
+    from shapesiren.surface.extract import band_of
+    from shapesiren.surface.marching import dense_marching_cubes, sparse_marching_cubes
+    from shapesiren.surface.mesh import TriangleMesh
+    from shapesiren.surface.verify import verify
+
+    field = shapesiren.load(run)
+    start = time.perf_counter()
+    band = band_of(field, resolution, 0.05)
+    sparse = sparse_marching_cubes(band)
+    middle = time.perf_counter()
+    dense = dense_marching_cubes(field.box_values, band.grid)
+    seconds = {"band": middle - start, "dense": time.perf_counter() - middle}
+    for name, (v, f) in {"band": sparse, "dense": dense}.items():
+        v = band.grid.positions(v)
+        found = verify(TriangleMesh(v, f, np.zeros(v.shape, np.float32)))
+        print(f"{name:6}{seconds[name]:7.1f} s {len(v):9,} vertices {len(f):9,} faces  watertight {found.watertight}, "
+              f"components {found.components}, genus {found.genus}")  # fmt: skip
+    same = len(sparse[0]) == len(dense[0])  # both are in the order of the grid's edges
+    apart = f"{np.abs(sparse[0] - dense[0]).max():.1e} cells at most" if same else "not one to one"
+    print(f"vertices apart: {apart}; faces the same: {same and as_set(sparse[1]) == as_set(dense[1])}")
+
+
+def as_set(faces: np.ndarray) -> set[tuple[int, ...]]:
+    """Faces, each from its least vertex on."""
+    turned = faces[np.arange(len(faces))[:, None], (faces.argmin(1)[:, None] + np.arange(3)) % 3]
+    return set(map(tuple, turned.tolist()))
 
 
 def surface_corners(band: Band) -> int:
