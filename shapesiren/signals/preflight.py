@@ -16,7 +16,8 @@ from .normals import LEAST, check_sides
 from .prepare import Prepared, Say, Source, prepare
 from .unsigned import make_unsigned_guide
 
-LOOK_AT = 100_000  # points; of more than that the table hardly changes
+LOOK_AT = 250_000  # points; of more than that the table hardly changes
+LARGE, FEWER = 50 * 2**20, 100_000  # bytes of a file, millions of points, of which so many are looked at: 20 s are to be enough
 AGREEMENT_POINTS = 50_000
 COARSE = 6  # depth of the Poisson surface that tells open from closed
 # Measured peaks of ingest, fit and mesh at 256 on two cores: 663 MiB at 100,000 points, 863 at 2 million of 10 million
@@ -26,14 +27,15 @@ BASE_MIB, POINT_BYTES = 600, 250
 def preflight(source: Source, settings: Any, seed: int, say: Say) -> dict[str, Any]:
     """Facts of a scan: counts, extent, spacing, normals, noise, openness, and what would be chosen because of them.
 
-    Of a larger cloud than `LOOK_AT` that many random points are looked at; counts are then of those.
+    Of a larger cloud than `LOOK_AT` that many random points are looked at, of a `LARGE` file `FEWER`; counts are then of those.
 
     Raises
     ------
     InputError : as `prepare`
     """
     begun = time.perf_counter()
-    looked = settings.model_copy(update={"max_points": min(settings.max_points, LOOK_AT)})
+    large = isinstance(source, Path) and source.is_file() and source.stat().st_size > LARGE
+    looked = settings.model_copy(update={"max_points": min(settings.max_points, FEWER if large else LOOK_AT)})
     p = prepare(source, looked, seed, say)
     some = np.random.default_rng(seed).choice(len(p.points), min(len(p.points), AGREEMENT_POINTS), replace=False)
     distance, near = cKDTree(p.points).query(p.points[some], 2, workers=cores())
