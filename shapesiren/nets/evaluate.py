@@ -1,4 +1,7 @@
-"""Evaluating a fitted network at many points: no graph, cache-sized chunks, buffers reused."""
+"""Evaluating a fitted network at many points: no graph, cache-sized chunks, buffers reused.
+
+On CPU cores with numba, many points of a SIREN go through `bulk.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from . import bulk
 from .activations import sine
 from .derivatives import value_and_gradient, value_gradient_hessian, value_gradient_laplacian
 from .siren import Network
@@ -21,6 +25,9 @@ def values(net: Network, points: NDArray[np.floating], chunk: int | None = None)
     """``points`` : (n, d) box coordinates -> (n, m) float32."""
     if isinstance(net, Windows):
         return _over_windows(net, points, False)[0]
+    done = bulk.evaluate(net, points, False) if chunk is None else None
+    if done is not None:
+        return done[0]
     head, device = net.linears[-1], net.linears[-1].weight.device
     chunk = chunk or (CHUNK if device.type == "cpu" else 1 << 18)
     layers = list(net.stages())
@@ -46,6 +53,9 @@ def values_and_gradients(
     """
     if isinstance(net, Windows):
         return _over_windows(net, points, True)
+    done = bulk.evaluate(net, points, True) if chunk is None else None
+    if done is not None:
+        return done[0], done[1][:, None]
     head, device = net.linears[-1], net.linears[-1].weight.device
     chunk = chunk or (CHUNK // 2 if device.type == "cpu" else 1 << 17)
     n, d, m = len(points), net.in_features, net.out_features

@@ -63,7 +63,7 @@ def kernels() -> Any:
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def pool_of(threads: int) -> ThreadPoolExecutor:
     """Threads whose torch operations do not start more threads."""
     before, started = torch.get_num_threads(), Barrier(threads + 1)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="shapesiren", initializer=torch.set_num_threads, initargs=(1,))
@@ -172,7 +172,7 @@ class Engine:
             for w in work:
                 w()
         else:
-            for future in [_pool(self.threads).submit(w) for w in work]:
+            for future in [pool_of(self.threads).submit(w) for w in work]:
                 future.result()
 
     def buffers(self, key: tuple[Any, ...], make: Callable[[], list[Any]]) -> list[Any]:

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RunError
+from .cells import CORNERS
+from .corners import evaluate_corners
 
 LEAF = 2  # cells along a leaf's side
+LOCAL = 2  # blocks of up to so many leaves along a side are cut by the slope that the field has there
 Values = Callable[[NDArray[np.float64]], NDArray[np.float32]]  # (n, 3) box coordinates -> (n,)
 LocalSlope = Callable[[NDArray[np.float64]], float]  # (n, 3) box coordinates -> bound on |grad f| near them
-
-_OFFSETS = np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)], np.int64)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Band:
     def corner_values(self, leaves: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, 3) kept leaves -> (n, 3, 3, 3) f at all their corners."""
         cube = np.empty((len(leaves), 4, 4, 4), np.float32)
-        for o in _OFFSETS:
+        for o in CORNERS:
             at = np.searchsorted(self.keys, self.key(leaves + o))
             x, y, z = 2 * o
             cube[:, x : x + 2, y : y + 2, z : z + 2] = self.values[at].reshape(-1, 2, 2, 2)
@@ -96,8 +97,8 @@ class Band:
 
 def _descend(
     values: Values, grid: Grid, slope: float, local_slope: LocalSlope | None
-) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
-    """Leaves that the level set can reach, f at their centres, and the evaluations spent on finding them."""
+) -> tuple[NDArray[np.int64], NDArray[np.float32], float, int]:
+    """Leaves that the level set can reach, f at their centres, a bound on |grad f| near them, and the evaluations spent."""
     size = LEAF
     while size * 24 < max(grid.cells):
         size *= 2
@@ -110,13 +111,14 @@ def _descend(
         evaluations += len(blocks)
         reach = np.sqrt(3) / 2 * size * grid.step
         near = np.abs(f) <= slope * reach
+        if local_slope is not None and size <= LOCAL * LEAF and near.any():
+            slope = min(slope, local_slope(centres[near]))
+            near = np.abs(f) <= slope * reach
         if size == LEAF:
-            if local_slope is not None and near.any():
-                near = np.abs(f) <= min(slope, local_slope(centres[near])) * reach
-            return blocks[near], f[near], evaluations
+            return blocks[near], f[near], slope, evaluations
         blocks = blocks[near]
         size //= 2
-        blocks = (2 * blocks[:, None] + _OFFSETS).reshape(-1, 3)
+        blocks = (2 * blocks[:, None] + CORNERS).reshape(-1, 3)
         blocks = blocks[(blocks * size < np.array(grid.cells)).all(1)]
 
 
@@ -126,39 +128,6 @@ def _hold(band: Band, leaves: NDArray[np.int64], centres: NDArray[np.float32]) -
     order = np.argsort(key)
     band.keys, band.values = key[order], np.full((len(key), 8), np.nan, np.float32)
     band.values[:, 7] = band.off_zero(centres[order])
-
-
-def _evaluate(band: Band, values: Values, leaves: NDArray[np.int64]) -> None:
-    """Evaluate the corners of ``leaves`` that the band does not hold yet."""
-    # A leaf needs its own 2 x 2 x 2 corners and, from its upper neighbours, those on the shared faces.
-    keys, masks = [], []
-    for o in _OFFSETS:
-        keys.append(band.key(leaves + o))
-        needed = ((_OFFSETS == 0) | (o == 0)).all(1)
-        masks.append(np.full(len(leaves), np.packbits(needed)[0], np.uint8))
-    key, mask = np.concatenate(keys), np.concatenate(masks)
-    order = np.argsort(key, kind="stable")
-    key, mask = key[order], mask[order]
-    first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
-    key, mask = key[first], np.bitwise_or.reduceat(mask, first)
-
-    held = np.full((len(key), 8), np.nan, np.float32)
-    if len(band.keys):
-        at = np.minimum(np.searchsorted(band.keys, key), len(band.keys) - 1)
-        known = band.keys[at] == key
-        held[known] = band.values[at[known]]
-    todo = np.unpackbits(mask[:, None], axis=1).astype(bool) & np.isnan(held)
-    row, corner = np.nonzero(todo)
-    size = np.array(band.grid.cells, np.int64) // LEAF + 1
-    base = np.stack(np.unravel_index(key[row], size), 1)
-    index = base * LEAF + _OFFSETS[corner]
-    held[row, corner] = band.off_zero(values(band.grid.positions(index)))
-    band.evaluations += len(row)
-
-    fresh = ~np.isin(band.keys, key, assume_unique=True)
-    merged = np.concatenate([band.keys[fresh], key])
-    order = np.argsort(merged)
-    band.keys, band.values = merged[order], np.concatenate([band.values[fresh], held])[order]
 
 
 def _leaks(band: Band, leaves: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -195,7 +164,7 @@ def narrow_band(
     ------
     RunError : the level set fills more than ``max_leaves`` leaves, as it does when a fit has failed
     """
-    leaves, centres, spent = _descend(values, grid, slope, local_slope)
+    leaves, centres, bound, spent = _descend(values, grid, slope, local_slope)
     band = Band(grid, leaves, evaluations=spent)
     _hold(band, leaves, centres)
     new = leaves
@@ -206,7 +175,9 @@ def narrow_band(
                 where="mesh", hint="the fit has failed or is far from done; look at its loss, fit longer or with a "
                 "lower fit.learning_rate",
             )  # fmt: skip
-        _evaluate(band, values, new)
+        if evaluate_corners(band, values, new, bound):
+            new = band.leaves  # a sign was not what the bound said: corners of other leaves may count now
+            evaluate_corners(band, values, new, np.inf)
         new = _leaks(band, new)
         band.leaves = np.concatenate([band.leaves, new])
     band.leaves = band.leaves[np.argsort(band.key(band.leaves))]

@@ -13,17 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .band import LEAF, Band
+from .cells import CORNERS, EDGES
 from .refine import ValuesAndGradients, newton_refine
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 FLAT = 0.05  # share of the largest eigenvalue below which a direction of the quadric is left to the mean
-CORNERS = np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)], np.int64)
-# the 12 edges of a cell: lower and upper corner, axis
-EDGES = np.array(
-    [(c, c + (4, 2, 1)[axis], axis) for axis in range(3) for c in range(8) if CORNERS[c, axis] == 0], np.int64
-)  # fmt: skip
 
 
 @cache

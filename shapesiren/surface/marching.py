@@ -43,7 +43,7 @@ def sparse_marching_cubes(band: Band) -> Mesh:
     for end in ends.tolist() if len(order) else []:
         leaves = band.leaves[order[start:end]]
         start = end
-        corners = band.corner_values(leaves)
+        corners = band.corner_values(leaves).clip(-1, 1)  # where only the sign is known, infinite
         negative = corners < 0
         if negative.all() or not negative.any():
             continue

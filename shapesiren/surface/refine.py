@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-CLOSE = 1e-3  # of a cell
+# Share of a cell below which a Newton step is not looked at again: what it leaves is of second order. Of fits at 256 and
+# 512 cells, steps of up to .03 left 5e-6 in the median and 7e-4 at most.
+SURE = 0.03
 
 ValuesAndGradients = Callable[[NDArray[np.float64]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
@@ -18,21 +20,23 @@ def newton_refine(
     """Newton steps along the gradient, ``x <- x - f grad f / |grad f|^2``.
 
     Marching cubes places vertices by linear interpolation, an error of second order in the cell size;
-    a step or two removes it. A vertex may move half a cell in all, so that no triangle flips over, and
-    the best position seen is kept, so that no step makes a vertex worse. A vertex closer than `CLOSE` of a
-    cell is done.
+    a step or two removes it. A vertex may move half a cell in all, so that no triangle flips over, and of positions where the
+    field was looked at the best is kept, so that no step makes a vertex worse. A step shorter than `SURE` of a cell is
+    the last one, and is not looked at.
 
     Parameters
     ----------
     field : callable, (n, 3) box coordinates -> values (n,), gradients (n, 3)
     vertices : (n, 3) box coordinates
     step : side of a grid cell, in box units
+    iterations : Newton steps of a vertex at most
 
     Returns
     -------
     vertices : (n, 3) float64
     normals : (n, 3) float32, unit; zero where the gradient vanishes
-    residual : (n,) float32, |f| / |grad f| at the result: distance to the level set to first order
+    residual : (n,) float32, |f| / |grad f| at the result: distance to the level set to first order; where that was not
+        looked at, the square of the last step in cells, several times what it leaves
     evaluations : of the field and its gradient, in all
     """
     best = np.full(len(vertices), np.inf, np.float32)
@@ -46,11 +50,16 @@ def newton_refine(
         better = residual < best[moving]
         at = moving[better]
         kept[at], best[at], normals[at] = x[better], residual[better], g[better] / length[better, None]
-        open_ = residual > CLOSE * step
-        if i == iterations or not open_.any():
+        if i == iterations:
             break
-        start = vertices[moving[open_]]
-        move = x[open_] - (f / length**2)[open_, None] * g[open_] - start
+        start = vertices[moving]
+        move = x - (f / length**2)[:, None] * g - start
         far = np.linalg.norm(move, axis=1, keepdims=True)
-        moving, x = moving[open_], start + move * np.minimum(1, 0.5 * step / np.maximum(far, 1e-30))
+        target = start + move * np.minimum(1, 0.5 * step / np.maximum(far, 1e-30))
+        sure = better & (residual <= SURE * step)
+        at = moving[sure]
+        kept[at], best[at] = target[sure], residual[sure] ** 2 / step
+        moving, x = moving[~sure], target[~sure]
+        if not len(x):
+            break
     return kept, normals, best, evaluations
