@@ -42,7 +42,7 @@ def wrinkled(p):
 
 
 def corners_of_crossed_cells(distance, grid):
-    """How many corners have the cells that the surface passes: the least that a method must know which evaluates whole cells."""
+    """How many corners have the cells that the surface passes: the least that a method of whole cells must know."""
     index = np.stack(np.meshgrid(*[np.arange(c + 1) for c in grid.cells], indexing="ij"), -1).reshape(-1, 3)
     negative = (distance(grid.positions(index)) < 0).reshape([c + 1 for c in grid.cells])
     least, most = (f(sliding_window_view(negative, (2, 2, 2)), axis=(3, 4, 5)) for f in (np.min, np.max))
