@@ -30,10 +30,13 @@ GUARD_STEPS = 25  # between looks at the loss, and in-memory states to go back t
 AVERAGING = 0.05  # weight of a step in the moving average of the loss
 RISEN_LOOKS = 4  # looks in a row at a risen loss before it counts as one that stays
 SNAPSHOT_RISE = 1.1  # a state is good to go back to while the average is within this of its best
-STUCK_REASON = "the loss does not fall"
+NOT_FINITE, STUCK_REASON = "not finite", "the loss does not fall"
 STUCK_STEPS, STUCK = 200, 0.7  # a fit whose average is still above this share of its first one after so many steps has failed
 STUCK_ROLLBACKS = 4  # after which a loss that does not fall is taken for the data's own
 MAX_ROLLBACKS = 8
+# What is left of the rate after a rollback: three quarters the first two times that a loss rose, else half. Rocker arm, back
+# from step 1,550 of 5,000, Chamfer distance x 1000: .137 with half of the rate, .125 with three quarters; without a rollback .124.
+GENTLE, GENTLE_TIMES, HARSH = 0.75, 2, 0.5
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ def fit_task(
 
     # ---- End ---------------------------------------------------------------------------------------
     if not _finite(parameters):
-        state = _roll_back(good, state, net, optimizer, "not finite")
+        state = _roll_back(good, state, net, optimizer, NOT_FINITE)
     save(replace(state, average=float(average)))
     return Outcome(progress >= 1, state.step, state.seconds, _numbers(last), resumed, state.rollbacks, state.precision)
 
@@ -196,7 +199,7 @@ def _what_is_wrong(
     250, share of the average at the first look: .20 to .36 for scans that fit well, 1.0 for one that did not.
     """
     if not (math.isfinite(state.average) and _finite(parameters)):
-        return "not finite"
+        return NOT_FINITE
     if not steady:
         return None
     if state.risen >= RISEN_LOOKS:
@@ -227,8 +230,8 @@ def _roll_back(
 ) -> ckpt.State:
     """Return to the last good state; the random draws go on, so they differ.
 
-    The learning rate stays below half of what it was, ``decayed`` of its peak, until the schedule itself is lower: halved for
-    good it would be too low for the rest of the fit.
+    The learning rate stays below a share of what it was, ``decayed`` of its peak, until the schedule itself is lower: lowered
+    for good it would be too low for the rest of the fit.
     """
     if state.rollbacks >= MAX_ROLLBACKS:
         raise RunError(
@@ -237,4 +240,6 @@ def _roll_back(
             hint="try --set fit.learning_rate=1e-4 or --set fit.precision=float32",
         )
     ckpt.restore({k: v.clone() for k, v in good[1].items()}, net, optimizer)
-    return replace(good[0], seconds=state.seconds, rate_cap=min(state.rate_cap, decayed) / 2, rollbacks=state.rollbacks + 1)
+    gentle = reason not in (NOT_FINITE, STUCK_REASON) and state.rollbacks < GENTLE_TIMES
+    cap = min(state.rate_cap, decayed) * (GENTLE if gentle else HARSH)
+    return replace(good[0], seconds=state.seconds, rate_cap=cap, rollbacks=state.rollbacks + 1)

@@ -19,6 +19,7 @@ from .open3d_loader import closest_points, open3d, ray_scene
 Array = NDArray[np.float64]
 
 SPREADS = (0.01, 0.03, 0.1)  # standard deviations of the samples round the points, in box units
+REACH = 1.1  # box units that the uniform samples reach: at a border of the samples a network has its largest errors
 POISSON_POINTS = 300_000  # more do not change a surface this coarse
 DEPTHS, NOISY = (8, 7), 0.0025  # of the octree; the second from this noise on, in box units
 UNSUPPORTED = 0.03  # a guide with a larger share of its area far from any point belongs to an open scan
@@ -42,7 +43,7 @@ def make_guide(
     Parameters
     ----------
     points, normals : (n, 3) box coordinates and unit normals
-    count : samples; half uniform in the box, half normally distributed round the points
+    count : samples; see `draw_samples`
     depth : of the Poisson octree; None: by ``noise``, the standard deviation of the points' positions. Measured, mean
         error of the distance at depths 7 / 8, in box units: armadillo, clean .00123 / .00045, noise .0045 .00130 / .00128,
         noise .009 .00178 / .00271
@@ -85,11 +86,11 @@ def make_guide(
 
 
 def draw_samples(points: Array, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(count, 3) points of the box: half of them uniform, half normally distributed round the cloud's."""
+    """(count, 3) points: half of them uniform in the box and a little beyond it, half normally distributed round the cloud's."""
     half = count // 2
     near = points[rng.integers(0, len(points), count - half)]
     near = near + rng.normal(size=near.shape) * rng.choice(SPREADS, len(near))[:, None]
-    return np.concatenate([rng.uniform(-1, 1, (half, 3)), np.clip(near, -1, 1)]).astype(np.float32)
+    return np.concatenate([rng.uniform(-REACH, REACH, (half, 3)), np.clip(near, -1, 1)]).astype(np.float32)
 
 
 def is_flat(points: Array) -> bool:

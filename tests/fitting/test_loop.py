@@ -144,6 +144,14 @@ def test_a_rising_loss_rolls_back():
     assert run(Curve(spoil), steps=300).rollbacks == 0
 
 
+def test_the_rate_falls_gently_at_first():
+    events = []
+    with pytest.raises(RunError, match="the loss rose"):
+        run(Curve(lambda step: 5.0 if step >= 60 else None), steps=4000, listeners=[events.append], settings={"decay": "none"})
+    rates = [e.learning_rate / 1e-3 for e in events if isinstance(e, RolledBack)]
+    assert rates == pytest.approx([0.75, 0.5625, 0.28125, *(0.28125 / 2**i for i in range(1, 6))])
+
+
 def test_a_loss_that_does_not_fall_begins_anew():
     once = []
     events = []
