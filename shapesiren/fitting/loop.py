@@ -34,8 +34,8 @@ NOT_FINITE, STUCK_REASON = "not finite", "the loss does not fall"
 STUCK_STEPS, STUCK = 200, 0.7  # a fit whose average is still above this share of its first one after so many steps has failed
 STUCK_ROLLBACKS = 4  # after which a loss that does not fall is taken for the data's own
 MAX_ROLLBACKS = 8
-# What is left of the rate after a rollback: three quarters the first two times that a loss rose, else half. Rocker arm, back
-# from step 1,550 of 5,000, Chamfer distance x 1000: .137 with half of the rate, .125 with three quarters; without a rollback .124.
+# What is left of the rate after a rollback: three quarters the first two times that a loss rose, else half. Rocker arm,
+# Chamfer distance x 1000: back from step 1,550 of 5,000 with half the rate .137, with three quarters .125; not gone back .124.
 GENTLE, GENTLE_TIMES, HARSH = 0.75, 2, 0.5
 
 

@@ -6,6 +6,7 @@ import torch
 
 from shapesiren.config import resolve
 from shapesiren.nets.derivatives import autograd_value_and_gradient
+from shapesiren.signals.guide import draw_samples
 from shapesiren.tasks import losses
 from shapesiren.tasks.base import Moment, Signal
 from shapesiren.tasks.shape import ShapeConfig, ShapeTask
@@ -129,3 +130,11 @@ def test_a_tolerance_is_quadratic_inside_and_as_steep_outside():
     d = losses.distance(torch.tensor([0.1, 0.4, 1.0]), torch.tensor([0.0, 0.6, 0.0]), 0.2)
     torch.testing.assert_close(d, torch.tensor([0.025, 0.1, 0.9]))
     torch.testing.assert_close(losses.trust(torch.tensor([0.0, -0.01, 0.5]), 0.04), torch.tensor([0.0, 0.25, 1.0]))
+
+
+def test_guide_samples_reach_beyond_the_box(rng):
+    """A network is worst at the border of its samples, and questions are asked in all of the box."""
+    samples = draw_samples(rng.uniform(-0.9, 0.9, (1000, 3)), 5000, rng)
+    uniform = np.abs(samples[:2500])
+    assert 1.04 < uniform.max() <= 1.05
+    assert (uniform.max(1) > 1).mean() == pytest.approx(1 - 1.05**-3, abs=0.03)
