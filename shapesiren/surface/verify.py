@@ -68,7 +68,7 @@ def verify(mesh: TriangleMesh) -> Verification:
     watertight = not (boundary or nonmanifold or misoriented)
     genus = None
     if watertight and not fans:
-        used = len(np.unique(faces))
+        used = int(np.count_nonzero(np.bincount(faces.reshape(-1))))
         genus = components - (used - edges + len(faces)) // 2
     volume = None
     if watertight:
