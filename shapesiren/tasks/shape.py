@@ -19,6 +19,7 @@ from . import losses
 from .base import Arrays, Moment, Say, Signal, Task
 
 BEGINNING = 0.15  # share of a fit without sides after which they are the field's own
+FOCUS_FROM = 0.5  # share of a fit after which points begin to count more against the other terms
 
 
 class IngestSettings(Settings):
@@ -59,6 +60,9 @@ class LossSettings(Settings):
     estimated: float = Setting(0.25, ge=0, description="factor on the normals' weight where they were estimated")
     fidelity: float | None = Setting(
         None, gt=0, description="factor on the weight of points; by the noise, of those with estimated normals, if not given"
+    )
+    focus: float = Setting(
+        4.0, ge=1, description="clean points count so many times more at the end, against the other terms, than at first"
     )
     eikonal: float = Setting(15.0, ge=0)
     off_surface: float = Setting(0.0, ge=0, description="repulsion from zero, the paper's term")
@@ -130,7 +134,7 @@ PAPER: Tree = {
     "loss": {
         "on_surface": 3e3, "normal": 1e2, "eikonal": 5e1, "off_surface": 1e2, "distance": 0.0, "direction": 0.0,
         "estimated": 1.0, "eikonal_power": 1, "sharpness": 1e2, "noise": "ignore", "mean_over_all": True,
-        "tolerance": 0.0,
+        "tolerance": 0.0, "focus": 1.0,
     },
 }  # fmt: skip
 
@@ -180,6 +184,8 @@ class ShapeTask(Task):
         self.point_weight = self.loss.on_surface * (self.loss.fidelity or (fidelity(floor) if estimated else 1.0))
         self.normal_weight = self.loss.normal * (self.loss.estimated if estimated else 1.0)
         self.tolerance = 2 * noise if noise > CLEAN else self.loss.tolerance
+        # noise would be followed, and sides that are still to be found need the other terms
+        self.focus = self.loss.focus if noise <= CLEAN and self.signed and "deviation" not in signal.arrays else 1.0
 
     @property
     def epoch_steps(self) -> int:
@@ -220,7 +226,13 @@ class ShapeTask(Task):
                 terms["distance"] = weights.distance * mean(trust * losses.distance(f_off, distance, weights.guide_tolerance))
             if weights.direction and eik:
                 terms["direction"] = weights.direction * mean(trust[:eik] * losses.normal(gradient[on:], direction))
-        return terms
+        # The others shrink, so that the sum keeps falling: a rise is what the loop looks for.
+        share = 1 / self.focus_at(moment.progress)
+        return {name: term if name == "on_surface" else share * term for name, term in terms.items()}
+
+    def focus_at(self, progress: float) -> float:
+        """How many times more points count than at first: 1 in the first half of the fit, then up to ``loss.focus``, evenly."""
+        return 1 + (self.focus - 1) * max(0.0, progress - FOCUS_FROM) / (1 - FOCUS_FROM)
 
     def tolerance_of(self, surface: Tensor) -> Tensor | float:
         """Of each sample on the surface, or of all: twice the deviation of its position."""

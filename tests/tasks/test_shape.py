@@ -138,3 +138,20 @@ def test_guide_samples_reach_beyond_the_box(rng):
     uniform = np.abs(samples[:2500])
     assert 1.04 < uniform.max() <= 1.05
     assert (uniform.max(1) > 1).mean() == pytest.approx(1 - 1.05**-3, abs=0.03)
+
+
+def test_clean_points_count_more_towards_the_end():
+    signal = sphere_signal()
+
+    def terms(progress, **loss):
+        config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"loss": loss})])
+        task = ShapeTask(signal, config, torch.device("cpu"))
+        found = task.losses(torch.Generator().manual_seed(0), Moment(0, progress, torch.float32))
+        return {name: float(term) for name, term in found.items()}
+
+    even, last = terms(1.0, focus=1), terms(1.0, focus=3)
+    assert last == pytest.approx({name: v / (1 if name == "on_surface" else 3) for name, v in even.items()})
+    assert terms(0.5, focus=3) == even
+    assert terms(0.75, focus=3)["normal"] == pytest.approx(even["normal"] / 2)
+    signal.header["noise"] = 0.004  # which would be followed
+    assert terms(1.0, focus=3) == terms(1.0, focus=1)
