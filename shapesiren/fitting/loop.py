@@ -129,6 +129,7 @@ def fit_task(
             seconds = base + time.perf_counter() - begun
             progress = seconds / by_time if by_time is not None else state.step / max(1, steps)
             if progress >= 1 or should_stop():
+                state = replace(state, seconds=seconds)
                 break
             dtype = low if progress < settings.low_precision_share else torch.float32
             rate = settings.learning_rate * min(state.rate_cap, rate_factor(settings, state.step, progress))

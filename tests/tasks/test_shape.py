@@ -147,7 +147,7 @@ def test_clean_points_count_more_towards_the_end():
         config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"loss": loss})])
         task = ShapeTask(signal, config, torch.device("cpu"))
         found = task.losses(torch.Generator().manual_seed(0), Moment(0, progress, torch.float32))
-        return {name: float(term) for name, term in found.items()}
+        return {name: float(term.detach()) for name, term in found.items()}
 
     even, last = terms(1.0, focus=1), terms(1.0, focus=3)
     assert last == pytest.approx({name: v / (1 if name == "on_surface" else 3) for name, v in even.items()})
