@@ -116,7 +116,7 @@ class ShapeConfig(Config):
     task: Literal["shape"] = "shape"
     ingest: IngestSettings = IngestSettings()
     net: NetSettings = NetSettings()
-    fit: FitSettings = FitSettings(steps=5000)
+    fit: FitSettings = FitSettings(steps=5500)
     batch: BatchSettings = BatchSettings()
     loss: LossSettings = LossSettings()
     mesh: MeshSettings = MeshSettings()
@@ -147,7 +147,7 @@ class ShapeTask(Task):
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
     presets: ClassVar[Mapping[str, Tree]] = {
-        "default": {"fit": {"steps": 5000}},
+        "default": {},
         "fast": {
             "ingest": {"guide_samples": 100_000, "guide_depth": 7},
             "fit": {"steps": 1600, "learning_rate": 7e-4, "warmup": 100, "low_precision_share": 0.97},
