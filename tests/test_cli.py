@@ -125,6 +125,15 @@ def test_inspect(tmp_path, torus_scan):
     assert not list(tmp_path.iterdir())  # it makes no run
 
 
+def test_what_was_asked_for_is_on_stdout(tmp_path, here):
+    """So that it can be piped: `shapesiren inspect scan.ply | grep noise`."""
+    directions = np.random.default_rng(0).normal(size=(1000, 3))
+    np.savetxt(tmp_path / "ball.xyz", directions / np.linalg.norm(directions, axis=1, keepdims=True))
+    done = here("inspect", "ball.xyz", cwd=tmp_path)
+    assert done.stdout.startswith("points        1,000 read")
+    assert "open3d loads" in here("doctor", cwd=tmp_path).stdout
+
+
 def test_inspect_says_how_much_noisy_points_count(tmp_path, here):
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(4000, 3))

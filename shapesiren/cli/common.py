@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,7 +49,7 @@ RunFolder = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run fol
 
 
 class Screen:
-    """Lines for people go to stderr, results for scripts to stdout."""
+    """Lines for people go to stderr, results to stdout."""
 
     def __init__(self, quiet: bool, as_json: bool) -> None:
         self.quiet, self.as_json = quiet, as_json
@@ -59,13 +59,21 @@ class Screen:
             print(text, file=sys.stderr, flush=True)
 
     def stage(self, context: Context, stage: str, facts: dict[str, Any]) -> None:
-        lines = context.task.summary(stage, facts)
-        for i, line in enumerate(lines):
-            self.say(f"{stage + ':' if i == 0 else '':<10}{line}")
+        for line in stage_lines(context, stage, facts):
+            self.say(line)
 
-    def result(self, data: dict[str, Any]) -> None:
+    def result(self, data: dict[str, Any], lines: Sequence[str] = ()) -> None:
+        """What a command was asked for, and its ``lines`` for people, which have stdout if JSON does not take it."""
+        if not self.quiet:
+            for line in lines:
+                print(line, file=sys.stderr if self.as_json else sys.stdout)
         if self.as_json:
             print(json.dumps(data, indent=1))
+
+
+def stage_lines(context: Context, stage: str, facts: dict[str, Any]) -> list[str]:
+    """What a stage came to, for people."""
+    return [f"{stage + ':' if i == 0 else '':<10}{line}" for i, line in enumerate(context.task.summary(stage, facts))]
 
 
 def settings_layers_of(

@@ -41,6 +41,7 @@ from .common import (
     setting_layers,
     settings_layers_of,
     split,
+    stage_lines,
     task_of_run,
     task_of_sources,
 )
@@ -268,8 +269,8 @@ def evaluate(
     context = open_run(run, [("--set", parse_assignments(set_))] if set_ else [], device, screen, force)
     with context.run.locked():
         facts = evaluate_stage(context, reference)
-    screen.stage(context, "evaluate", facts)
-    screen.result({"run": str(context.run.folder), "evaluate": facts})
+    lines = stage_lines(context, "evaluate", facts)
+    screen.result({"run": str(context.run.folder), "evaluate": facts}, lines)
 
 
 @app.command("run", context_settings=OPEN)

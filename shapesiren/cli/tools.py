@@ -59,9 +59,7 @@ def inspect(
     task = task_of_sources(sources, layers)
     settings = resolve(task.config_type, task.presets, layers)
     facts = inspect_stage(task, sources, settings, torch_device(device), screen.say)
-    for line in task.summary("inspect", facts):
-        screen.say(line)
-    screen.result(facts)
+    screen.result(facts, task.summary("inspect", facts))
 
 
 @app.command()
@@ -161,10 +159,7 @@ def doctor(as_json: Json = False) -> None:
     from ..doctor import examine
 
     facts, lines, healthy = examine()
-    screen = Screen(False, as_json)
-    for line in lines:
-        screen.say(line)
-    screen.result(facts)
+    Screen(False, as_json).result(facts, lines)
     if not healthy:
         raise typer.Exit(1)
 
@@ -203,11 +198,8 @@ def diagnose(
         layers = [("run", tree), ("--omega", {"net": {"omega_first": value}})]
         config = resolve(context.task.config_type, context.task.presets, layers)
         found[f"omega {value:g}"] = look(context.task(signal, config, torch.device("cpu")), at, config.seed)
-    for name, statistics in found.items():
-        screen.say(name)
-        for line in table(statistics):
-            screen.say(line)
     if output is not None:
         draw(found, output)
         screen.say(f"made {output}")
-    screen.result({name: [asdict(s) for s in rows] for name, rows in found.items()})
+    lines = [line for name, rows in found.items() for line in (name, *table(rows))]
+    screen.result({name: [asdict(s) for s in rows] for name, rows in found.items()}, lines)
