@@ -18,7 +18,7 @@ from ..signals.fidelity import CLEAN, fidelity
 from . import losses
 from .base import Arrays, Moment, Say, Signal, Task
 
-STEPS = 5500  # of the default preset: a minute on two cores with matrix units, everything included
+STEPS = 5500  # of the default preset
 BEGINNING = 0.15  # share of a fit without sides after which they are the field's own
 FOCUS_FROM = 0.5  # share of a fit after which points begin to count more against the other terms
 
