@@ -15,7 +15,7 @@ from ..config import Config, FitSettings, NetSettings, Settings, Tree
 from ..field import Field
 from ..signals.depth import SUFFIXES
 from ..signals.fidelity import CLEAN, fidelity
-from . import losses
+from . import fused_losses, losses
 from .base import Arrays, Moment, Say, Signal, Task
 
 STEPS = 5500  # of the default preset
@@ -194,8 +194,8 @@ class ShapeTask(Task):
 
     # ---- fit ----------------------------------------------------------------------------------------
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
-        weights, size = self.loss, self.settings
-        on, off, eik = size.on_surface, size.off_surface, min(size.eikonal, size.off_surface)
+        size, loss = self.settings, self.loss
+        on, off, eik = size.on_surface, size.off_surface, self.gradients_off
         surface = _draw(self.points, on, generator)
         if self.guide is not None:
             elsewhere = _draw(self.guide, off, generator)
@@ -203,33 +203,54 @@ class ShapeTask(Task):
             elsewhere = (torch.rand((off, 3), generator=generator) * 2 - 1).to(self.device)
         x = torch.cat([surface[:, :3], elsewhere[:, :3]])
         value, gradient = (y[:, 0] for y in self.values_and_gradients(x, on + eik, moment))
-        f_on, f_off, g_on = value[:on], value[on:], gradient[:on]
-
-        def mean(term: Tensor) -> Tensor:
-            return term.sum() / (on + off) if weights.mean_over_all else term.mean()
-
         begins = not self.signed and moment.progress < BEGINNING
-        normal_weight = 0.0 if begins else self.normal_weight  # either side would do, and the field might keep the wrong one
+        weights, tolerance = self.weights_at(moment.progress, begins), self.tolerance_of(surface)
+        if moment.engine is not None and self.signed:
+            batch = fused_losses.Batch.of(surface, tolerance, elsewhere, loss)
+            return fused_losses.terms(value, gradient, batch, weights)
+
+        f_off, g_on, g_off = value[on:], gradient[:on], gradient[on:]
         terms = {
-            "on_surface": self.point_weight * mean(losses.on_surface(f_on, self.tolerance_of(surface))),
-            "normal": normal_weight * mean(losses.normal(g_on, surface[:, 3:6], self.signed)),
-            "eikonal": weights.eikonal * mean(losses.eikonal(gradient, weights.eikonal_power)),
+            "on_surface": losses.on_surface(value[:on], tolerance),
+            "normal": losses.normal(g_on, surface[:, 3:6], self.signed),
+            "eikonal": losses.eikonal(gradient, loss.eikonal_power),
         }
-        if weights.off_surface:
-            terms["off_surface"] = weights.off_surface * mean(losses.off_surface(f_off, weights.sharpness))
+        if "off_surface" in weights:
+            terms["off_surface"] = losses.off_surface(f_off, loss.sharpness)
         if self.guide is not None:
             distance, direction = elsewhere[:, 3], elsewhere[:eik, 4:7]
-            trust = losses.trust(distance, weights.trust)
+            trust = losses.trust(distance, loss.trust)
             if not self.signed:
                 side, trust = losses.sides(f_off, distance, elsewhere[:, 7], trust, begins)
                 distance, direction = side * distance, side[:eik, None] * direction
-            if weights.distance:
-                terms["distance"] = weights.distance * mean(trust * losses.distance(f_off, distance, weights.guide_tolerance))
-            if weights.direction and eik:
-                terms["direction"] = weights.direction * mean(trust[:eik] * losses.normal(gradient[on:], direction))
+            terms["distance"] = trust * losses.distance(f_off, distance, loss.guide_tolerance)
+            terms["direction"] = trust[:eik] * losses.normal(g_off, direction)
+        return {name: weight * terms[name].sum() for name, weight in weights.items()}
+
+    @property
+    def gradients_off(self) -> int:
+        """Samples off the surface whose gradient is taken."""
+        return min(self.settings.eikonal, self.settings.off_surface)
+
+    def weights_at(self, progress: float, begins: bool) -> dict[str, float]:
+        """Of the terms' sums over the samples of a batch; terms that do not count are not there."""
+        on, off, eik = self.settings.on_surface, self.settings.off_surface, self.gradients_off
+        loss = self.loss
         # The others shrink, so that the sum keeps falling: a rise is what the loop looks for.
-        share = 1 / self.focus_at(moment.progress)
-        return {name: term if name == "on_surface" else share * term for name, term in terms.items()}
+        share = 1 / self.focus_at(progress)
+        weights = {
+            "on_surface": (self.point_weight, on),
+            # as it begins either side would do, and the field might keep the wrong one
+            "normal": (0.0 if begins else share * self.normal_weight, on),
+            "eikonal": (share * loss.eikonal, on + eik),
+        }
+        if loss.off_surface:
+            weights["off_surface"] = (share * loss.off_surface, off)
+        if self.guide is not None and loss.distance:
+            weights["distance"] = (share * loss.distance, off)
+        if self.guide is not None and loss.direction and eik:
+            weights["direction"] = (share * loss.direction, eik)
+        return {name: weight / (on + off if loss.mean_over_all else count) for name, (weight, count) in weights.items()}
 
     def focus_at(self, progress: float) -> float:
         """How many times more points count than at first: 1 in the first half of the fit, then up to ``loss.focus``, evenly."""

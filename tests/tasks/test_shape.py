@@ -6,6 +6,7 @@ import torch
 
 from shapesiren.config import resolve
 from shapesiren.nets.derivatives import autograd_value_and_gradient
+from shapesiren.nets.native import Engine
 from shapesiren.signals.guide import draw_samples
 from shapesiren.tasks import losses
 from shapesiren.tasks.base import Moment, Signal
@@ -92,6 +93,41 @@ def test_the_ways_to_derive_agree(derivatives):
     assert terms[0].keys() == {"on_surface", "normal", "eikonal", "distance", "direction"}
     for name in terms[0]:
         torch.testing.assert_close(terms[0][name], terms[1][name], rtol=1e-4, atol=1e-5)
+
+
+EVERY_TERM = {"off_surface": 40.0, "eikonal_power": 1, "mean_over_all": True, "tolerance": 0.0, "guide_tolerance": 0.0}
+
+
+@pytest.mark.parametrize("loss", [{}, EVERY_TERM], ids=["default", "every term"])
+@pytest.mark.parametrize("signal", ["guided", "deviations", "no guide"])
+def test_the_compiled_terms_and_their_gradients_are_torchs(loss, signal, rng):
+    """Also where a length or a value is zero, and an absolute value has no derivative."""
+    arrays = (made := sphere_signal(guide=signal != "no guide")).arrays
+    if signal == "deviations":
+        arrays["deviation"] = rng.uniform(0, 0.01, len(arrays["points"])).astype(np.float32)
+    if signal != "no guide":
+        arrays["guide_directions"][::3] = 0
+    size = {"on_surface": 100, "off_surface": 80, "eikonal": 30}
+    config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"net": {"width": 8}, "batch": size, "loss": loss})])
+    task = ShapeTask(made, config, torch.device("cpu"))
+    value, gradient = rng.normal(0, 0.01, (180, 1)).astype(np.float32), rng.normal(size=(130, 1, 3)).astype(np.float32)
+    value[::7], gradient[::5] = 0, 0
+    found = []
+    for engine in (None, Engine()):
+        given = [torch.tensor(a, requires_grad=True) for a in (value, gradient)]
+        task.values_and_gradients = lambda *_, given=given: tuple(given)
+        terms = task.losses(torch.Generator().manual_seed(0), Moment(0, 0.8, torch.float32, engine))
+        # other than evenly, as nothing says that whoever adds them up does
+        sum((i + 1) * term for i, term in enumerate(terms.values())).backward()
+        found.append((terms, [a.grad for a in given]))
+    (expected, slopes), (terms, compiled) = found
+    assert list(terms) == list(expected)
+    assert len(terms) == {"guided": 5, "deviations": 5, "no guide": 3}[signal] + bool(loss)
+    for name in expected:
+        torch.testing.assert_close(terms[name], expected[name], msg=name)
+    for a, b in zip(compiled, slopes, strict=True):
+        assert b.abs().max() > 0
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
 def test_the_tolerance_on_the_surface_follows_the_noise():
