@@ -76,3 +76,19 @@ def test_help_imports_nothing_heavy():
         "print(sorted({'torch', 'open3d', 'trimesh', 'numpy', 'scipy'} & set(sys.modules)))"
     )
     assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("words", "heavy"), [
+    (["fit", "missing.ply"], {"torch", "open3d", "trimesh", "scipy"}),
+    (["fit", "pyproject.toml", "--set", "fit.speed=3"], {"torch", "open3d", "trimesh", "scipy"}),
+    (["ingest", "SCAN", "--out", "OUT", "--set", "ingest.guide_samples=1000", "--quiet"], {"torch"}),
+])  # fmt: skip
+def test_torch_is_not_loaded_before_a_fit(torus_scan, tmp_path, words, heavy):
+    """An error comes at once, and a first step sooner: torch is loaded while the guide is made."""
+    words = [{"SCAN": str(torus_scan), "OUT": str(tmp_path / "run")}.get(word, word) for word in words]
+    done = run(
+        f"import sys\nfrom shapesiren.cli import app\nfrom shapesiren.errors import ShapesirenError\ntry:\n app({words!r})\n"
+        f"except (SystemExit, ShapesirenError): pass\nprint(sorted({heavy!r} & set(sys.modules)))"
+    )
+    assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
+    assert (tmp_path / "run" / "cloud.npz").exists() == (words[0] == "ingest")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..threads import needed_soon
 from .app import app
 from .common import (
     FORMATS,
@@ -56,7 +57,6 @@ def ingest_and_fit(
     """Ingest the sources, if there are any, and fit; with the viewer and TensorBoard, where they are asked for."""
     from ..fitting.progress import TerminalBar, listener
     from ..fitting.tracking import TensorBoard
-    from ..stages.fit import fit as fit_stage
     from ..stages.ingest import ingest as ingest_stage
     from ..view.live import LiveView
 
@@ -66,7 +66,11 @@ def ingest_and_fit(
     view = LiveView(context.run.folder, port, screen.say) if live else None
     try:
         if sources:
+            needed_soon("shapesiren.stages.fit", "shapesiren.nets.kernels", "shapesiren.tasks.loss_kernels")
             screen.stage(context, "ingest", ingest_stage(context, sources))
+
+        from ..stages.fit import fit as fit_stage  # here, as torch comes with it
+
         progress = listener(screen.quiet)
         try:
             facts = fit_stage(context, [progress, *([board] if board else [])], snapshots=live)
@@ -302,9 +306,6 @@ def run_pipeline(
     Example: shapesiren run pipelines/scan.toml scan.ply
     """
     from ..stages.context import context_for
-    from ..stages.evaluate import evaluate as evaluate_stage
-    from ..stages.output import output as output_stage
-    from ..stages.report import report as report_stage
 
     screen = Screen(quiet, as_json)
     sources, options = split(arguments)
@@ -316,7 +317,13 @@ def run_pipeline(
     context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)
     with context.run.locked():
         output = context.task.output
-        results = {"fit": ingest_and_fit(context, sources, screen, live, tensorboard, port), output: output_stage(context)}
+        results = {"fit": ingest_and_fit(context, sources, screen, live, tensorboard, port)}
+
+        from ..stages.evaluate import evaluate as evaluate_stage  # here, as torch comes with them
+        from ..stages.output import output as output_stage
+        from ..stages.report import report as report_stage
+
+        results[output] = output_stage(context)
         screen.stage(context, output, results[output])
         results["evaluate"] = evaluate_stage(context, reference)
         screen.stage(context, "evaluate", results["evaluate"])

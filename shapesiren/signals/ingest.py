@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .guide import make_guide
+from .guide_process import guide_maker
 from .normals import check_sides
 from .pointcloud import PointCloud
 from .prepare import Source, prepare
@@ -39,12 +39,13 @@ def ingest_shape(
     ------
     InputError : the input holds no surface; says what is wrong with it
     """
-    p = prepare(source, settings, seed, say)
-    points, scale = p.points, p.frame.scale
     count = settings.guide_samples
-    if p.signed:
-        guide, facts = make_guide(points, p.normals, count, settings.guide_depth, p.support, seed, p.noise)
-    else:
+    with guide_maker() as make:
+        p = prepare(source, settings, seed, say)
+        points, scale = p.points, p.frame.scale
+        if p.signed:
+            guide, facts = make(points, p.normals, count, settings.guide_depth, p.support, seed, p.noise)
+    if not p.signed:
         guide, facts = make_unsigned_guide(points, p.normals, count, p.spacing, p.noise, seed)
         if facts["open"]:
             say("a ball that comes from outside gets in everywhere: nothing tells the fit which side is which")

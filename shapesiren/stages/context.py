@@ -1,4 +1,4 @@
-"""From what a user asks for, on the command line or in Python, to a `Context`. Needs torch and numpy alone."""
+"""From what a user asks for, on the command line or in Python, to a `Context`. Needs numpy alone, and torch for a device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from ..config import Tree, resolve
 from ..errors import InputError
 from ..tasks.base import Say, Task
-from .fit import torch_device
 from .stage import Context, settings_changed, stored_config
 from .store import MANIFEST, Run
 
@@ -45,7 +44,10 @@ def context_for(
 ) -> Context:
     """Validate the settings, then open or make the run folder."""
     config = resolve(task.config_type, task.presets, layers)
-    torch_device(device)
+    if device not in ("auto", "cpu"):  # what is always there need not be looked for
+        from .fit import torch_device
+
+        torch_device(device)
     return Context(Run.create(folder), task, config, device, say, force)
 
 

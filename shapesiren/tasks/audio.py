@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from pydantic import Field as Setting
-from torch import Tensor
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
-from ..field import Field
-from ..nets.build import build_windows
-from ..nets.fused import fused_value_and_gradient
 from .base import Arrays, Moment, Say, Signal, Task, compression_lines, fit_summary
-from .batches import Shuffle
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ..field import Field
+    from .batches import Shuffle
 
 
 class IngestSettings(Settings):
@@ -93,6 +94,11 @@ class AudioTask(Task):
     }  # fmt: skip
 
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+        import torch
+
+        from ..nets.build import build_windows
+        from .batches import Shuffle
+
         assert isinstance(config, AudioConfig)
         super().__init__(signal, config, device)
         count, channels = signal.arrays["values"].shape
@@ -121,6 +127,8 @@ class AudioTask(Task):
 
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
         """One window a step, in turn. Relative to its power, so that losses of loud and quiet ones compare."""
+        from ..nets.fused import fused_value_and_gradient
+
         k = moment.step % len(self.parts)
         x, values, power, batches = self.parts[k]
         index = batches.at(moment.step // len(self.parts)).to(self.device)

@@ -6,19 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..config import Config, Tree
-from ..field import Field
-from ..nets.build import build
-from ..nets.derivatives import autograd_value_and_gradient, value_and_gradient
-from ..nets.fused import fused_value_and_gradient
-from ..nets.native import Engine
-from ..nets.siren import Network
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ..field import Field
+    from ..nets.native import Engine
+    from ..nets.siren import Network
 
 Say = Callable[[str], None]  # prints one line for the user
 Arrays = dict[str, NDArray[Any]]
@@ -78,6 +78,8 @@ class Task(ABC):
 
     def make_net(self, dimensions: int, outputs: int) -> None:
         """The network of the settings, and whether its steps can run natively."""
+        from ..nets.build import build
+
         self.net = build(self.config.net, dimensions, outputs, self.config.seed).to(self.device)
         self.derivatives = self.config.fit.derivatives
         self.native = self.derivatives == "fused" and self.net.kind == "siren"
@@ -85,6 +87,11 @@ class Task(ABC):
 
     def values_and_gradients(self, x: Tensor, rows: int, moment: Moment) -> tuple[Tensor, Tensor]:
         """Values (n, m) of box points ``x`` (n, d) and gradients (rows, m, d) of the leading ones, to be differentiated."""
+        import torch
+
+        from ..nets.derivatives import autograd_value_and_gradient, value_and_gradient
+        from ..nets.fused import fused_value_and_gradient
+
         if self.derivatives == "fused":
             return fused_value_and_gradient(self.net, x, rows, moment.dtype, moment.engine)
         take = autograd_value_and_gradient if self.derivatives == "autograd" else value_and_gradient
@@ -135,6 +142,8 @@ class Task(ABC):
 
     def field(self) -> Field:
         """The network with what decodes it, as it stands."""
+        from ..field import Field
+
         return Field(self.net, self.name, self.header)
 
     # ---- mesh or decode, evaluate ----------------------------------------------------------------------

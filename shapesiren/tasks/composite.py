@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from pydantic import Field as Setting
-from torch import Tensor
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
-from ..field import Field
 from .base import Arrays, Moment, Say, Signal, Task, fit_summary
-from .batches import Shuffle
 from .image import DecodeSettings, ImageTask, field_points
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ..field import Field
 
 
 class IngestSettings(Settings):
@@ -76,6 +78,10 @@ class CompositeTask(ImageTask):
     }
 
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+        import torch
+
+        from .batches import Shuffle
+
         assert isinstance(config, CompositeConfig)
         Task.__init__(self, signal, config, device)
         self.weights, self.counts = config.loss, config.batch
@@ -95,6 +101,8 @@ class CompositeTask(ImageTask):
         self.batches = Shuffle(len(inside), self.counts.gradients, config.seed)
 
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
+        import torch
+
         index = self.batches.at(moment.step).to(self.device)
         x, count = self.points[index], min(self.counts.values, len(self.around))
         some = torch.randint(max(1, len(self.around)), (count,), generator=generator).to(self.device)

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field as Setting
-from torch import Tensor
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree, read_toml
 from ..errors import InputError
-from ..field import Field
-from ..nets.derivatives import value_gradient_diagonal
-from ..nets.jets import jet
 from ..signals.equations import INNER, Equation, equation_from, force, names_of
 from ..signals.problems import KINDS
 from .base import Arrays, Moment, Say, Signal, Task, fit_summary
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ..field import Field
 
 
 class IngestSettings(Settings):
@@ -168,11 +169,15 @@ class EquationTask(Task):
         return {name: self.tensors(e) for name, e in self.equations.items()}
 
     def tensors(self, e: Equation) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        import torch
+
         kind = torch.complex64 if self.complex else torch.float32
         to = lambda a, dtype: torch.from_numpy(np.ascontiguousarray(a)).to(self.device, dtype)  # noqa: E731
         return to(e.points, torch.float32), to(e.operator, kind), to(e.target, kind), to(e.weight, torch.float32)
 
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
+        import torch
+
         terms = {}
         everything = sum(len(e.points) for e in self.equations.values())
         for name, (x, operator, target, weight) in self.on_device.items():
@@ -195,6 +200,10 @@ class EquationTask(Task):
 
     def applied(self, x: Tensor, operator: Tensor, moment: Moment) -> Tensor:
         """The operator on the fields, (n, k), complex for complex ones."""
+        import torch
+
+        from ..nets.jets import jet
+
         d = x.shape[1]
         if not self.complex:
             second = operator[:, 1 + d :]
@@ -206,6 +215,10 @@ class EquationTask(Task):
 
     def streams(self, x: Tensor) -> Tensor:
         """The complex fields and their derivatives, (1 + 2 d, n, k)."""
+        import torch
+
+        from ..nets.derivatives import value_gradient_diagonal
+
         count = 2 * self.header["fields"]
         value, gradient, diagonal = (t[:, :count] for t in value_gradient_diagonal(self.net, x))
         parts = torch.cat([value[None], gradient.permute(2, 0, 1), diagonal.permute(2, 0, 1)])

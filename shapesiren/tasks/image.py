@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from pydantic import Field as Setting
-from torch import Tensor
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
-from ..field import Field
-from ..nets.derivatives import autograd_value_gradient_laplacian, value_gradient_hessian
-from ..nets.jets import jet
 from .base import Arrays, Moment, Say, Signal, Task, compression_lines, fit_summary
-from .batches import Shuffle
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ..field import Field
 
 Supervision = Literal["intensity", "gradient", "laplacian"]
 
@@ -116,6 +116,10 @@ class ImageTask(Task):
     }  # fmt: skip
 
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+        import torch
+
+        from .batches import Shuffle
+
         assert isinstance(config, ImageConfig)
         super().__init__(signal, config, device)
         self.loss, self.prior, self.border = config.loss, config.batch.prior, config.batch.border
@@ -143,6 +147,10 @@ class ImageTask(Task):
 
     # ---- fit ----------------------------------------------------------------------------------------
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
+        import torch
+
+        from ..nets.derivatives import value_gradient_hessian
+
         index = self.batches.at(moment.step).to(self.device)
         x, target, power = self.points[index], self.target[index], self.power
         terms: dict[str, Tensor] = {}
@@ -170,6 +178,8 @@ class ImageTask(Task):
 
     def border_points(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random box points (n, 2) on the image's border, and whether the border is vertical there (n,)."""
+        import torch
+
         count = self.border
         along = (torch.rand((count,), generator=generator) * 2 - 1).to(self.device)
         side = torch.randint(4, (count,), generator=generator).to(self.device)
@@ -180,6 +190,9 @@ class ImageTask(Task):
 
     def predict(self, x: Tensor, moment: Moment) -> Tensor:
         """What is supervised, at box points (n, 2): (n, c, 1), or (n, c, 2) gradients."""
+        from ..nets.derivatives import autograd_value_gradient_laplacian
+        from ..nets.jets import jet
+
         if self.supervise == "intensity":
             return self.values_and_gradients(x, 0, moment)[0].unsqueeze(-1)
         if self.supervise == "gradient":
@@ -280,6 +293,8 @@ def coarse_to_fine(laplacian: np.ndarray[Any, Any], device: torch.device) -> lis
     The broad shades of an image are a few millionths of its Laplacian's power, and a fit to all of it never sees them. Blurred,
     a Laplacian is that of the blurred image, whose shades are most of it: they are fitted first, and detail is added.
     """
+    import torch
+
     height, width, channels = laplacian.shape
     even = np.concatenate([laplacian, laplacian[::-1]])
     spectrum = np.fft.fft2(np.concatenate([even, even[:, ::-1]], 1), axes=(0, 1))

@@ -7,18 +7,21 @@ steps on what the receivers measured less what these fields have there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from pydantic import Field as Setting
-from torch import Tensor
 
 from ..config import Config, Settings, Tree
-from ..field import Field
 from ..signals.equations import Equation
 from .base import Arrays, Moment, Say, Signal
 from .equations import OURS, PAPER, EquationConfig, EquationTask, LeastSquares, LossSettings
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ..field import Field
 
 
 class InversionLossSettings(LossSettings):
@@ -65,6 +68,8 @@ class InversionTask(EquationTask):
     }
 
     def __init__(self, signal: Signal, config: EquationConfig, device: torch.device) -> None:
+        import torch
+
         super().__init__(signal, config, device)
         assert isinstance(config, InversionConfig)
         self.own_loss = config.loss
@@ -137,6 +142,8 @@ class InversionTask(EquationTask):
         return total
 
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
+        import torch
+
         x, operator, _, weight = self.on_device["interior"]
         index = torch.randint(len(x), (self.settings.batch.points,), generator=generator).to(self.device)
         at, inside = x[index], torch.from_numpy(self.inside)[index.cpu()].to(self.device)

@@ -87,7 +87,7 @@ def _turn(g, i, b, k, j, weight, dg):  # type: ignore[no-untyped-def]
 
 @njit(**_PASS)
 def gradients(f, g, surface, tolerance, guide, shape, weights, df, dg):  # type: ignore[no-untyped-def]
-    """The gradient of the terms' sums, each times its weight (6,) float32, in f and g: df (n,) and dg (rows, 3), overwritten."""
+    """The gradient of the terms' sums, each times its weight (6,) float32, in f and g, to df (n,) and dg (rows, 3)."""
     on, guided = len(surface), guide.shape[1] > 6
     power, sharpness, width, slack = shape[0], shape[1], shape[2], shape[3]
     for i in range(len(g)):

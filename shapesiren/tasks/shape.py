@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from pydantic import Field as Setting
-from torch import Tensor
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
-from ..field import Field
 from ..signals.depth import SUFFIXES
 from ..signals.fidelity import CLEAN, fidelity
-from . import fused_losses, losses
 from .base import Arrays, Moment, Say, Signal, Task
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ..field import Field
 
 STEPS = 5500  # of the default preset
 BEGINNING = 0.15  # share of a fit without sides after which they are the field's own
@@ -160,6 +162,8 @@ class ShapeTask(Task):
     }
 
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+        import torch
+
         assert isinstance(config, ShapeConfig)
         super().__init__(signal, config, device)
         self.settings, self.loss = config.batch, config.loss
@@ -194,6 +198,10 @@ class ShapeTask(Task):
 
     # ---- fit ----------------------------------------------------------------------------------------
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
+        import torch
+
+        from . import fused_losses, losses
+
         size, loss = self.settings, self.loss
         on, off, eik = size.on_surface, size.off_surface, self.gradients_off
         surface = _draw(self.points, on, generator)
@@ -354,4 +362,6 @@ class ShapeTask(Task):
 
 def _draw(table: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """``count`` random rows of a (n, k) table."""
+    import torch
+
     return table.index_select(0, torch.randint(len(table), (count,), generator=generator).to(table.device))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from pydantic import Field as Setting
-from torch import Tensor
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
-from ..field import Field
 from .base import Arrays, Moment, Say, Signal, Task, compression_lines, fit_summary
-from .batches import Shuffle
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ..field import Field
 
 
 class IngestSettings(Settings):
@@ -87,6 +89,8 @@ class VideoTask(Task):
     }  # fmt: skip
 
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+        from .batches import Shuffle
+
         assert isinstance(config, VideoConfig)
         super().__init__(signal, config, device)
         frames = signal.arrays["frames"]
@@ -100,6 +104,8 @@ class VideoTask(Task):
         return self.batches.epoch_steps
 
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
+        import torch
+
         index = self.batches.at(moment.step).numpy()
         colours = torch.from_numpy(self.pixels[index].astype(np.float32) / np.float32(127.5) - np.float32(1)).to(self.device)
         _, height, width, _ = self.shape

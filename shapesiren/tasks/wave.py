@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 
 from ..config import Config, Tree
 from ..signals.equations import sobol
@@ -56,8 +55,9 @@ class WaveTask(EquationTask):
         slow, fast = self.header["speeds"]
         self.exact = self.solved and slow == fast and self.config.net.hidden_layers == 0  # every unit obeys the equation
 
-    @torch.no_grad()
     def start_net(self) -> None:
+        import torch
+
         if not self.solved:
             return
         layer = self.net.linears[0]
@@ -72,8 +72,9 @@ class WaveTask(EquationTask):
             angle, sign = 2 * np.pi * unit[:, 1], np.where(unit[:, 2] < 0.5, -1.0, 1.0)
             weight = np.stack([length * np.cos(angle), length * np.sin(angle), sign * rate], 1)
             phase = 2 * np.pi * unit[:, 4]
-        layer.weight.copy_(torch.from_numpy(weight / omega))
-        layer.bias.copy_(torch.from_numpy(phase / omega))
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(weight / omega))
+            layer.bias.copy_(torch.from_numpy(phase / omega))
 
     def reach(self, name: str, progress: float) -> float:
         """Times grow as training goes on (the paper's curriculum); rows inside and at the border are sorted by time."""
