@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RunError
-from .cells import CORNERS
+from .cells import BLOCK, CORNERS, INNER, PLACES
 from .corners import evaluate_corners
 
 LEAF = 2  # cells along a leaf's side
@@ -85,14 +85,18 @@ class Band:
         hair = np.float32(1e-4 * self.grid.step)
         return np.where(np.abs(f) < hair, np.where(f < 0, -hair, hair), f)
 
+    def rows(self, leaves: NDArray[np.int64]) -> NDArray[np.int32]:
+        """(n, 3) kept leaves -> (n, 8) where the band holds their corner blocks; quickest in the order of their keys."""
+        return np.stack([np.searchsorted(self.keys, self.key(leaves + o)).astype(np.int32) for o in CORNERS], 1)
+
+    def at(self, rows: NDArray[np.int32], places: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.float32]:
+        """(n, 8) `rows` of leaves -> (n, 27) what is known of f at all their corners, or at those ``places`` of the 27."""
+        index = rows[:, BLOCK[places]].astype(np.int64) * 8 + INNER[places]
+        return np.take(self.values, index)
+
     def corner_values(self, leaves: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, 3) kept leaves -> (n, 3, 3, 3) f at all their corners."""
-        cube = np.empty((len(leaves), 4, 4, 4), np.float32)
-        for o in CORNERS:
-            at = np.searchsorted(self.keys, self.key(leaves + o))
-            x, y, z = 2 * o
-            cube[:, x : x + 2, y : y + 2, z : z + 2] = self.values[at].reshape(-1, 2, 2, 2)
-        return cube[:, :3, :3, :3]
+        return self.at(self.rows(leaves)).reshape(-1, 3, 3, 3)
 
 
 def _descend(
@@ -134,6 +138,7 @@ def _leaks(band: Band, leaves: NDArray[np.int64]) -> NDArray[np.int64]:
     """Neighbours of ``leaves``, not in the band, that the level set enters through a shared face."""
     inner = np.array(band.grid.cells, np.int64) // LEAF
     held = np.sort(band.key(band.leaves))
+    rows = band.rows(leaves)
     out = []
     for axis in range(3):
         for side, step in ((0, -1), (2, 1)):
@@ -143,7 +148,7 @@ def _leaks(band: Band, leaves: NDArray[np.int64]) -> NDArray[np.int64]:
             key = band.key(neighbour)
             at &= held[np.minimum(np.searchsorted(held, key), len(held) - 1)] != key
             for part in np.array_split(np.flatnonzero(at), max(1, at.sum() >> 17)):
-                face = (band.corner_values(leaves[part]) < 0).take(side, axis=axis + 1).reshape(len(part), (LEAF + 1) ** 2)
+                face = band.at(rows[part], np.flatnonzero(PLACES[:, axis] == side)) < 0
                 out.append(neighbour[part[face.any(1) & ~face.all(1)]])
     return np.unique(np.concatenate(out), axis=0)
 

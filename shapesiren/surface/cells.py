@@ -1,4 +1,5 @@
-"""A cell of a grid: its corners, its edges, and the sets of negative corners that leave its inside open."""
+"""A cell of a grid: its corners, its edges, and the sets of negative corners that leave its inside open; and a leaf of eight
+cells."""
 
 from __future__ import annotations
 
@@ -12,6 +13,11 @@ CORNERS = np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)], 
 EDGES = np.array(
     [(c, c + (4, 2, 1)[axis], axis) for axis in range(3) for c in range(8) if CORNERS[c, axis] == 0], np.int64
 )  # fmt: skip
+
+# The 3 x 3 x 3 corners of a leaf: which of the 8 corner blocks holds each, and where in it
+PLACES = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), -1).reshape(-1, 3)
+BLOCK, INNER = (PLACES // 2) @ np.array([4, 2, 1]), (PLACES % 2) @ np.array([4, 2, 1])
+LOW_CORNERS = CORNERS @ np.array([9, 3, 1])  # of those 27: the lower corners of the leaf's 8 cells
 
 
 @cache

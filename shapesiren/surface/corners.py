@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .cells import CORNERS, ambiguous
+from .cells import BLOCK, CORNERS, INNER, LOW_CORNERS, PLACES, ambiguous
 
 if TYPE_CHECKING:
     from .band import Band, Values
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 Index = NDArray[np.int64]
 
 PART = 1 << 16  # leaves at a time
-# The 3 x 3 x 3 corners of a leaf: which of the 8 corner blocks holds each, and where in it
-PLACES = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), -1).reshape(-1, 3)
-BLOCK, INNER = (PLACES // 2) @ [4, 2, 1], (PLACES % 2) @ [4, 2, 1]
 ODD = (PLACES == 1).sum(1)  # coordinates in the middle of the leaf: 0 at its corners, 3 at its centre
 CENTRE = int(np.flatnonzero(ODD == 3)[0])
 OUTER = np.flatnonzero(ODD == 0)
@@ -32,7 +29,7 @@ BETWEEN = [
     for m in np.flatnonzero((ODD == 1) | (ODD == 2))
 ]
 # the 8 cells of a leaf, each as its 8 corners
-CELLS = np.array([[int((low + c) @ [9, 3, 1]) for c in CORNERS] for low in CORNERS])
+CELLS = LOW_CORNERS[:, None] + LOW_CORNERS
 
 
 def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) -> bool:
@@ -55,7 +52,7 @@ def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) ->
     _fill(band, values, todo)
 
     for part in _parts(rows):
-        cube = _cube(band, part)
+        cube = band.at(part)
         for m, near, apart, inward in BETWEEN:
             least, most = cube[:, near].min(1), cube[:, near].max(1)
             positive = (most > reach * apart) | (cube[:, CENTRE] > reach * inward)
@@ -71,7 +68,7 @@ def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) ->
     while True:
         todo[:] = False
         for part in _parts(rows):
-            cube = _cube(band, part)
+            cube = band.at(part)
             negative = cube < 0
             mixed = np.flatnonzero(negative.any(1) & ~negative.all(1))
             leaf, m = np.nonzero(_needed(negative[mixed]) & np.isinf(cube[mixed]))
@@ -99,24 +96,18 @@ def _needed(negative: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _rows(band: Band, leaves: Index) -> NDArray[np.int32]:
-    """(n, 8) For each leaf where the band holds its corner blocks; those that it lacks are added."""
-    keys = np.stack([band.key(leaves + o) for o in CORNERS], 1)
-    merged = np.sort(np.concatenate([band.keys, keys.reshape(-1)]))  # np.union1d hashes, which takes five times as long
+    """`Band.rows` of leaves, of which the band may lack corner blocks: they are added."""
+    keys = np.concatenate([band.key(leaves + o) for o in CORNERS])
+    merged = np.sort(np.concatenate([band.keys, keys]))  # np.union1d hashes, which takes five times as long
     merged = merged[np.diff(merged, prepend=-2) > 0]
     held = np.full((len(merged), 8), np.nan, np.float32)
     held[np.searchsorted(merged, band.keys)] = band.values
     band.keys, band.values = merged, held
-    return np.searchsorted(merged, keys).astype(np.int32)
+    return band.rows(leaves)
 
 
 def _parts(rows: NDArray[np.int32]) -> list[NDArray[np.int32]]:
     return [rows[start : start + PART] for start in range(0, len(rows), PART)]
-
-
-def _cube(band: Band, rows: NDArray[np.int32]) -> NDArray[np.float32]:
-    """(n, 27) What the band knows of the corners of leaves."""
-    cube: NDArray[np.float32] = band.values[rows[:, BLOCK], INNER]
-    return cube
 
 
 def _fill(band: Band, values: Values, todo: NDArray[np.bool_]) -> bool:

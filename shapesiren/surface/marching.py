@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 
 from .band import LEAF, Band, Grid, Values
+from .cells import CORNERS, PLACES
 
 TILE = 16  # leaves along a tile's side: scikit-image sees (TILE * LEAF + 1)^3 corners at a time
 
@@ -36,30 +37,29 @@ def sparse_marching_cubes(band: Band) -> Mesh:
     tile_key = (tiles[:, 0] * counts[1] + tiles[:, 1]) * counts[2] + tiles[:, 2]
     order = np.argsort(tile_key, kind="stable")
     ends = np.flatnonzero(np.r_[tile_key[order][1:] != tile_key[order][:-1], True]) + 1
+    rows = band.rows(band.leaves)
     side = TILE * LEAF
+    strides = np.array([(side + 1) ** 2, side + 1, 1])
+    corner_places = PLACES @ strides
+    cell_places = (CORNERS + 1) @ strides  # scikit-image takes a cell's mask at its upper corner
     all_vertices: list[NDArray[np.float64]] = []
     all_faces: list[NDArray[np.int64]] = []
     start, shift = 0, 0
     for end in ends.tolist() if len(order) else []:
-        leaves = band.leaves[order[start:end]]
+        part = order[start:end]
+        leaves, corners = band.leaves[part], band.at(rows[part]).clip(-1, 1)  # where only the sign is known, infinite
         start = end
-        corners = band.corner_values(leaves).clip(-1, 1)  # where only the sign is known, infinite
         negative = corners < 0
         if negative.all() or not negative.any():
             continue
         base = leaves[0] // TILE * TILE
-        volume = np.ones((side + 1,) * 3, np.float32)
-        mask = np.zeros((side + 1,) * 3, bool)
-        low = (leaves - base) * LEAF
-        for i in range(LEAF + 1):
-            for j in range(LEAF + 1):
-                for k in range(LEAF + 1):
-                    at = tuple((low + (i, j, k)).T)
-                    volume[at] = corners[:, i, j, k]
-                    if min(i, j, k) > 0:  # scikit-image takes a cell's mask at its upper corner
-                        mask[at] = True
+        volume = np.ones((side + 1) ** 3, np.float32)
+        mask = np.zeros((side + 1) ** 3, bool)
+        low = ((leaves - base) * LEAF) @ strides
+        volume[low[:, None] + corner_places] = corners
+        mask[low[:, None] + cell_places] = True
         try:
-            vertices, faces = _march(volume, mask)
+            vertices, faces = _march(volume.reshape((side + 1,) * 3), mask.reshape((side + 1,) * 3))
         except RuntimeError:  # "No surface found": the sign changes between leaves, not inside one
             continue
         all_vertices.append(vertices + base * LEAF)
@@ -87,7 +87,7 @@ def dense_marching_cubes(values: Values, grid: Grid) -> Mesh:
 
 
 def weld(vertices: NDArray[np.float64], faces: NDArray[np.int64], grid: Grid) -> Mesh:
-    """Merge vertices that lie on the same grid edge.
+    """Merge vertices that lie on the same grid edge, at the seams between tiles: inside one there are no two.
 
     A vertex of marching cubes lies inside one edge (two integer indices, one fraction) or, in Lewiner's
     ambiguous cases, inside a cell. Doubling the index and making fractions odd gives each of them a key
@@ -95,10 +95,16 @@ def weld(vertices: NDArray[np.float64], faces: NDArray[np.int64], grid: Grid) ->
     """
     nearest = np.rint(vertices)
     whole = np.abs(vertices - nearest) < 2e-5  # corners stay 1e-4 of a cell away from the level set
-    doubled = np.where(whole, 2 * nearest, 2 * np.floor(vertices) + 1).astype(np.int64)
+    seam = np.flatnonzero((whole & (nearest.astype(np.int32) % (TILE * LEAF) == 0)).any(1))
+    doubled = np.where(whole[seam], 2 * nearest[seam], 2 * np.floor(vertices[seam]) + 1).astype(np.int64)
     size = 2 * np.array(grid.cells, np.int64) + 1
     key = (doubled[:, 0] * size[1] + doubled[:, 1]) * size[2] + doubled[:, 2]
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    faces = inverse[faces]
+    kept = np.ones(len(vertices), bool)
+    kept[seam] = False
+    kept[seam[first]] = True
+    number = np.cumsum(kept) - 1
+    number[seam] = number[seam[first]][inverse]
+    faces = number[faces]
     distinct = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
-    return vertices[first], faces[distinct]
+    return vertices[kept], faces[distinct]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+
+from .graph import components
 
 AT_ONCE = 500_000  # faces; bounds the memory of what is computed at their corners
 
@@ -65,18 +65,15 @@ class TriangleMesh:
 
         ``by_edge``: faces are connected where they share an edge; otherwise a vertex is enough, which is quicker to find.
         """
-        n = len(self.vertices)
         if by_edge:
             key = self.edge_keys().reshape(-1)
             order = np.argsort(key, kind="stable")
             same = np.flatnonzero(key[order[1:]] == key[order[:-1]])
-            rows, cols, n = order[same] // 3, order[same + 1] // 3, len(self.faces)
+            count, label = components(np.stack([order[same], order[same + 1]], 1) // 3, len(self.faces))
         else:
-            a, b = self.faces[:, [0, 1]].T, self.faces[:, [1, 2]].T
-            rows, cols = np.concatenate([a[0], b[0]]), np.concatenate([a[1], b[1]])
-        graph = coo_matrix((np.ones(len(rows), np.int8), (rows, cols)), (n, n))
-        count, label = connected_components(graph, directed=False)
-        if not by_edge:
-            numbers, label = np.unique(label[self.faces[:, 0]], return_inverse=True)
-            count = len(numbers)
+            count, label = components(self.faces, len(self.vertices))
+            label = label[self.faces[:, 0]]
+            used = np.zeros(count, bool)  # a vertex without faces is none
+            used[label] = True
+            count, label = int(used.sum()), (np.cumsum(used) - 1)[label]
         return count, label.astype(np.int64)

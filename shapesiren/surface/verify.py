@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .graph import components
 from .mesh import TriangleMesh, in_parts
 
 
@@ -94,8 +95,6 @@ def _vertices_with_several_fans(
     A corner is known by the half-edge that starts at its vertex. ``a`` and ``b`` are half-edges on one edge, ``forward``
     says which way each half-edge runs along its edge.
     """
-    from scipy.sparse import csr_matrix
-    from scipy.sparse.csgraph import connected_components
 
     def following(h: NDArray[np.signedinteger[Any]]) -> NDArray[np.signedinteger[Any]]:
         return h + np.where(h % 3 == 2, -2, 1).astype(h.dtype)
@@ -105,10 +104,9 @@ def _vertices_with_several_fans(
     after_a, after_b = following(a), following(b)
     rows = np.concatenate([a, after_a])
     cols = np.concatenate([np.where(alike, b, after_b), np.where(alike, after_b, b)])
-    corners = 3 * len(faces)
-    graph = csr_matrix((np.ones(len(rows), np.int8), (rows, cols)), (corners, corners))
+    joined = np.stack([rows, cols], 1)
     del rows, cols, after_a, after_b
-    fans, label = connected_components(graph, connection="weak")
+    fans, label = components(joined, 3 * len(faces))
     vertex = np.empty(fans, faces.dtype)
     vertex[label] = faces.reshape(-1)
     return int((np.bincount(vertex, minlength=n) > 1).sum())

@@ -10,6 +10,7 @@ from shapesiren.errors import InputError, RunError
 from shapesiren.signals.frame import Frame
 from shapesiren.signals.readers import read_cloud
 from shapesiren.signals.shapes import SHAPES, gradient
+from shapesiren.surface import graph
 from shapesiren.surface.band import LEAF, Grid, narrow_band
 from shapesiren.surface.cleanup import carry, drop_phantoms, drop_small_components, keep_largest
 from shapesiren.surface.marching import dense_marching_cubes, sparse_marching_cubes
@@ -221,3 +222,17 @@ def test_unwritable_places(tmp_path):
                           (tmp_path, "unknown mesh format")):  # fmt: skip
         with pytest.raises(InputError, match=message):
             write_mesh(path, mesh, frame, 64)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64])
+def test_components_by_hand_and_without_numba(kind, rng, monkeypatch):
+    groups = np.array([[4, 1, 4], [6, 7, 1], [3, 0, 3]], kind)
+    many = rng.integers(0, 2000, (1500, 2)).astype(kind)
+    with_numba = [graph.components(groups, 8), graph.components(many, 2000), graph.components(groups[:0], 2)]
+    monkeypatch.setattr(graph, "available", lambda: False)
+    for groups_, n, (count, labels) in zip((groups, many, groups[:0]), (8, 2000, 2), with_numba, strict=True):
+        other, expected = graph.components(groups_, n)
+        assert count == other
+        np.testing.assert_array_equal(labels, expected)
+    assert with_numba[0][1].tolist() == [0, 1, 2, 0, 1, 3, 1, 1]
+    assert 100 < with_numba[1][0] < 2000
