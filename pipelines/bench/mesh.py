@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from shapesiren.surface.band import LEAF, Band
 
@@ -95,9 +96,10 @@ def twin(run: Path, resolution: int) -> None:
         found = verify(TriangleMesh(v, f, np.zeros(v.shape, np.float32)))
         print(f"{name:6}{seconds[name]:7.1f} s {len(v):9,} vertices {len(f):9,} faces  watertight {found.watertight}, "
               f"components {found.components}, genus {found.genus}")  # fmt: skip
-    same = len(sparse[0]) == len(dense[0])  # both are in the order of the grid's edges
-    apart = f"{np.abs(sparse[0] - dense[0]).max():.1e} cells at most" if same else "not one to one"
-    print(f"vertices apart: {apart}; faces the same: {same and as_set(sparse[1]) == as_set(dense[1])}")
+    distance, nearest = cKDTree(dense[0]).query(sparse[0])
+    same = len(np.unique(nearest)) == len(sparse[0]) == len(dense[0])
+    apart = f"{distance.max():.1e} cells at most" if same else "not one to one"
+    print(f"vertices apart: {apart}; faces the same: {same and as_set(nearest[sparse[1]]) == as_set(dense[1])}")
 
 
 def as_set(faces: np.ndarray) -> set[tuple[int, ...]]:
