@@ -91,7 +91,7 @@ def test_ingest_here_fit_there(tmp_path, torus_scan):
     from shapesiren.stages.store import Run
 
     config = stored_config(Run.open(tmp_path / "b"), [("--preset", {"preset": "fast"})])[1]
-    assert (config.fit.steps, config.net.width, config.ingest.guide_depth) == (1600, 256, 6)
+    assert (config.fit.steps, config.net.width, config.ingest.guide_depth) == (1800, 256, 6)
 
 
 def test_doctor():

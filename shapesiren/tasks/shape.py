@@ -153,7 +153,7 @@ class ShapeTask(Task):
         "default": {"fit": {"steps": STEPS}},
         "fast": {
             "ingest": {"guide_samples": 100_000, "guide_depth": 7},
-            "fit": {"steps": 1600, "learning_rate": 7e-4, "warmup": 100, "low_precision_share": 0.97},
+            "fit": {"steps": 1800, "learning_rate": 7e-4, "warmup": 100, "low_precision_share": 0.97},
             "batch": {"on_surface": 1000, "off_surface": 500, "eikonal": 150},
             "loss": {"on_surface": 300.0, "normal": 30.0, "eikonal": 5.0, "direction": 1.0, "focus": 1.0},
         },
