@@ -8,12 +8,13 @@ point to surface between the result and the surface that was scanned, in box uni
 ``nc`` is normal consistency, ``field`` the mean error of the signed distance over the box, in percent of its half
 side. ``vs poisson`` divides by the Chamfer distance of Poisson at its best depth of --depths, tuned by hand as it were.
 
-Each of our rows is `shapesiren fit` and `shapesiren mesh` as processes of their own, as a user runs them: ``total`` is
-their wall time, ``start`` what is left of it beside the stages (imports, loading, writing), ``peak MiB`` the larger of
-their resident memories. ``GFLOP/s`` counts the matrix products that the formulas of `nets/fused.py` need (6 of width x
-width a sample with its gradient, 3 without), ``of peak`` divides by this machine's fastest product in the precision of
-most steps. ``paper`` (autograd double backward, float32) is fitted for as long as the preset before it took. Times are
-wall times of this machine, which may be shared: compare within one table.
+Each of our rows is `shapesiren fit` and `shapesiren mesh` as processes of their own, as a user runs them: ``total``
+is their wall time, ``start`` what is left of it beside the stages (imports, loading, writing), ``peak MiB`` the
+larger of their resident memories, without that of the process that makes the guide (some 430 MiB, for five seconds).
+``GFLOP/s`` counts the matrix products that the formulas of `nets/fused.py` need (6 of width x width a sample with its
+gradient, 3 without), ``of peak`` divides by this machine's fastest product in the precision of most steps. ``paper``
+(autograd double backward, float32) is fitted for as long as the preset before it took. Times are wall times of this
+machine, which may be shared: compare within one table.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +29,9 @@ Guide = tuple[dict[str, NDArray[np.float32]], dict[str, Any]]
 
 
 @contextmanager
-def guide_maker() -> Iterator[Callable[..., Guide]]:
+def guide_maker(wanted: bool = True) -> Iterator[Callable[..., Guide]]:
     """`guide.make_guide`, or the same in a process that starts at once, where open3d is not loaded and a core is free."""
-    if "open3d" in sys.modules or count() < 2 or not sys.executable:
+    if not wanted or "open3d" in sys.modules or count() < 2 or not sys.executable:
         yield make_guide
         return
     words = [sys.executable, "-m", "shapesiren.signals.guide_process"]
@@ -45,7 +46,7 @@ def guide_maker() -> Iterator[Callable[..., Guide]]:
                     child.stdin.write(sent.getbuffer())
                 import_meanwhile()
                 arrays, facts = _unpack(child.stdout.read())
-            except (OSError, ValueError):  # it has died: here the same happens, or it is said why not
+            except (OSError, ValueError, EOFError, BadZipFile):  # it has died: here the same happens, or it is said why not
                 return make_guide(points, normals, *rest)
             return arrays, facts
 

@@ -40,7 +40,7 @@ def ingest_shape(
     InputError : the input holds no surface; says what is wrong with it
     """
     count = settings.guide_samples
-    with guide_maker() as make:
+    with guide_maker(settings.normals != "unsigned") as make:
         p = prepare(source, settings, seed, say)
         points, scale = p.points, p.frame.scale
         if p.signed:

@@ -20,8 +20,9 @@ LOOK_AT = 250_000  # points; of more than that the table hardly changes
 LARGE, FEWER = 50 * 2**20, 100_000  # bytes of a file, millions of points, of which so many are looked at: 20 s are to be enough
 AGREEMENT_POINTS = 50_000
 COARSE = 6  # depth of the Poisson surface that tells open from closed
-# Measured peaks of ingest, fit and mesh at 256 on two cores: 663 MiB at 100,000 points, 863 at 2 million of 10 million
-BASE_MIB, POINT_BYTES = 600, 250
+# Measured peaks of ingest, with the process that makes the guide, fit and mesh at 256, on two cores: 773 MiB at 100,000 points,
+# 1,277 at 2 million of 10 million
+BASE_MIB, POINT_BYTES = 750, 280
 
 
 def preflight(source: Source, settings: Any, seed: int, say: Say) -> dict[str, Any]:

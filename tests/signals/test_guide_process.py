@@ -29,11 +29,15 @@ def free(monkeypatch):
 REST = (500, 5, 0.1, 7, 0.0)
 
 
-@pytest.mark.parametrize("program", [sys.executable, "/bin/false", "/bin/true"], ids=["works", "fails", "says nothing"])
-def test_the_guide_is_the_same(sphere, free, program, monkeypatch):
+@pytest.mark.parametrize("says", [None, "exit 1", "exit 0", "printf nonsense", r"printf 'PK\003\004nonsense'"])
+def test_the_guide_is_the_same(sphere, free, says, monkeypatch, tmp_path):
     expected, facts = make_guide(*sphere, *REST)
     monkeypatch.delitem(sys.modules, "open3d", raising=False)
-    monkeypatch.setattr(sys, "executable", program)
+    if says is not None:
+        program = tmp_path / "python"
+        program.write_text(f"#!/bin/sh\n{says}\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
     with guide_process.guide_maker() as make:
         assert make is not make_guide
         arrays, found = make(*sphere, *REST)
@@ -64,6 +68,8 @@ def test_the_process_ends_with_what_asked_for_it(free, monkeypatch):
 
 
 def test_one_core_makes_it_itself(free, monkeypatch):
+    with guide_process.guide_maker(wanted=False) as make:
+        assert make is make_guide
     monkeypatch.setattr(guide_process, "count", lambda: 1)
     with guide_process.guide_maker() as make:
         assert make is make_guide
