@@ -37,13 +37,15 @@ def report(
     """
     from ..config import parse_assignments
     from ..files import write_atomically
-    from ..stages.report import REPORT
-    from ..stages.report import report as report_stage
 
     screen = Screen(quiet, as_json)
     if output is not None:
         _html(output)
     context = open_run(run, [("--set", parse_assignments(set_))] if set_ else [], device, screen, force)
+
+    from ..stages.report import REPORT  # here, as torch comes with it
+    from ..stages.report import report as report_stage
+
     with context.run.locked():
         facts = report_stage(context, reference)
     made = [context.run.folder / REPORT]

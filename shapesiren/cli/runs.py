@@ -267,10 +267,12 @@ def evaluate(
     Example: shapesiren evaluate runs/scan --reference truth.ply --json
     """
     from ..config import parse_assignments
-    from ..stages.evaluate import evaluate as evaluate_stage
 
     screen = Screen(quiet, as_json)
     context = open_run(run, [("--set", parse_assignments(set_))] if set_ else [], device, screen, force)
+
+    from ..stages.evaluate import evaluate as evaluate_stage  # here, as torch comes with it
+
     with context.run.locked():
         facts = evaluate_stage(context, reference)
     lines = stage_lines(context, "evaluate", facts)

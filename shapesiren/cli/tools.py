@@ -51,13 +51,15 @@ def inspect(
     Example: shapesiren inspect scan.ply
     """
     from ..config import resolve
-    from ..stages.fit import torch_device
-    from ..stages.inspect import inspect as inspect_stage
 
     screen = Screen(False, as_json)
     layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface, intrinsics)
     task = task_of_sources(sources, layers)
     settings = resolve(task.config_type, task.presets, layers)
+
+    from ..stages.fit import torch_device  # here, as torch comes with them
+    from ..stages.inspect import inspect as inspect_stage
+
     facts = inspect_stage(task, sources, settings, torch_device(device), screen.say)
     screen.result(facts, task.summary("inspect", facts))
 

@@ -184,6 +184,21 @@ def test_a_stopped_fit_goes_on(torus_scan, tmp_path, number):
     assert not list(folder.glob("*.tmp"))
 
 
+def test_an_interrupted_ingest_says_so(torus_scan, tmp_path):
+    folder = tmp_path / "run"
+    process = start(torus_scan, folder)
+    while not folder.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip().splitlines()[-1].startswith("interrupted; what was finished is kept")
+    assert "Traceback" not in err
+    assert not (folder / "cloud.npz").exists()
+    assert not list(folder.glob("*.tmp"))
+
+
 def test_a_seed_fixes_the_result(torus_scan, tmp_path):
     """Bit by bit, on any number of threads; of one ingest, because Poisson's last digits depend on its threads."""
     shapesiren.ingest(torus_scan, tmp_path / "a", settings=QUICK)
