@@ -20,8 +20,6 @@ ORDER = ("fit", "mesh", "decode", "evaluate", "report", "compare", "view", "run"
          "picture", "export", "diagnose", "doctor")  # fmt: skip
 app.registered_commands.sort(key=lambda c: ORDER.index(c.name or c.callback.__name__))  # type: ignore[union-attr]
 
-STOPPED = 130
-
 
 def main() -> None:
     """Entry point: errors of ours become one line and an exit code."""
@@ -33,10 +31,10 @@ def main() -> None:
         print(f"{'stopped' if isinstance(e, Interrupted) else 'error'}: {e.line()}", file=sys.stderr)
         sys.exit(e.exit_code)
     except (KeyboardInterrupt, SystemExit) as e:
-        if isinstance(e, SystemExit) and e.code != STOPPED:  # which typer makes of Ctrl-C, and says nothing
+        if isinstance(e, SystemExit) and e.code != Interrupted.exit_code:  # which typer makes of Ctrl-C, and says nothing
             raise
         print("interrupted; what was finished is kept, the same command goes on", file=sys.stderr)
-        sys.exit(STOPPED)
+        sys.exit(Interrupted.exit_code)
     except BrokenPipeError:
         sys.exit(1)
     except OSError as e:  # the disk is full, read-only or gone: trouble of the machine, which deserves a line, not a trace

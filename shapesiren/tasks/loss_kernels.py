@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-f32, f64 = np.float32, np.float64
+f32 = np.float32
 
-ON, NORMAL, EIKONAL, OFF, DISTANCE, DIRECTION = range(6)  # terms, in the order of `terms` and `weights`
+ON, NORMAL, EIKONAL, OFF, DISTANCE, DIRECTION = range(6)  # terms, in the order of `fused_losses.NAMES`
 EPSILON = f32(1e-8)  # of `torch.nn.functional.cosine_similarity`: shorter vectors count as so long
 
 _PASS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
