@@ -1,11 +1,17 @@
-"""How many cores this process may use: all of them, unless it is one of several that share a machine; and what it does while
-it waits for another one."""
+"""How many cores this process may use: all of them, unless it is one of several that share a machine; what it does while it
+waits for another one; and what no Ctrl-C may break off."""
 
 from __future__ import annotations
 
+import _thread
 import os
-from contextlib import suppress
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from threading import Timer, current_thread, main_thread
+from types import FrameType
+from typing import Any
 
 VARIABLE = "SHAPESIREN_THREADS"
 
@@ -48,3 +54,38 @@ def import_meanwhile() -> None:
     while _soon:
         with suppress(Exception):
             import_module(_soon.pop(0))
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Keep a Ctrl-C that arrives within until the end, for native code that does not survive it; keep such stretches short."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or current_thread() is not main_thread():  # ignored, or handled elsewhere
+        yield
+        return
+    came: list[tuple[int, Any]] = []
+    signal.signal(signal.SIGINT, lambda *event: came.append(event))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])
+
+
+def interrupt_between_imports() -> None:
+    """Have a Ctrl-C that comes while a module is being imported wait until it is: native ones (torch, scipy) make an error of
+    their own of it, or abort the program."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        at = frame
+        while at is not None and at.f_code.co_filename != "<frozen importlib._bootstrap>":
+            at = at.f_back
+        if at is None:
+            signal.default_int_handler(number, frame)
+        again = Timer(0.05, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler and current_thread() is main_thread():
+        signal.signal(signal.SIGINT, handler)

@@ -13,9 +13,9 @@ import shapesiren
 ROOT = Path(shapesiren.__file__).parent
 # DESIGN: errors, config <- nets, signals <- tasks, surface, metrics <- fitting, report <- stages <- batch, view <- cli
 RANK = {
-    "errors": 0, "config": 0, "files": 0, "threads": 0, "nets": 1, "signals": 1, "field": 2, "surface": 3, "resample": 3,
-    "metrics": 3, "tasks": 3, "fitting": 4, "reports": 4, "export": 4, "stages": 5, "api": 6, "batch": 6, "view": 6,
-    "doctor": 6, "cli": 7, "__init__": 6, "__main__": 8,
+    "errors": 0, "config": 0, "files": 0, "threads": 0, "neighbours": 1, "nets": 1, "signals": 1, "field": 2, "surface": 3,
+    "resample": 3, "metrics": 3, "tasks": 3, "fitting": 4, "reports": 4, "export": 4, "stages": 5, "api": 6, "batch": 6,
+    "view": 6, "doctor": 6, "cli": 7, "__init__": 6, "__main__": 8,
 }  # fmt: skip
 
 

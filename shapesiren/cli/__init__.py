@@ -10,6 +10,7 @@ import gc
 import sys
 
 from ..errors import Interrupted, ShapesirenError
+from ..threads import interrupt_between_imports
 from . import many, pages, runs, settings, tools  # noqa: F401 - they register their commands
 from .app import app
 
@@ -25,6 +26,7 @@ def main() -> None:
     """Entry point: errors of ours become one line and an exit code."""
     atexit.register(gc.freeze)  # at its end python looks for garbage in all that was imported: half a second and more
     gc.set_threshold(5000)  # to look for garbage after every 700 new objects takes a tenth of the time of the imports
+    interrupt_between_imports()
     try:
         app(standalone_mode=True)
     except ShapesirenError as e:
@@ -34,6 +36,9 @@ def main() -> None:
         if isinstance(e, SystemExit) and e.code != Interrupted.exit_code:  # which typer makes of Ctrl-C, and says nothing
             raise
         print("interrupted; what was finished is kept, the same command goes on", file=sys.stderr)
+        # An interrupt that passed through an exec of text (a dataclass being made) leaves CPython a note to end itself by that
+        # signal whatever we return; the next such exec clears it.
+        exec("")
         sys.exit(Interrupted.exit_code)
     except BrokenPipeError:
         sys.exit(1)

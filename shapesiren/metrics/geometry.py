@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+
+from ..neighbours import KDTree
 
 Array = NDArray[np.float64]
 
@@ -31,8 +32,8 @@ class Surface:
         return ray_scene(self.vertices, self.faces)
 
     @cached_property
-    def _tree(self) -> cKDTree:
-        return cKDTree(self.vertices)
+    def _tree(self) -> KDTree:
+        return KDTree(self.vertices)
 
     @cached_property
     def _reach(self) -> float:

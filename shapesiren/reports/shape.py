@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from ..metrics.geometry import Surface
 from ..metrics.shape import surface_of
+from ..neighbours import KDTree
 from ..signals.pointcloud import PointCloud, random_rows
 from ..surface.mesh import TriangleMesh
 from ..surface.meshio import read_mesh
@@ -72,7 +72,7 @@ def model_view(material: Material, mesh: TriangleMesh, together: str = "") -> Ma
     against, name = target(material)
     heat = against.nearest(box)[0] * scale
     vertices, faces = decimate(box, mesh.faces, settings.faces)
-    nearest = cKDTree(box).query(vertices)[1]
+    nearest = KDTree(box).query(vertices)[1]
     held = material.arrays["points"]
     index = random_rows(len(held), min(settings.points, len(held)), 0)
     colours = material.arrays.get("colours")

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
+from ..neighbours import KDTree
 from ..threads import cores
 from .open3d_loader import closest_points, open3d, ray_scene
 
@@ -79,7 +79,7 @@ def make_guide(
         corner = vertices[faces]
         area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
         # the surface is coarse: its cells add to what counts as near
-        far = cKDTree(points).query(centres, workers=cores())[0] > support + 2 * 2.2 / 2**depth
+        far = KDTree(points).query(centres)[0] > support + 2 * 2.2 / 2**depth
         share = float(area[far].sum() / max(area.sum(), 1e-300))
         facts = {"surface": f"screened Poisson, depth {depth}", "watertight": watertight,
                  "unsupported": share, "open": share > UNSUPPORTED}  # fmt: skip
@@ -130,7 +130,7 @@ def _signed_distance(samples: NDArray[np.float32], vertices: Array, faces: NDArr
 
 def _tangent_plane_distance(samples: NDArray[np.float32], points: Array, normals: Array) -> tuple[Array, Array]:
     """Distance to the nearest point, with the side of its tangent plane (Hoppe et al. 1992), and the vector from it."""
-    distance, nearest = cKDTree(points).query(samples, workers=cores())
+    distance, nearest = KDTree(points).query(samples)
     away = samples - points[nearest]
     side = (away * normals[nearest]).sum(1)
     return distance * np.where(side < 0, -1, 1), away

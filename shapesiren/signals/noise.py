@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
-from ..threads import cores
+from ..neighbours import KDTree
 
 Array = NDArray[np.float64]
 
@@ -42,7 +41,7 @@ def scatter(points: Array, sample: int = 5000) -> Scatter:
     still looks clean: of a thin sheet, or of few points, a wider neighbourhood is more than one piece of surface.
     """
     rng = np.random.default_rng(0)
-    tree = cKDTree(points)
+    tree = KDTree(points)
     index = rng.choice(len(points), min(sample, len(points)), replace=False)
     spacing = float(np.median(tree.query(points[index], 2)[0][:, 1]))
     sigma = floor = 0.0
@@ -102,7 +101,7 @@ def smooth_steps(points: Array, axis: int, sigma: Array, neighbours: int = 32) -
     """
     rng = np.random.default_rng(0)
     step = sigma * np.sqrt(12)
-    reach = cKDTree(points).query(points, [min(17, len(points))], workers=cores())[0][:, 0]
+    reach = KDTree(points).query(points, [min(17, len(points))])[0][:, 0]
     wanted = 16 * (6 * sigma / np.maximum(reach, 1e-300)) ** 2
     level = np.ceil(np.log(np.maximum(wanted / neighbours, 1)) / np.log(4)).astype(int).clip(0, 6)
     u, v = (a for a in range(3) if a != axis)
@@ -111,10 +110,10 @@ def smooth_steps(points: Array, axis: int, sigma: Array, neighbours: int = 32) -
         pool = points[rng.random(len(points)) < 4.0**-thin] if thin else points
         if len(pool) < 4 * neighbours:
             continue
-        tree = cKDTree(pool)
+        tree = KDTree(pool)
         chosen = np.flatnonzero((level == thin) & (step > 0))
         for part in np.array_split(chosen, max(1, len(chosen) // 50_000)):
-            near = pool[tree.query(points[part], neighbours, workers=cores())[1]] - points[part][:, None]
+            near = pool[tree.query(points[part], neighbours)[1]] - points[part][:, None]
             same = np.abs(near[..., axis]) < 3 * step[part][:, None]
             design = np.stack([np.ones_like(near[..., 0]), near[..., u], near[..., v]], -1) * same[..., None]
             matrix = np.einsum("nki,nkj->nij", design, design)
@@ -131,7 +130,7 @@ def neighbours_for(points: Array, noise: float, least: int, reach: float = 6.0, 
     Fewer lie in a ball of noise, whose best plane may face anywhere. Measured, share of normals on the right side with 16
     and with the number given here, armadillo and fandisk with noise 1 % of the longest side: .49 -> .98, .65 -> .999.
     """
-    tree, count = cKDTree(points), float(least)
+    tree, count = KDTree(points), float(least)
     while count < min(MOST_NEIGHBOURS, len(points) // 4):
         if reach_of(tree, round(count), sample) >= reach * noise:
             break
@@ -139,7 +138,7 @@ def neighbours_for(points: Array, noise: float, least: int, reach: float = 6.0, 
     return max(least, min(round(count), MOST_NEIGHBOURS))
 
 
-def reach_of(tree: cKDTree, neighbours: int, sample: int = 1000) -> float:
+def reach_of(tree: KDTree, neighbours: int, sample: int = 1000) -> float:
     """Median distance of a cloud's points to the farthest of so many neighbours, from up to ``sample`` of them."""
     some = np.random.default_rng(0).choice(tree.n, min(sample, tree.n), replace=False)
     return float(np.median(tree.query(tree.data[some], [min(neighbours + 1, tree.n)])[0]))
@@ -152,7 +151,7 @@ def support_distance(points: Array, spacing: float, sample: int = 4000) -> float
     scanner that measures in lines leaves gaps between them, which the distance to the nearest neighbour does not see.
     The density is counted over neighbourhoods that are wide enough to have no long side.
     """
-    tree = cKDTree(points)
+    tree = KDTree(points)
     some = np.random.default_rng(0).choice(len(points), min(sample, len(points)), replace=False)
     even = 0.0
     for count in (8, 16, 32, 64, 128, 256):

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
+from ..neighbours import KDTree
 from .fidelity import CLEAN
 from .noise import neighbours_for, reach_of
 from .open3d_loader import open3d
@@ -76,7 +76,7 @@ def make_normals(
 
     def estimate() -> tuple[Array, int]:
         # some noise tells in the directions of planes of so few points before they are too narrow for their sides
-        noisy = count > LEAST or (floor > CLEAN and typical > TELLS * reach_of(cKDTree(points), LEAST))
+        noisy = count > LEAST or (floor > CLEAN and typical > TELLS * reach_of(KDTree(points), LEAST))
         if neighbours or not noisy:
             return plane_normals(points, count), count
         found, used = adaptive_normals(points, noise, FINE * typical)
@@ -139,7 +139,7 @@ def _mend(
         return None
     if not valid.all():
         planes, _ = estimate()
-        nearest = cKDTree(points[valid]).query(points[~valid])[1]
+        nearest = KDTree(points[valid]).query(points[~valid])[1]
         side = (planes[~valid] * normals[valid][nearest]).sum(1)
         normals = normals.copy()
         normals[~valid] = np.where(side[:, None] < 0, -planes[~valid], planes[~valid])
@@ -163,7 +163,7 @@ def _mend(
 def _agreement(points: Array, normals: Array, index: NDArray[np.int64], count: int, sample: int = 2000) -> float:
     """Median |cosine| between the normals of some of the points of ``index`` and the local planes there."""
     some = np.random.default_rng(0).choice(index, min(len(index), sample), replace=False)
-    near = points[cKDTree(points).query(points[some], min(count, len(points)))[1]]
+    near = points[KDTree(points).query(points[some], min(count, len(points)))[1]]
     local = near - near.mean(1, keepdims=True)
     axis = np.linalg.eigh(np.einsum("nki,nkj->nij", local, local))[1][:, :, 0]
     return float(np.median(np.abs((axis * normals[some]).sum(1))))

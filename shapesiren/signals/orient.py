@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
-from ..threads import cores
+from ..neighbours import KDTree
 from .guide import is_flat, poisson_surface
 from .open3d_loader import closest_points, open3d, ray_scene
 from .outside import from_outside
@@ -81,7 +80,7 @@ def _turned_outward(points: Array, normals: Array, spacing: float, noise: float)
         return normals, 0.0
     _, side, share = found
     told = side != 0
-    distance, nearest = cKDTree(p[told]).query(points, workers=cores())
+    distance, nearest = KDTree(p[told]).query(points)
     out = (side[:, None] * n)[told][nearest]
     wrong = ((normals * out).sum(1) < 0) & (distance < NEARBY * apart)
     return np.where(wrong[:, None], -normals, normals), share
@@ -134,7 +133,7 @@ def _some(count: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
 
 def _side_of_nearest(points: Array, normals: Array, known: Array, signed: Array) -> Array:
     """Normals (n, 3) turned to agree with that of the nearest ``known`` point (m, 3), ``signed`` (m, 3)."""
-    nearest = cKDTree(known).query(points, workers=cores())[1]
+    nearest = KDTree(known).query(points)[1]
     return np.where((normals * signed[nearest]).sum(1, keepdims=True) < 0, -normals, normals)
 
 
@@ -152,7 +151,7 @@ def _spanning_tree(points: Array, normals: Array, jitter: Array) -> Array:
 def _components(points: Array, gap: float) -> NDArray[np.int64]:
     """(n,) the connected component of each point, when those closer than ``gap`` are joined."""
     count = min(13, len(points))
-    distance, near = cKDTree(points).query(points, count, workers=cores())
+    distance, near = KDTree(points).query(points, count)
     joined = distance < gap
     rows = np.repeat(np.arange(len(points)), count)[joined.reshape(-1)]
     graph = coo_matrix((np.ones(len(rows), np.int8), (rows, near.reshape(-1)[joined.reshape(-1)])), (len(points),) * 2)
@@ -208,7 +207,7 @@ def flipped(points: Array, normals: Array, neighbours: int = 12) -> NDArray[np.b
 
     The other sheet of a thin wall has no vote: two points that look away from each other, and each lies behind the other.
     """
-    distance, near = cKDTree(points).query(points, min(neighbours + 1, len(points)), workers=cores())
+    distance, near = KDTree(points).query(points, min(neighbours + 1, len(points)))
     votes = np.zeros(len(points))
     for j in range(1, near.shape[1]):
         other = near[:, j]

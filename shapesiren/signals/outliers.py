@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
-from ..threads import cores
+from ..neighbours import KDTree
 
 Array = NDArray[np.float64]
 
@@ -45,7 +44,7 @@ def find_outliers(points: Array, expected: Array | None = None) -> NDArray[np.bo
 
 
 def _one_round(points: Array, expected: Array | None) -> NDArray[np.bool_]:
-    distance, near = cKDTree(points).query(points, NEIGHBOURS + 1, workers=cores())
+    distance, near = KDTree(points).query(points, NEIGHBOURS + 1)
     alone = distance[:, RANK] if expected is None else distance[:, RANK] / np.maximum(expected, 1e-300)
     median = max(float(np.median(alone)), 1e-300)
     # only points that are at all alone are looked at closely

@@ -183,9 +183,9 @@ def sample_mesh(cloud: PointCloud, count: int, seed: int, where: object) -> Poin
     colours = None
     if cloud.colours is not None:
         # nearest original vertex of the sampled triangle: merging may have renumbered them
-        from scipy.spatial import cKDTree
+        from ..neighbours import KDTree
 
-        colours = cloud.colours[cKDTree(np.where(finite[:, None], cloud.points - offset, np.inf)[finite]).query(points)[1]]
+        colours = cloud.colours[KDTree(np.where(finite[:, None], cloud.points - offset, np.inf)[finite]).query(points)[1]]
     normals = mesh.face_normals[face]
     notes = (*cloud.notes, f"a mesh of {len(cloud.faces):,} faces: {len(points):,} points sampled from it")
     return PointCloud(np.asarray(points) + offset, np.asarray(normals), colours, notes=notes)

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
-from ..threads import cores
+from ..neighbours import KDTree
 from .fidelity import CLEAN, fidelity
 from .guide import DEPTHS, NOISY, make_guide
 from .normals import LEAST, check_sides
@@ -39,7 +38,7 @@ def preflight(source: Source, settings: Any, seed: int, say: Say) -> dict[str, A
     looked = settings.model_copy(update={"max_points": min(settings.max_points, FEWER if large else LOOK_AT)})
     p = prepare(source, looked, seed, say)
     some = np.random.default_rng(seed).choice(len(p.points), min(len(p.points), AGREEMENT_POINTS), replace=False)
-    distance, near = cKDTree(p.points).query(p.points[some], 2, workers=cores())
+    distance, near = KDTree(p.points).query(p.points[some], 2)
     scale = p.frame.scale
     if p.signed:
         _, guide = make_guide(p.points[some], p.normals[some], 100, COARSE, p.support, seed, p.noise)

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from scipy.spatial import cKDTree
 
-from ..threads import cores
+from ..neighbours import KDTree
 from .pointcloud import random_rows
 
 Array = NDArray[np.float64]
@@ -50,15 +49,15 @@ def planes(points: Array, at: Array, reach: float) -> Planes:
     cell = cells(points, reach / CELLS)
     moments = [np.ones(len(points)), *points.T, *(points[:, a] * points[:, b] for a, b in zip(*UPPER, strict=True))]
     sums: Array = np.stack([np.bincount(cell, m) for m in moments], 1).astype(np.float64)
-    tree = cKDTree(sums[:, 1:4] / sums[:, :1])
+    tree = KDTree(sums[:, 1:4] / sums[:, :1])
     parts = [_planes(sums, tree, at[i : i + AT_ONCE], reach) for i in range(0, len(at), AT_ONCE)]
     return Planes(*(np.concatenate(p) for p in zip(*parts, strict=True)))
 
 
-def _planes(sums: Array, tree: cKDTree, at: Array, reach: float) -> Planes:
+def _planes(sums: Array, tree: KDTree, at: Array, reach: float) -> Planes:
     """`planes` of the cells whose moments are ``sums`` (k, 10) and whose centres are in the ``tree``."""
     nearest = np.arange(1, min(NEAREST, len(sums)) + 1)
-    distance, near = tree.query(at, nearest, distance_upper_bound=reach, workers=cores())
+    distance, near = tree.query(at, nearest, distance_upper_bound=reach)
     found = np.isfinite(distance)
     starts = np.concatenate([[0], np.cumsum(found.sum(1))])
     weight_of, cell = 1 - (distance[found] / reach) ** 2, near[found]
@@ -122,7 +121,7 @@ def adaptive_normals(points: Array, noise: float | Array, reach: float) -> tuple
         open_ = open_[good]
         tried = [Planes(*(a[good] for a in t)) for t in (*tried, now)]
     if at is not points:
-        best = best[cKDTree(at).query(points, workers=cores())[1]]
+        best = best[KDTree(at).query(points)[1]]
     return best, 0 if np.isnan(count).all() else int(np.nanmedian(count))
 
 
@@ -133,7 +132,7 @@ class _Pool:
         self.cell = cells(points, size)
         count = np.bincount(self.cell)
         centres = np.stack([np.bincount(self.cell, x) for x in points.T], 1) / count[:, None]
-        self.near = cKDTree(centres).query(centres, np.arange(1, min(POOLED, len(count)) + 1), workers=cores())[1]
+        self.near = KDTree(centres).query(centres, np.arange(1, min(POOLED, len(count)) + 1))[1]
 
     def mean(self, index: NDArray[np.int64], values: Array) -> Array:
         """Of ``values`` (m,) of the points ``index`` (m,), round each of all points; 0 where there are none. (n,)"""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+
+from ..neighbours import KDTree
 
 Array = NDArray[np.float64]
 
@@ -36,7 +37,7 @@ def believable(points: Array, position: Array, spread: float = SPREAD) -> bool:
         return False
     some = points if len(points) <= 50_000 else points[np.random.default_rng(0).choice(len(points), 50_000, replace=False)]
     range_ = np.linalg.norm(some - position, axis=1)
-    spacing = np.maximum(cKDTree(some).query(some, [min(7, len(some))])[0][:, 0], 1e-12 * far)
+    spacing = np.maximum(KDTree(some).query(some, [min(7, len(some))])[0][:, 0], 1e-12 * far)
     slope = float(np.polyfit(np.log(range_), np.log(spacing), 1)[0])
     return SLOPE[0] <= slope <= SLOPE[1] and hidden_share(some, position) <= HIDDEN
 
@@ -53,7 +54,7 @@ def hidden_share(points: Array, position: Array) -> float:
     clearly farther. A cell holds about ten points of a single sheet."""
     away = points - position
     reach = np.maximum(np.linalg.norm(away, axis=1), 1e-300)
-    spacing = cKDTree(points).query(points, [min(7, len(points))])[0][:, 0]
+    spacing = KDTree(points).query(points, [min(7, len(points))])[0][:, 0]
     cell = 2 * float(np.median(spacing / reach))
     _, of_point = np.unique(np.floor(away / reach[:, None] / max(cell, 1e-9)), axis=0, return_inverse=True)
     of_point = of_point.reshape(-1)
@@ -72,7 +73,7 @@ def seen_from_above(points: Array, spacings: float = 3.0) -> bool:
     if not (high[:2] > low[:2]).all():
         return False
     some = points if len(points) <= 200_000 else points[np.random.default_rng(0).choice(len(points), 200_000, replace=False)]
-    spacing = float(np.median(cKDTree(some).query(some[:: max(1, len(some) // 5000)], 2)[0][:, 1]))
+    spacing = float(np.median(KDTree(some).query(some[:: max(1, len(some) // 5000)], 2)[0][:, 1]))
     if spacing <= 0:
         return False
     _, of_point = np.unique(np.floor((some[:, :2] - low[:2]) / (spacings * spacing)), axis=0, return_inverse=True)

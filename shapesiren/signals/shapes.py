@@ -77,10 +77,10 @@ def trefoil(p: Array) -> Array:
     Exact to rounding: the nearest curve point is found on a fine polyline and polished by Newton's method;
     the tube is thinner than the curve's reach, so no other formula is needed inside.
     """
-    from scipy.spatial import cKDTree
+    from ..neighbours import KDTree
 
     table = np.linspace(0, 2 * np.pi, 4096, endpoint=False)
-    t = table[cKDTree(trefoil_curve(table)).query(p)[1]]
+    t = table[KDTree(trefoil_curve(table)).query(p)[1]]
     h = 1e-4
     for _ in range(4):
         c, ahead, behind = trefoil_curve(t), trefoil_curve(t + h), trefoil_curve(t - h)

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.spatial import cKDTree
 
-from ..threads import cores
+from ..neighbours import KDTree
 from .normals import plane_normals
 from .pointcloud import random_rows
 from .sensors import believable, measurable
@@ -44,7 +43,7 @@ def find_position(points: Array) -> Array | None:
     centre, size = (some.min(0) + some.max(0)) / 2, float(np.linalg.norm(np.ptp(some, 0)))
     unit = (some - centre) / size
     fitted = rng.choice(len(unit), min(FIT_POINTS, len(unit)), replace=False)
-    reach = cKDTree(unit).query(unit[fitted], [NEIGHBOURS + 1], workers=cores())[0][:, 0]
+    reach = KDTree(unit).query(unit[fitted], [NEIGHBOURS + 1])[0][:, 0]
     area = 2 * np.log(np.maximum(reach, 1e-12))
     at, normals = unit[fitted], plane_normals(unit, NEIGHBOURS)[fitted]
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
-from ..threads import cores
+from ..neighbours import KDTree
 from .fidelity import CLEAN
 from .guide import draw_samples
 from .outside import from_outside
@@ -41,7 +40,7 @@ def make_unsigned_guide(
     """
     samples = draw_samples(points, count, np.random.default_rng(seed))
     held = points if noise <= CLEAN else _smoothed(points, normals, seed)
-    distance, nearest = cKDTree(held).query(samples, workers=cores())
+    distance, nearest = KDTree(held).query(samples)
     away = (samples - held[nearest]) / np.maximum(distance, 1e-9)[:, None]
     some = random_rows(len(points), min(CARVED, len(points)), seed)
     apart = spacing * (len(points) / len(some)) ** 0.5
@@ -57,6 +56,6 @@ def _smoothed(points: Array, normals: Array, seed: int) -> Array:
     not on the surface but before it."""
     index = random_rows(len(points), min(SMOOTHED, len(points)), seed)
     some, axes = points[index], normals[index]
-    near = cKDTree(points).query(some, min(NEIGHBOURS, len(points)), workers=cores())[1]
+    near = KDTree(points).query(some, min(NEIGHBOURS, len(points)))[1]
     height = np.einsum("nkd,nd->n", points[near] - some[:, None], axes) / near.shape[1]
     return np.asarray(some + height[:, None] * axes)

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
-from scipy.spatial import cKDTree
 
-from ..threads import cores
+from ..neighbours import KDTree
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -118,7 +117,7 @@ def by_winding_number(points: Array, normals: Array, spacing: float, noise: floa
     """
     looks = np.random.default_rng(0).choice(len(points), min(len(points), LOOKS), replace=False)
     at, width = points[looks], max(spacing, 2 * noise)
-    distance, near = cKDTree(points).query(points, min(2 * NEIGHBOURS, len(points)), workers=cores())
+    distance, near = KDTree(points).query(points, min(2 * NEIGHBOURS, len(points)))
     # the surface that a point stands for, from the distance of its eighth neighbour
     area = np.pi * distance[:, [min(NEIGHBOURS, len(points) - 1)]] ** 2 / NEIGHBOURS
 
@@ -138,7 +137,7 @@ def by_winding_number(points: Array, normals: Array, spacing: float, noise: floa
     numbers = winding_numbers(at, points[taken], (inner * area)[taken], width, label[taken], count)
     sign = _best_signs(numbers, np.where(given < 0, -1.0, 1.0))
     out = inner * np.append(sign, 0)[np.minimum(label, count)][:, None]
-    nearest = cKDTree(points[taken]).query(points[~taken], workers=cores())[1]
+    nearest = KDTree(points[taken]).query(points[~taken])[1]
     side = (normals[~taken] * out[taken][nearest]).sum(1, keepdims=True)
     out[~taken] = np.where(side < 0, -normals[~taken], normals[~taken])
     after = wrong(out)

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from ..errors import RunError
 from ..field import Field
-from ..threads import cores
+from ..neighbours import KDTree
 from .mesh import TriangleMesh
 from .trim import cut, fill_holes, trim
 
@@ -23,7 +22,7 @@ PHANTOM = 0.1  # a component of which a smaller share is near any point is none 
 
 
 def clean_up(
-    mesh: TriangleMesh, field: Field, points: Array, tree: cKDTree, settings: Any, facts: dict[str, Any],
+    mesh: TriangleMesh, field: Field, points: Array, tree: KDTree, settings: Any, facts: dict[str, Any],
     say: Callable[[str], None],
 ) -> TriangleMesh:  # fmt: skip
     """Trim an open scan, drop phantoms and small components; what was done goes into ``facts`` and to ``say``.
@@ -62,12 +61,12 @@ def clean_up(
     return mesh
 
 
-def drop_phantoms(mesh: TriangleMesh, tree: cKDTree, support: float) -> tuple[TriangleMesh, int]:
+def drop_phantoms(mesh: TriangleMesh, tree: KDTree, support: float) -> tuple[TriangleMesh, int]:
     """Without the components that lie away from all points, unless that is all of them; and how many those were."""
     count, label = mesh.face_components()
     if count < 2:
         return mesh, 0
-    near = tree.query(mesh.vertices, distance_upper_bound=support, workers=cores())[0] <= support
+    near = tree.query(mesh.vertices, distance_upper_bound=support)[0] <= support
     share = np.bincount(label, near[mesh.faces].mean(1), count) / np.bincount(label, minlength=count)
     phantom = share < PHANTOM
     if phantom.all() or not phantom.any():
@@ -99,11 +98,11 @@ def keep_largest(mesh: TriangleMesh, most: int) -> tuple[TriangleMesh, int]:
 
 
 def carry(
-    mesh: TriangleMesh, tree: cKDTree, colours: NDArray[np.uint8] | None, intensity: NDArray[np.float32] | None,
+    mesh: TriangleMesh, tree: KDTree, colours: NDArray[np.uint8] | None, intensity: NDArray[np.float32] | None,
     neighbours: int = 4,
 ) -> TriangleMesh:  # fmt: skip
     """The mesh with colours (n, 3) and intensity (n,) of the points: the nearest ones', by inverse squared distance."""
-    distance, near = tree.query(mesh.vertices, [*range(1, min(neighbours, tree.n) + 1)], workers=cores())
+    distance, near = tree.query(mesh.vertices, [*range(1, min(neighbours, tree.n) + 1)])
     weight = 1 / np.maximum(distance, 1e-12) ** 2
     weight /= weight.sum(1, keepdims=True)
     if colours is not None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from ..errors import RunError
 from ..field import Field
+from ..neighbours import KDTree
 from .band import Band, Grid, narrow_band
 from .cleanup import carry, clean_up
 from .dual import dual_contouring
@@ -120,7 +120,7 @@ def extract(
     }
     del band, residual
     points = arrays["points"].astype(np.float64)
-    tree = cKDTree(points)
+    tree = KDTree(points)
     mesh = clean_up(TriangleMesh(box, faces, normals), field, points, tree, settings, facts, say)
     mesh = _after(mesh, field, settings, facts, say)
     if settings.colours and ("colours" in arrays or "intensity" in arrays):

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
-from ..threads import cores
+from ..neighbours import KDTree
 from .mesh import TriangleMesh
 
 Array = NDArray[np.float64]
@@ -23,7 +22,7 @@ FAR, FAR_SHARE = 5.0, 0.01  # median spacings, and the share of the kept area th
 
 
 def trim(
-    mesh: TriangleMesh, points: Array, tree: cKDTree, spacing: float, support: float, fixed: float | None
+    mesh: TriangleMesh, points: Array, tree: KDTree, spacing: float, support: float, fixed: float | None
 ) -> tuple[NDArray[np.bool_], Array, float]:
     """What of a surface the points support; everything in box coordinates. `cut` makes a mesh of it.
 
@@ -45,12 +44,12 @@ def trim(
     level : (n,) distance of each vertex from the points over what is allowed at the border, less 1: 0 along the border
     reach : the distance within which every face stays
     """
-    distance, nearest = tree.query(mesh.vertices, workers=cores())
+    distance, nearest = tree.query(mesh.vertices)
     face_distance = distance[mesh.faces].max(1)
     if fixed is not None:
         return face_distance <= fixed, distance / fixed - 1, fixed
-    local = EVEN * tree.query(points, [min(NEIGHBOURS + 1, tree.n)], workers=cores())[0][:, 0]
-    local = np.median(local[tree.query(points, min(8, tree.n), workers=cores())[1]], axis=1)
+    local = EVEN * tree.query(points, [min(NEIGHBOURS + 1, tree.n)])[0][:, 0]
+    local = np.median(local[tree.query(points, min(8, tree.n))[1]], axis=1)
     face_local = local[nearest][mesh.faces].max(1)
     near = face_distance <= support
     level = distance / np.minimum(support, BORDER * np.maximum(local[nearest], spacing)) - 1

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ import torch
 
 import shapesiren
 from shapesiren.errors import InputError
+from shapesiren.neighbours import KDTree
 from shapesiren.stages.store import Run
+from shapesiren.threads import uninterrupted
 from tests.conftest import QUICK, QUICK_ARGS
 
 
@@ -197,6 +200,47 @@ def test_an_interrupted_ingest_says_so(torus_scan, tmp_path):
     assert "Traceback" not in err
     assert not (folder / "cloud.npz").exists()
     assert not list(folder.glob("*.tmp"))
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["exec('raise KeyboardInterrupt')", "import slow; print('imported', flush=True); time.sleep(5)"],
+    ids=["in an exec of text", "in an import"],
+)
+def test_an_interrupt_at_a_bad_moment(tmp_path, what):
+    """Through an exec of text: CPython then ends itself by the signal, unless it is told not to. While a module is imported:
+    native ones would make another error of it, or abort."""
+    (tmp_path / "slow.py").write_text("import os, time\nos.kill(os.getpid(), 2)\ntime.sleep(0.3)\n")
+    code = f"""
+import time
+from shapesiren import cli
+def app(**_):
+    {what}
+cli.app = app
+cli.main()
+"""
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 130
+    assert done.stderr.strip() == "interrupted; what was finished is kept, the same command goes on"
+    assert done.stdout.strip() == ("imported" if "import" in what else "")
+
+
+def test_an_interrupt_waits_for_native_threads():
+    reached = []
+
+    @uninterrupted()
+    def work():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        reached.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert reached
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with ThreadPoolExecutor(1) as pool:  # where no handler may be set
+        assert pool.submit(lambda: KDTree(np.eye(3)).query(np.eye(3))[1].tolist()).result() == [0, 1, 2]
 
 
 def test_a_seed_fixes_the_result(torus_scan, tmp_path):

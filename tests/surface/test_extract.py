@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import trimesh
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.spatial import cKDTree
 
 from shapesiren.errors import InputError, RunError
+from shapesiren.neighbours import KDTree
 from shapesiren.signals.frame import Frame
 from shapesiren.signals.readers import read_cloud
 from shapesiren.signals.shapes import SHAPES, gradient
@@ -63,7 +63,7 @@ def test_sparse_is_dense(name, resolution):
     dense_v, dense_f = dense_marching_cubes(lambda x: distance(x).astype(np.float32), grid)
     assert len(v) == len(dense_v)
     assert len(f) == len(dense_f)
-    distance_to_twin, twin = cKDTree(dense_v).query(v)
+    distance_to_twin, twin = KDTree(dense_v).query(v)
     assert distance_to_twin.max() < 2e-4
     assert len(np.unique(twin)) == len(v)
     a, b = verify(as_mesh(v, f, grid)), verify(as_mesh(dense_v, dense_f, grid))
@@ -173,17 +173,17 @@ def test_largest_and_phantoms():
     kept, dropped = keep_largest(mesh, 1)
     assert (dropped, len(kept.faces)) == (1, len(big.faces))
     assert keep_largest(mesh, 2)[1] == 0
-    supported, phantoms = drop_phantoms(mesh, cKDTree(big.vertices), 0.1)
+    supported, phantoms = drop_phantoms(mesh, KDTree(big.vertices), 0.1)
     assert (phantoms, len(supported.faces)) == (1, len(big.faces))
-    assert drop_phantoms(mesh, cKDTree(both.vertices), 0.1)[1] == 0
-    assert drop_phantoms(mesh, cKDTree(both.vertices + 9), 0.1)[1] == 0  # never all of it
+    assert drop_phantoms(mesh, KDTree(both.vertices), 0.1)[1] == 0
+    assert drop_phantoms(mesh, KDTree(both.vertices + 9), 0.1)[1] == 0  # never all of it
 
 
 def test_colours_and_intensity_are_blended():
     points = np.array([[0.0, 0, 0], [1, 0, 0]])
     colours = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
     mesh = TriangleMesh(np.array([[0.0, 0, 0], [0.5, 0, 0], [1, 0, 0]]), np.array([[0, 1, 2]]), np.zeros((3, 3), np.float32))
-    out = carry(mesh, cKDTree(points), colours, np.array([0, 8], np.float32))
+    out = carry(mesh, KDTree(points), colours, np.array([0, 8], np.float32))
     np.testing.assert_array_equal(out.colours, [[0, 0, 0], [100, 50, 25], [200, 100, 50]])
     np.testing.assert_allclose(out.intensity, [0, 4, 8], atol=1e-6)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import trimesh
-from scipy.spatial import cKDTree
 
+from shapesiren.neighbours import KDTree
 from shapesiren.signals.shapes import SHAPES, gradient
 from shapesiren.surface.band import Grid, narrow_band
 from shapesiren.surface.dual import EDGES, dual_contouring, sheets
@@ -102,7 +102,7 @@ def test_trim_and_holes(rng):
     points = np.concatenate([rng.uniform(0, 1, (4000, 2)), np.zeros((4000, 1))], 1)
     hole = np.linalg.norm(points[:, :2] - 0.35, axis=1) < 0.1
     points = points[~hole & (points[:, 0] < 0.8)]
-    tree = cKDTree(points)
+    tree = KDTree(points)
     spacing = float(np.median(tree.query(points, 2)[0][:, 1]))
     keep, _, reach = trim(mesh, points, tree, spacing, 5 * spacing, None)
     kept = mesh.vertices[mesh.faces[keep]].mean(1)
@@ -128,7 +128,7 @@ def test_sparse_lines_are_joined():
     lines_x, lines_y = np.meshgrid(np.arange(0.87, 1, 0.03), np.arange(0, 1, 0.01))
     xy = np.concatenate([np.stack([x.ravel(), y.ravel()], 1), np.stack([lines_x.ravel(), lines_y.ravel()], 1)])
     points = np.concatenate([xy, np.zeros((len(xy), 1))], 1)
-    keep, _, _ = trim(mesh, points, cKDTree(points), 0.005, 0.02, None)
+    keep, _, _ = trim(mesh, points, KDTree(points), 0.005, 0.02, None)
     assert keep.all()
 
 
@@ -138,7 +138,7 @@ def test_a_trimmed_border_runs_through_faces():
     u, v = np.meshgrid(np.arange(-1, 0, 0.01), np.arange(-1, 1, 0.01))
     along, across = np.array([np.cos(0.4), np.sin(0.4), 0]), np.array([-np.sin(0.4), np.cos(0.4), 0])
     points = np.array([0.5, 0.5, 0]) + u.reshape(-1, 1) * along + v.reshape(-1, 1) * across
-    keep, level, _ = trim(mesh, points, cKDTree(points), 0.01, 0.05, None)
+    keep, level, _ = trim(mesh, points, KDTree(points), 0.01, 0.05, None)
     made = cut(mesh, keep, level)
 
     def border(mesh):
