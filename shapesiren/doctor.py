@@ -70,8 +70,8 @@ def examine() -> tuple[dict[str, Any], list[str], bool]:
     if packages["torch"]:
         import torch
 
-        from .fitting.precision import low_precision
         from .nets.native import available
+        from .nets.precision import low_precision
 
         facts["native"] = available()
         if not facts["native"]:

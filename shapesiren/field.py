@@ -42,6 +42,11 @@ class Field:
         """(n, d) box coordinates -> first output, (n,)."""
         return evaluate.values(self.net, x)[:, 0]
 
+    def box_rough_values(self, x: NDArray[np.floating]) -> NDArray[np.float32] | None:
+        """`box_values` to some three digits in half the time; None where that cannot be had (see `evaluate.rough_values`)."""
+        rough = evaluate.rough_values(self.net, x)
+        return None if rough is None else rough[:, 0]
+
     def box_values_and_gradients(self, x: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(n, d) box coordinates -> first output (n,), its gradient (n, d)."""
         value, gradient = evaluate.values_and_gradients(self.net, x)

@@ -6,8 +6,9 @@ divides it by the number of corners of the cells that the surface crosses, the l
 ``refinements`` counts f and its gradient at vertices. ``mesh s`` is the whole stage: band, marching cubes, refinement,
 verification, distances of the input points; ``file s`` writes the PLY.
 
-``--twin N`` instead compares the band's mesh at N with that of the dense grid, every corner of which is evaluated: both have
-the same vertices and faces, up to surfaces that the descent did not find.
+``--twin N`` instead compares the band's mesh at N with that of the dense grid, every corner of which is evaluated in float32:
+both have the same faces and, up to 256 cells, where the band is in float32 as well, the same vertices, but for surfaces that
+the descent did not find.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def measure(run: Path, resolution: int) -> list[str]:
     written = time.perf_counter() - start
     v, evaluations, refinements = facts["verification"], facts["evaluations"], facts["refinements"]
     del mesh, facts
-    band = band_of(field, resolution, 0.05)
+    band = band_of(field, resolution, 0.05, "auto")
     return [
         str(resolution), f"{seconds:.1f}", f"{written:.1f}", f"{v['vertices']:,}", f"{evaluations:,}",
         f"{evaluations / surface_corners(band):.2f}", f"{refinements:,}", f"{base:.0f}", f"{most:.0f}", str(v["watertight"]),
@@ -77,29 +78,36 @@ def measure(run: Path, resolution: int) -> list[str]:
 
 
 def twin(run: Path, resolution: int) -> None:
-    """Prints how the mesh of the narrow band differs from that of the whole grid, both before their vertices are refined."""
+    """Prints how the mesh of the narrow band differs from that of the whole grid, evaluated in float32 everywhere."""
     import shapesiren
     from shapesiren.surface.extract import band_of
     from shapesiren.surface.marching import dense_marching_cubes, sparse_marching_cubes
     from shapesiren.surface.mesh import TriangleMesh
+    from shapesiren.surface.refine import newton_refine
     from shapesiren.surface.verify import verify
 
     field = shapesiren.load(run)
     start = time.perf_counter()
-    band = band_of(field, resolution, 0.05)
+    band = band_of(field, resolution, 0.05, "auto")
     sparse = sparse_marching_cubes(band)
     middle = time.perf_counter()
     dense = dense_marching_cubes(field.box_values, band.grid)
     seconds = {"band": middle - start, "dense": time.perf_counter() - middle}
+    step, refined = band.grid.step, []
     for name, (v, f) in {"band": sparse, "dense": dense}.items():
-        v = band.grid.positions(v)
+        v = newton_refine(field.box_values_and_gradients, band.grid.positions(v), step)[0]
+        refined.append(v)
         found = verify(TriangleMesh(v, f, np.zeros(v.shape, np.float32)))
         print(f"{name:6}{seconds[name]:7.1f} s {len(v):9,} vertices {len(f):9,} faces  watertight {found.watertight}, "
               f"components {found.components}, genus {found.genus}")  # fmt: skip
-    distance, nearest = cKDTree(dense[0]).query(sparse[0])
+    distance, nearest = cKDTree(refined[1]).query(refined[0])
     same = len(np.unique(nearest)) == len(sparse[0]) == len(dense[0])
-    apart = f"{distance.max():.1e} cells at most" if same else "not one to one"
-    print(f"vertices apart: {apart}; faces the same: {same and as_set(nearest[sparse[1]]) == as_set(dense[1])}")
+    middle, most = (f"{d / step:.1e}" for d in (np.median(distance), distance.max()))
+    apart = f"{middle} cells in the median, {most} at most" if same else "not one to one"
+    value, slope = field.box_values_and_gradients(refined[0])
+    off = (np.abs(value) / np.linalg.norm(slope, axis=1)).max() / step
+    print(f"vertices apart: {apart}; faces the same: {same and as_set(nearest[sparse[1]]) == as_set(dense[1])}; "
+          f"of the band's off the level set: {off:.1e} cells at most")  # fmt: skip
 
 
 def as_set(faces: np.ndarray) -> set[tuple[int, ...]]:

@@ -18,11 +18,11 @@ import torch
 from ..config import FitSettings
 from ..errors import RunError
 from ..nets.native import engine_for, threads_for
+from ..nets.precision import low_precision
 from ..tasks.base import Moment, Task
 from . import checkpoint as ckpt
 from .adam import Adam
 from .events import Listener, Progress, RolledBack, Saved, Started
-from .precision import low_precision
 from .schedule import rate_factor
 
 REPORT_SECONDS = 0.5  # between Progress events

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .native import available, kernels, pool_of
+from .native import array, available, kernels, pool_of
 from .siren import Network, Siren
 
 LEAST = 1 << 15  # points that are worth loading numba for
@@ -24,23 +24,26 @@ Floats = NDArray[np.float32]
 
 
 class Layers:
-    """A SIREN's weights as the passes want them, omega folded in."""
+    """A SIREN's weights as the passes want them, omega folded in; those of products in ``dtype``."""
 
-    def __init__(self, net: Siren) -> None:
+    def __init__(self, net: Siren, dtype: torch.dtype = torch.float32) -> None:
         stages = [(weight.detach(), bias.detach()) for weight, bias, _ in net.stages()]
-        self.weights = [weight for weight, _ in stages]
+        self.dtype, self.exact = dtype, [weight for weight, _ in stages]
+        self.weights = [weight.to(dtype) for weight in self.exact]
         self.biases = [bias.numpy() for _, bias in stages]
-        self.first = self.weights[0].T.contiguous().numpy()
+        self.first = self.exact[0].T.contiguous().numpy()
         self.head, self.head_bias = (p.detach().numpy() for p in (net.linears[-1].weight, net.linears[-1].bias))
 
     def largest_phase(self, reach: float) -> float:
         """A bound on the argument of any sine, for coordinates of at most ``reach``."""
-        sides = (reach, *[1.0] * (len(self.weights) - 1))
-        sums = [w.abs().sum(1).numpy() * r + np.abs(b) for w, b, r in zip(self.weights, self.biases, sides, strict=True)]
+        sides = (reach, *[1.0] * (len(self.exact) - 1))
+        sums = [w.abs().sum(1).numpy() * r + np.abs(b) for w, b, r in zip(self.exact, self.biases, sides, strict=True)]
         return float(max(s.max() for s in sums))
 
 
-def evaluate(net: Network, points: NDArray[np.floating], gradients: bool) -> tuple[Floats, Floats] | None:
+def evaluate(
+    net: Network, points: NDArray[np.floating], gradients: bool, dtype: torch.dtype = torch.float32, least: int | None = None
+) -> tuple[Floats, Floats] | None:
     """Values and gradients, or None where torch alone has to do.
 
     These passes are for many points of a plain SIREN on the CPU, with one output if gradients are wanted, whose phases
@@ -49,15 +52,18 @@ def evaluate(net: Network, points: NDArray[np.floating], gradients: bool) -> tup
     Parameters
     ----------
     points : (n, d) box coordinates
+    dtype : of the products and of what is kept between layers: float32, or bfloat16 (values alone)
+    least : points; `LEAST` if not given
 
     Returns
     -------
     values (n, m) and gradients (n, d); (0, d) if not asked for
     """
     n, on_cpu = len(points), net.linears[-1].weight.device.type == "cpu"
-    if type(net) is not Siren or not on_cpu or n < LEAST or (gradients and net.out_features > 1) or not available():
+    enough = n >= (LEAST if least is None else least)
+    if type(net) is not Siren or not on_cpu or not enough or (gradients and net.out_features > 1) or not available():
         return None
-    layers = Layers(net)
+    layers = Layers(net, dtype)
     if not layers.largest_phase(float(np.abs(points).max())) < PHASE:
         return None
     value = np.empty((n, net.out_features), np.float32)
@@ -79,21 +85,20 @@ def _block(layers: Layers, points: NDArray[np.floating], value: Floats, gradient
     k, top = kernels(), len(layers.weights) - 1
     x = np.ascontiguousarray(points, np.float32)
     widths = [len(bias) for bias in layers.biases]
-    rows = min(ROWS, len(x))
+    rows = min(ROWS * 4 // layers.dtype.itemsize, len(x))
     # Two buffers of each width: one is read while the other is written. Cosines of all layers wait for the way back.
-    upper, lower = ({w: torch.empty((rows, w)) for w in widths} for _ in range(2))
-    scratch = {w: np.empty((rows, w), np.float32) for w in widths}
-    cosines = [np.empty((rows, w), np.float32) if len(gradient) else scratch[w] for w in widths]
+    upper, lower, scratch = ({w: torch.empty((rows, w), dtype=layers.dtype) for w in widths} for _ in range(3))
+    cosines = [np.empty((rows, w), np.float32) if len(gradient) else array(scratch[w]) for w in widths]
     for start in range(0, len(x), rows):
         part = slice(start, min(len(x), start + rows))
         n = part.stop - start
         a, b = ([buffers[w][:n] for w in widths] for buffers in (upper, lower))
         c = [cosine[:n] for cosine in cosines]
-        k.first(x[part], layers.first, layers.biases[0], a[0].numpy(), c[0])
+        k.first(x[part], layers.first, layers.biases[0], array(a[0]), c[0])
         for i in range(1, top + 1):
             torch.mm(a[i - 1], layers.weights[i].T, out=b[i])
-            k.hidden(b[i].numpy(), layers.biases[i], a[i].numpy(), c[i])
-        k.head_value(a[top].numpy(), layers.head, value[part])
+            k.hidden(array(b[i]), layers.biases[i], array(a[i]), c[i])
+        k.head_value(array(a[top]), layers.head, value[part])
         if len(gradient):
             k.head_adjoint(layers.head[0], c[top], b[top].numpy(), a[top].numpy())
             for i in range(top, 0, -1):

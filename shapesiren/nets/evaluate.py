@@ -43,6 +43,14 @@ def values(net: Network, points: NDArray[np.floating], chunk: int | None = None)
 
 
 @torch.no_grad()
+def rough_values(net: Network, points: NDArray[np.floating]) -> NDArray[np.float32] | None:
+    """`values` by products in bfloat16, to some three digits: half the time on CPUs that multiply them. None where `bulk.py`
+    cannot do it."""
+    done = None if isinstance(net, Windows) else bulk.evaluate(net, points, False, torch.bfloat16, least=1)
+    return None if done is None else done[0]
+
+
+@torch.no_grad()
 def values_and_gradients(
     net: Network, points: NDArray[np.floating], chunk: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

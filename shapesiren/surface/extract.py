@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import RunError
 from ..field import Field
 from ..neighbours import KDTree
+from ..nets.precision import Precision
 from .band import Band, Grid, narrow_band
 from .cleanup import carry, clean_up
 from .dual import dual_contouring
@@ -20,13 +21,14 @@ from .facets import balance, flip_edges
 from .marching import sparse_marching_cubes
 from .mesh import TriangleMesh
 from .post import decimate, decimate_to_error, farthest, smooth
+from .quick import BandValues
 from .refine import newton_refine
 from .verify import verify
 
 SLOPE_MARGIN = 1.25  # on the largest gradient seen
-LOCAL_MARGIN = 1.05
 SLOPE_CAP = 4.0  # a distance field's slope is 1; far more means that the fit failed, and costs memory cubed
 RESOLUTIONS = (256, 512)  # least and most that is chosen unasked
+EXACT = 256  # up to here signs in bfloat16 gain little, and vertices are those of the dense grid to the last digits
 MAX_LEAVES_PER_AREA = 20  # leaves per squared grid side: a fitted surface has 1 to 8
 
 
@@ -36,16 +38,6 @@ def slope_bound(field: Field, grid: Grid, seed: int = 0, samples: int = 20_000) 
     x = grid.positions(rng.uniform(0, 1, (samples, 3)) * np.array(grid.cells))
     _, g = field.box_values_and_gradients(x)
     return float(min(SLOPE_CAP, max(1.0, np.linalg.norm(g, axis=1).max()) * SLOPE_MARGIN))
-
-
-def local_slope(field: Field, points: NDArray[np.float64], seed: int = 0, samples: int = 4000) -> float:
-    """A bound on |grad f| near the surface: what 999 of 1000 of ``points`` keep, with a margin.
-
-    The largest would let a single cusp triple the cost; where the bound fails the band follows the level set anyway.
-    """
-    some = points[np.random.default_rng(seed).integers(0, len(points), samples)]
-    _, g = field.box_values_and_gradients(some)
-    return float(max(1.0, np.quantile(np.linalg.norm(g, axis=1), 0.999)) * LOCAL_MARGIN)
 
 
 def resolution_of(field: Field, settings: Any) -> int:
@@ -62,11 +54,17 @@ def grid_of(field: Field, resolution: int, margin: float) -> Grid:
     return Grid.covering(*field.bounds(margin), resolution)
 
 
-def band_of(field: Field, resolution: int, margin: float) -> Band:
-    """The part of the grid round the scan that the field's zero level set can reach. Raises RunError."""
+def band_of(field: Field, resolution: int, margin: float, precision: Precision = "float32") -> Band:
+    """The part of the grid round the scan that the field's zero level set can reach. Raises RunError.
+
+    ``precision`` : of the products that decide signs, see `quick.BandValues`; auto takes the quicker one where that tells
+    """
     grid = grid_of(field, resolution, margin)
+    if precision == "auto" and resolution <= EXACT:
+        precision = "float32"
     most = MAX_LEAVES_PER_AREA * (max(grid.cells) // 2) ** 2
-    return narrow_band(field.box_values, grid, slope_bound(field, grid), most, lambda x: local_slope(field, x))
+    values = BandValues(field, grid.step, precision)
+    return narrow_band(values, grid, slope_bound(field, grid), most, values.slope)
 
 
 def extract(
@@ -91,7 +89,9 @@ def extract(
     begun = time.perf_counter()
     scale = field.frame.scale
     resolution = resolution_of(field, settings)
-    band = band_of(field, resolution, settings.margin)
+    # where no Newton step follows a vertex is as good as the values at the ends of its edge
+    precision: Precision = settings.precision if settings.refine and not settings.sharp else "float32"
+    band = band_of(field, resolution, settings.margin, precision)
     grid = band.grid
     if not _crosses_zero(band):
         raise RunError("the field has no zero level set here", where="mesh", hint="fit longer, or look at the loss")

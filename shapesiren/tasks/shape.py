@@ -87,6 +87,9 @@ class MeshSettings(Settings):
         None, ge=8, le=8192, description="cells along the longest side; two point spacings each, 256 to 512, if not given"
     )
     refine: int = Setting(2, ge=0, le=10, description="Newton steps of each vertex onto the level set")
+    precision: Literal["auto", "float32", "bfloat16"] = Setting(
+        "auto", description="of products that decide on which side of the surface a corner lies; auto: float32 up to 256 cells"
+    )
     facets: Literal["fitted", "plain"] = Setting(
         "fitted",
         description="fitted: edges and vertices so that the faces fit the level set; plain: vertices on it, edges as they come",

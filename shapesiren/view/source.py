@@ -16,9 +16,10 @@ from ..stages.ingest import unpack
 from ..stages.stage import stored_config
 from ..stages.store import Run
 from ..surface.band import Grid, narrow_band
-from ..surface.extract import grid_of, local_slope, slope_bound
+from ..surface.extract import grid_of, slope_bound
 from ..surface.marching import sparse_marching_cubes
 from ..surface.query import plane
+from ..surface.quick import BandValues
 
 Array = NDArray[Any]
 MARGIN, SLICE_MARGIN = 0.05, 0.15  # of the grid and of slices, round the scan
@@ -88,7 +89,7 @@ class Source:
         try:
             band = narrow_band(
                 lambda x: field.box_values(x) - np.float32(shift), grid, slope_bound(field, grid, samples=2000),
-                20 * (max(grid.cells) // 2) ** 2, lambda x: local_slope(field, x),
+                20 * (max(grid.cells) // 2) ** 2, BandValues(field, grid.step).slope,
             )  # fmt: skip
             vertices, faces = sparse_marching_cubes(band)
         except (ShapesirenError, ValueError):

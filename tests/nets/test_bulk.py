@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from shapesiren.nets import bulk
-from shapesiren.nets.evaluate import values, values_and_gradients
+from shapesiren.nets.evaluate import rough_values, values, values_and_gradients
 from shapesiren.nets.siren import Siren
 
 pytest.importorskip("numba")
@@ -42,3 +42,15 @@ def test_left_to_torch():
     assert bulk.evaluate(net_of(out_features=2), x, True) is None
     assert bulk.evaluate(net_of(omega_first=1e5), x + 1, False) is None
     assert np.isfinite(values(net_of(omega_first=1e5), x + 1)).all()
+
+
+@pytest.mark.parametrize("settings", [{"width": 64}, {"width": 64, "out_features": 2}, {"width": 64, "last_width": 40}])
+def test_rough_values(settings):
+    """To some three digits, however few points; not of other networks."""
+    net = net_of(**settings)
+    x = np.random.default_rng(0).uniform(-1, 1, (bulk.ROWS * 5 + 3, 3))
+    exact = values(net, x)
+    error = np.abs(rough_values(net, x) - exact)
+    assert 0 < error.max() < 0.05 * exact.std()
+    assert error.mean() < 0.01 * exact.std()
+    assert rough_values(net_of(omega_first=1e5), x + 1) is None

@@ -1,17 +1,20 @@
-"""Which precision the matrix products of a fit run in on this machine."""
+"""Which precision the matrix products of a fit, and of a mesh, run in on this machine."""
 
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import Literal
 
 import torch
 
+Precision = Literal["auto", "float32", "bfloat16"]
+
 MIN_GAIN = 1.5  # bfloat16 must be this much faster to pay for its casts
 
 
-def low_precision(setting: Literal["auto", "float32", "bfloat16"], device: torch.device, width: int) -> torch.dtype:
-    """The dtype of the first part of a fit: bfloat16 where the machine is faster at it, else float32.
+def low_precision(setting: Precision, device: torch.device, width: int) -> torch.dtype:
+    """The dtype of the first part of a fit, and of what needs few digits: bfloat16 where the machine is faster at it.
 
     ``auto`` times one layer's product in both on the CPU (some 20 ms); on CUDA it asks for native support.
     """
@@ -25,7 +28,8 @@ def low_precision(setting: Literal["auto", "float32", "bfloat16"], device: torch
     return torch.bfloat16 if single > MIN_GAIN * half else torch.float32
 
 
-def _product_seconds(width: int, rows: int = 2048, repeats: int = 20) -> tuple[float, float]:
+@cache
+def _product_seconds(width: int, rows: int = 512, repeats: int = 20) -> tuple[float, float]:
     """Shortest times of (rows x width) @ (width x width) in float32 and in bfloat16.
 
     Taken in turns, so that other work on the machine slows both alike; the shortest, so that it counts for nothing.
