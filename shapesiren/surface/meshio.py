@@ -73,12 +73,14 @@ def _ply(mesh: TriangleMesh, frame: Frame, double: bool) -> bytes:
     vertex = np.empty(len(mesh.vertices), fields)
     for (name, _), column in zip(fields, columns, strict=True):
         vertex[name] = column
-    face = np.empty(len(mesh.faces), [("vertex_indices", "<i4", (3,))])
-    face["vertex_indices"] = mesh.faces
-    elements = [PlyElement.describe(vertex, "vertex"), PlyElement.describe(face, "face")]
-    out = io.BytesIO()
-    PlyData(elements, byte_order="<", comments=["shapesiren"]).write(out)
-    return out.getvalue()
+    # plyfile writes lists row by row, 2.4 s for a million: the header is its own, the rest bytes
+    one = np.zeros(1, [("vertex_indices", "<i4", (3,))])
+    elements = [PlyElement.describe(vertex, "vertex"), PlyElement.describe(one, "face")]
+    header = PlyData(elements, byte_order="<", comments=["shapesiren"]).header
+    face = np.empty(len(mesh.faces), [("corners", "u1"), ("vertex_indices", "<i4", (3,))])
+    face["corners"], face["vertex_indices"] = 3, mesh.faces
+    header = header.replace("element face 1\n", f"element face {len(face)}\n")
+    return header.encode() + b"\n" + vertex.tobytes() + face.tobytes()
 
 
 def _trimesh(mesh: TriangleMesh, offset: np.ndarray) -> Any:
