@@ -47,9 +47,11 @@ class Field:
         rough = evaluate.rough_values(self.net, x)
         return None if rough is None else rough[:, 0]
 
-    def box_values_and_gradients(self, x: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(n, d) box coordinates -> first output (n,), its gradient (n, d)."""
-        value, gradient = evaluate.values_and_gradients(self.net, x)
+    def box_values_and_gradients(
+        self, x: NDArray[np.floating], dtype: torch.dtype = torch.float32
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(n, d) box coordinates -> first output (n,), its gradient (n, d); ``dtype`` as of `evaluate.values_and_gradients`."""
+        value, gradient = evaluate.values_and_gradients(self.net, x, dtype=dtype)
         return value[:, 0], gradient[:, 0]
 
     def bounds(self, margin: float = 0.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

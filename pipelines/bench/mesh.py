@@ -55,6 +55,7 @@ def measure(run: Path, resolution: int) -> list[str]:
     import shapesiren
     from shapesiren.surface.extract import band_of, extract
     from shapesiren.surface.meshio import write_mesh
+    from shapesiren.surface.quick import precision_of
     from shapesiren.tasks.shape import MeshSettings
 
     field = shapesiren.load(run)
@@ -70,7 +71,7 @@ def measure(run: Path, resolution: int) -> list[str]:
     written = time.perf_counter() - start
     v, evaluations, refinements = facts["verification"], facts["evaluations"], facts["refinements"]
     del mesh, facts
-    band = band_of(field, resolution, 0.05, "auto")
+    band = band_of(field, resolution, 0.05, precision_of(field, resolution, "auto"))
     return [
         str(resolution), f"{seconds:.1f}", f"{written:.1f}", f"{v['vertices']:,}", f"{evaluations:,}",
         f"{evaluations / surface_corners(band):.2f}", f"{refinements:,}", f"{base:.0f}", f"{most:.0f}", str(v["watertight"]),
@@ -83,12 +84,13 @@ def twin(run: Path, resolution: int) -> None:
     from shapesiren.surface.extract import band_of
     from shapesiren.surface.marching import dense_marching_cubes, sparse_marching_cubes
     from shapesiren.surface.mesh import TriangleMesh
+    from shapesiren.surface.quick import precision_of
     from shapesiren.surface.refine import newton_refine
     from shapesiren.surface.verify import verify
 
     field = shapesiren.load(run)
     start = time.perf_counter()
-    band = band_of(field, resolution, 0.05, "auto")
+    band = band_of(field, resolution, 0.05, precision_of(field, resolution, "auto"))
     sparse = sparse_marching_cubes(band)
     middle = time.perf_counter()
     dense = dense_marching_cubes(field.box_values, band.grid)

@@ -24,20 +24,20 @@ Floats = NDArray[np.float32]
 
 
 class Layers:
-    """A SIREN's weights as the passes want them, omega folded in; those of products in ``dtype``."""
+    """A SIREN's weights as the passes want them, omega folded in; ``low`` in ``dtype``."""
 
     def __init__(self, net: Siren, dtype: torch.dtype = torch.float32) -> None:
         stages = [(weight.detach(), bias.detach()) for weight, bias, _ in net.stages()]
-        self.dtype, self.exact = dtype, [weight for weight, _ in stages]
-        self.weights = [weight.to(dtype) for weight in self.exact]
+        self.dtype, self.weights = dtype, [weight for weight, _ in stages]
+        self.low = [weight.to(dtype) for weight in self.weights]
         self.biases = [bias.numpy() for _, bias in stages]
-        self.first = self.exact[0].T.contiguous().numpy()
+        self.first = self.weights[0].T.contiguous().numpy()
         self.head, self.head_bias = (p.detach().numpy() for p in (net.linears[-1].weight, net.linears[-1].bias))
 
     def largest_phase(self, reach: float) -> float:
         """A bound on the argument of any sine, for coordinates of at most ``reach``."""
-        sides = (reach, *[1.0] * (len(self.exact) - 1))
-        sums = [w.abs().sum(1).numpy() * r + np.abs(b) for w, b, r in zip(self.exact, self.biases, sides, strict=True)]
+        sides = (reach, *[1.0] * (len(self.weights) - 1))
+        sums = [w.abs().sum(1).numpy() * r + np.abs(b) for w, b, r in zip(self.weights, self.biases, sides, strict=True)]
         return float(max(s.max() for s in sums))
 
 
@@ -52,7 +52,8 @@ def evaluate(
     Parameters
     ----------
     points : (n, d) box coordinates
-    dtype : of the products and of what is kept between layers: float32, or bfloat16 (values alone)
+    dtype : of the products and of what is kept between layers, float32 or bfloat16: of the values, or, if gradients are
+        asked for, of these alone
     least : points; `LEAST` if not given
 
     Returns
@@ -82,26 +83,33 @@ def evaluate(
 
 def _block(layers: Layers, points: NDArray[np.floating], value: Floats, gradient: Floats) -> None:
     """Fill ``value`` (n, m), without the head's bias, and ``gradient`` (n, d), unless it has no rows."""
-    k, top = kernels(), len(layers.weights) - 1
+    k, top = kernels(), len(layers.low) - 1
     x = np.ascontiguousarray(points, np.float32)
     widths = [len(bias) for bias in layers.biases]
-    rows = min(ROWS * 4 // layers.dtype.itemsize, len(x))
+    weights, dtype = (layers.weights, torch.float32) if len(gradient) else (layers.low, layers.dtype)
+    rows = min(ROWS * 4 // dtype.itemsize, len(x))
+
+    def buffers(dtype: torch.dtype) -> dict[int, torch.Tensor]:
+        return {w: torch.empty((rows, w), dtype=dtype) for w in widths}
+
     # Two buffers of each width: one is read while the other is written. Cosines of all layers wait for the way back.
-    upper, lower, scratch = ({w: torch.empty((rows, w), dtype=layers.dtype) for w in widths} for _ in range(3))
-    cosines = [np.empty((rows, w), np.float32) if len(gradient) else array(scratch[w]) for w in widths]
+    upper, lower = buffers(dtype), buffers(dtype)
+    adjoint, scaled = (upper, lower) if dtype == layers.dtype else (buffers(layers.dtype), buffers(layers.dtype))
+    spare = buffers(dtype)
+    cosines = [torch.empty((rows, w), dtype=layers.dtype) if len(gradient) else spare[w] for w in widths]
     for start in range(0, len(x), rows):
         part = slice(start, min(len(x), start + rows))
         n = part.stop - start
-        a, b = ([buffers[w][:n] for w in widths] for buffers in (upper, lower))
-        c = [cosine[:n] for cosine in cosines]
+        a, b, v, q = ([buffers[w][:n] for w in widths] for buffers in (upper, lower, adjoint, scaled))
+        c = [array(cosine[:n]) for cosine in cosines]
         k.first(x[part], layers.first, layers.biases[0], array(a[0]), c[0])
         for i in range(1, top + 1):
-            torch.mm(a[i - 1], layers.weights[i].T, out=b[i])
+            torch.mm(a[i - 1], weights[i].T, out=b[i])
             k.hidden(array(b[i]), layers.biases[i], array(a[i]), c[i])
         k.head_value(array(a[top]), layers.head, value[part])
         if len(gradient):
-            k.head_adjoint(layers.head[0], c[top], b[top].numpy(), a[top].numpy())
+            k.head_adjoint(layers.head[0], c[top], array(v[top]), array(q[top]))
             for i in range(top, 0, -1):
-                torch.mm(a[i], layers.weights[i], out=b[i - 1])
-                k.scale(b[i - 1].numpy(), c[i - 1], a[i - 1].numpy())
-            k.first_gradient(a[0].numpy(), layers.first, gradient[part])
+                torch.mm(q[i], layers.low[i], out=v[i - 1])
+                k.scale(array(v[i - 1]), c[i - 1], array(q[i - 1]))
+            k.first_gradient(array(q[0]), layers.first, gradient[part])

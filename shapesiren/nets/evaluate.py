@@ -52,16 +52,19 @@ def rough_values(net: Network, points: NDArray[np.floating]) -> NDArray[np.float
 
 @torch.no_grad()
 def values_and_gradients(
-    net: Network, points: NDArray[np.floating], chunk: int | None = None
+    net: Network, points: NDArray[np.floating], chunk: int | None = None, dtype: torch.dtype = torch.float32
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """``points`` : (n, d) box coordinates -> values (n, m), gradients (n, m, d), float32.
+
+    ``dtype`` : of the gradients' own products where `bulk.py` does them; in bfloat16 a fitted field's normals are .04 degrees
+    off in the median, .24 at most.
 
     One output is differentiated by a reverse sweep, 2 products a layer instead of the 1 + d of the tangent
     form in `derivatives`.
     """
     if isinstance(net, Windows):
         return _over_windows(net, points, True)
-    done = bulk.evaluate(net, points, True) if chunk is None else None
+    done = bulk.evaluate(net, points, True, dtype) if chunk is None else None
     if done is not None:
         return done[0], done[1][:, None]
     head, device = net.linears[-1], net.linears[-1].weight.device

@@ -134,11 +134,10 @@ def _hold(band: Band, leaves: NDArray[np.int64], centres: NDArray[np.float32]) -
     band.values[:, 7] = band.off_zero(centres[order])
 
 
-def _leaks(band: Band, leaves: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Neighbours of ``leaves``, not in the band, that the level set enters through a shared face."""
+def _leaks(band: Band, leaves: NDArray[np.int64], rows: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Neighbours of ``leaves`` (with their `Band.rows`), not in the band, that the level set enters through a shared face."""
     inner = np.array(band.grid.cells, np.int64) // LEAF
     held = np.sort(band.key(band.leaves))
-    rows = band.rows(leaves)
     out = []
     for axis in range(3):
         for side, step in ((0, -1), (2, 1)):
@@ -180,10 +179,11 @@ def narrow_band(
                 where="mesh", hint="the fit has failed or is far from done; look at its loss, fit longer or with a "
                 "lower fit.learning_rate",
             )  # fmt: skip
-        if evaluate_corners(band, values, new, bound):
+        rows, turned = evaluate_corners(band, values, new, bound)
+        if turned:
             new = band.leaves  # a sign was not what the bound said: corners of other leaves may count now
-            evaluate_corners(band, values, new, np.inf)
-        new = _leaks(band, new)
+            rows, _ = evaluate_corners(band, values, new, np.inf)
+        new = _leaks(band, new, rows)
         band.leaves = np.concatenate([band.leaves, new])
     band.leaves = band.leaves[np.argsort(band.key(band.leaves))]
     return band

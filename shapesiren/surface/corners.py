@@ -32,7 +32,7 @@ BETWEEN = [
 CELLS = LOW_CORNERS[:, None] + LOW_CORNERS
 
 
-def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) -> bool:
+def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) -> tuple[NDArray[np.int32], bool]:
     """Settle the corners of ``leaves`` ((n, 3), of the band): a value, or an infinity with the sign of the field.
 
     Parameters
@@ -41,7 +41,8 @@ def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) ->
 
     Returns
     -------
-    Whether a sign that the bound gave turned out to be another.
+    rows : `Band.rows` of the leaves
+    turned : whether a sign that the bound gave turned out to be another
     """
     rows = _rows(band, leaves)
     reach = slope * band.grid.step
@@ -74,7 +75,7 @@ def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) ->
             leaf, m = np.nonzero(_needed(negative[mixed]) & np.isinf(cube[mixed]))
             todo[part[mixed[leaf], BLOCK[m]], INNER[m]] = True
         if not todo.any():
-            return turned
+            return rows, turned
         turned |= _fill(band, values, todo)
 
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..errors import RunError
 from ..field import Field
 from ..neighbours import KDTree
-from ..nets.precision import Precision
 from .band import Band, Grid, narrow_band
 from .cleanup import carry, clean_up
 from .dual import dual_contouring
@@ -21,14 +21,13 @@ from .facets import balance, flip_edges
 from .marching import sparse_marching_cubes
 from .mesh import TriangleMesh
 from .post import decimate, decimate_to_error, farthest, smooth
-from .quick import BandValues
+from .quick import BandValues, precision_of
 from .refine import newton_refine
 from .verify import verify
 
 SLOPE_MARGIN = 1.25  # on the largest gradient seen
 SLOPE_CAP = 4.0  # a distance field's slope is 1; far more means that the fit failed, and costs memory cubed
 RESOLUTIONS = (256, 512)  # least and most that is chosen unasked
-EXACT = 256  # up to here signs in bfloat16 gain little, and vertices are those of the dense grid to the last digits
 MAX_LEAVES_PER_AREA = 20  # leaves per squared grid side: a fitted surface has 1 to 8
 
 
@@ -54,16 +53,14 @@ def grid_of(field: Field, resolution: int, margin: float) -> Grid:
     return Grid.covering(*field.bounds(margin), resolution)
 
 
-def band_of(field: Field, resolution: int, margin: float, precision: Precision = "float32") -> Band:
+def band_of(field: Field, resolution: int, margin: float, dtype: torch.dtype = torch.float32) -> Band:
     """The part of the grid round the scan that the field's zero level set can reach. Raises RunError.
 
-    ``precision`` : of the products that decide signs, see `quick.BandValues`; auto takes the quicker one where that tells
+    ``dtype`` : of the products that decide signs, see `quick.BandValues`
     """
     grid = grid_of(field, resolution, margin)
-    if precision == "auto" and resolution <= EXACT:
-        precision = "float32"
     most = MAX_LEAVES_PER_AREA * (max(grid.cells) // 2) ** 2
-    values = BandValues(field, grid.step, precision)
+    values = BandValues(field, grid.step, dtype)
     return narrow_band(values, grid, slope_bound(field, grid), most, values.slope)
 
 
@@ -90,8 +87,8 @@ def extract(
     scale = field.frame.scale
     resolution = resolution_of(field, settings)
     # where no Newton step follows a vertex is as good as the values at the ends of its edge
-    precision: Precision = settings.precision if settings.refine and not settings.sharp else "float32"
-    band = band_of(field, resolution, settings.margin, precision)
+    dtype = precision_of(field, resolution, settings.precision if settings.refine and not settings.sharp else "float32")
+    band = band_of(field, resolution, settings.margin, dtype)
     grid = band.grid
     if not _crosses_zero(band):
         raise RunError("the field has no zero level set here", where="mesh", hint="fit longer, or look at the loss")
@@ -102,7 +99,7 @@ def extract(
     else:
         vertices, faces = sparse_marching_cubes(band)
         box, normals, residual, refinements = newton_refine(
-            field.box_values_and_gradients, grid.positions(vertices), grid.step, settings.refine
+            lambda x: field.box_values_and_gradients(x, dtype), grid.positions(vertices), grid.step, settings.refine
         )
         if settings.facets == "fitted":
             faces, flips = flip_edges(box, faces, normals, grid.step)

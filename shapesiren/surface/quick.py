@@ -1,8 +1,8 @@
-"""The field's values for its narrow band: in bfloat16 where the machine is quicker at it, in float32 close to zero.
+"""In which precision a mesh is taken from a field: bfloat16 where that will do and the machine is quicker at it.
 
 A band needs signs, and of values no more than where Newton steps begin. Products in bfloat16 leave a fitted field wrong by
 6e-5 box units in the median and 5e-4 at most near its surface; that is measured for each field, and what is closer to zero is
-evaluated in float32.
+evaluated in float32. Newton steps need values in float32, and of the gradient a direction.
 """
 
 from __future__ import annotations
@@ -16,23 +16,27 @@ from ..nets.bulk import LEAST
 from ..nets.precision import Precision, low_precision
 from ..nets.siren import Siren
 
+EXACT = 256  # cells up to which it gains little, and vertices are those of the dense grid to the last digits
 SLOPE_MARGIN = 1.05  # on the slope that is measured near the surface
 SAFETY = 1.5  # on the largest error seen
 SAMPLES = 4096  # of that error
 
 
+def precision_of(field: Field, resolution: int, wanted: Precision) -> torch.dtype:
+    """What signs and directions are evaluated in; auto: beyond `EXACT` cells what this machine is quicker at."""
+    net = field.net
+    if not isinstance(net, Siren) or (wanted == "auto" and resolution <= EXACT):
+        return torch.float32
+    weight = net.linears[0].weight
+    return low_precision(wanted, weight.device, len(weight)) if weight.device.type == "cpu" else torch.float32
+
+
 class BandValues:
-    """Values with the sign of the field in float32 (n, 3) -> (n,), and a bound on their slope near the surface."""
+    """Values with the sign that the field has in float32, (n, 3) -> (n,), and a bound on their slope near the surface."""
 
-    def __init__(self, field: Field, cell: float, precision: Precision = "float32") -> None:
-        self.field, self.cell = field, cell
-        self.wanted = isinstance(field.net, Siren) and self._is_quick(field.net, precision)
+    def __init__(self, field: Field, cell: float, dtype: torch.dtype = torch.float32) -> None:
+        self.field, self.cell, self.dtype = field, cell, dtype
         self.margin: float | None = None  # |f| from which bfloat16 will do; None: nowhere
-
-    @staticmethod
-    def _is_quick(net: Siren, precision: Precision) -> bool:
-        weight = net.linears[0].weight
-        return weight.device.type == "cpu" and low_precision(precision, weight.device, len(weight)) is torch.bfloat16
 
     def __call__(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
         if self.margin is None and len(points) >= LEAST:
@@ -56,7 +60,7 @@ class BandValues:
 
     def _measure(self, points: NDArray[np.float64], seed: int = 0) -> None:
         """Set ``margin`` by the error of bfloat16 at some of ``points``."""
-        if not self.wanted:
+        if self.dtype == torch.float32:
             return
         some = points[np.random.default_rng(seed).integers(0, len(points), SAMPLES)]
         rough = self.field.box_rough_values(some)

@@ -45,8 +45,8 @@ def test_left_to_torch():
 
 
 @pytest.mark.parametrize("settings", [{"width": 64}, {"width": 64, "out_features": 2}, {"width": 64, "last_width": 40}])
-def test_rough_values(settings):
-    """To some three digits, however few points; not of other networks."""
+def test_bfloat16(settings):
+    """To some three digits, however few points; not of other networks. With gradients in bfloat16 values keep all digits."""
     net = net_of(**settings)
     x = np.random.default_rng(0).uniform(-1, 1, (bulk.ROWS * 5 + 3, 3))
     exact = values(net, x)
@@ -54,3 +54,9 @@ def test_rough_values(settings):
     assert 0 < error.max() < 0.05 * exact.std()
     assert error.mean() < 0.01 * exact.std()
     assert rough_values(net_of(omega_first=1e5), x + 1) is None
+    if net.out_features == 1:
+        expected = bulk.evaluate(net, x, True, least=1)
+        value, gradient = bulk.evaluate(net, x, True, torch.bfloat16, least=1)
+        np.testing.assert_array_equal(value, expected[0])
+        error = np.linalg.norm(gradient - expected[1], axis=1) / np.linalg.norm(expected[1], axis=1).mean()
+        assert 0 < error.mean() < 0.01

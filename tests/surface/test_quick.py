@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import shapesiren
 from shapesiren.surface import quick
@@ -27,10 +28,10 @@ def test_the_same_mesh(quick_run, monkeypatch):
 
     monkeypatch.setattr(type(field), "box_rough_values", counted("rough", rough))
     monkeypatch.setattr(type(field), "box_values", counted("exact", exact))
-    band = band_of(field, 96, 0.05, "bfloat16")
+    band = band_of(field, 96, 0.05, torch.bfloat16)
     assert asked["rough"] > 2 * asked["exact"] > 0
     before = asked["rough"]
-    twin = band_of(field, 96, 0.05, "float32")
+    twin = band_of(field, 96, 0.05)
     assert asked["rough"] == before
     (v, f), (twin_v, twin_f) = sparse_marching_cubes(band), sparse_marching_cubes(twin)
     np.testing.assert_array_equal(f, twin_f)
@@ -54,7 +55,7 @@ def test_wrong_signs_are_not_taken(quick_run, monkeypatch):
 
     for scale, wanted in ((0.005, True), (0.5, False)):
         monkeypatch.setattr(type(field), "box_rough_values", noisy(scale))
-        values = quick.BandValues(field, 0.02, "bfloat16")
+        values = quick.BandValues(field, 0.02, torch.bfloat16)
         found = values(points)
         np.testing.assert_array_equal(found < 0, expected < 0)
         assert (values.margin is not None) == wanted
