@@ -104,8 +104,8 @@ def twin(run: Path, resolution: int) -> None:
               f"components {found.components}, genus {found.genus}")  # fmt: skip
     distance, nearest = cKDTree(refined[1]).query(refined[0])
     same = len(np.unique(nearest)) == len(sparse[0]) == len(dense[0])
-    middle, most = (f"{d / step:.1e}" for d in (np.median(distance), distance.max()))
-    apart = f"{middle} cells in the median, {most} at most" if same else "not one to one"
+    before = np.linalg.norm(sparse[0] - dense[0][nearest], axis=1).max()
+    apart = f"{before:.1e} cells at most, refined {distance.max() / step:.1e}" if same else "not one to one"
     value, slope = field.box_values_and_gradients(refined[0])
     off = (np.abs(value) / np.linalg.norm(slope, axis=1)).max() / step
     print(f"vertices apart: {apart}; faces the same: {same and as_set(nearest[sparse[1]]) == as_set(dense[1])}; "

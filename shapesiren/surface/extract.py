@@ -111,6 +111,7 @@ def extract(
         "method": "dual contouring" if settings.sharp else "marching cubes",
         "cell": grid.step * scale,
         "evaluations": band.evaluations,
+        "precision": str(dtype).removeprefix("torch."),
         "refinements": refinements,
         "residual": float(residual.mean()) * scale,  # of the vertices as refined, before they are moved
         **fitted,
