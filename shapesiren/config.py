@@ -19,6 +19,8 @@ from .errors import InputError
 
 Tree = dict[str, Any]
 
+Precision = Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 where the machine is quicker at it
+
 
 class Settings(BaseModel):
     """Base of all settings: immutable, and an unknown name is an error."""
@@ -69,7 +71,7 @@ class FitSettings(Settings):
     clip: float | None = Field(None, gt=0, description="bound on the gradient's norm")
     derivatives: Literal["fused", "closed", "autograd"] = Field("fused", description="how input gradients are taken")
     backend: Literal["auto", "native", "torch"] = Field("auto", description="of the fused step; native: CPU, with numba")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="of the matrix products")
+    precision: Precision = Field("auto", description="of the matrix products")
     low_precision_share: float = Field(0.95, ge=0, le=1, description="share of the fit run in bfloat16, if at all")
     ridge: float = Field(1e-13, ge=0, description="of least-squares: added to the diagonal of the scaled normal matrix")
     checkpoint_seconds: float = Field(5.0, gt=0, description="time between checkpoints")

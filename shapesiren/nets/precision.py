@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from functools import cache
-from typing import Literal
 
 import torch
 
-Precision = Literal["auto", "float32", "bfloat16"]
+from ..config import Precision
 
 MIN_GAIN = 1.5  # bfloat16 must be this much faster to pay for its casts
 

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..config import Precision
 from ..field import Field
 from ..nets.bulk import LEAST
-from ..nets.precision import Precision, low_precision
+from ..nets.precision import low_precision
 from ..nets.siren import Siren
 
 EXACT = 256  # cells up to which it gains little, and vertices are those of the dense grid to the last digits

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field as Setting
 
-from ..config import Config, FitSettings, NetSettings, Settings, Tree
+from ..config import Config, FitSettings, NetSettings, Precision, Settings, Tree
 from ..signals.depth import SUFFIXES
 from ..signals.fidelity import CLEAN, fidelity
 from .base import Arrays, Moment, Say, Signal, Task
@@ -87,7 +87,7 @@ class MeshSettings(Settings):
         None, ge=8, le=8192, description="cells along the longest side; two point spacings each, 256 to 512, if not given"
     )
     refine: int = Setting(2, ge=0, le=10, description="Newton steps of each vertex onto the level set")
-    precision: Literal["auto", "float32", "bfloat16"] = Setting(
+    precision: Precision = Setting(
         "auto", description="of products that decide on which side of the surface a corner lies; auto: float32 up to 256 cells"
     )
     facets: Literal["fitted", "plain"] = Setting(
