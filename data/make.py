@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from shapesiren.signals.scanner import Scanner, scan, write_scan
-from shapesiren.signals.shapes import trefoil_curve
+from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
+from shapesiren.pointcloud.synthetic.shapes import trefoil_curve
 
 HERE = Path(__file__).parent
 

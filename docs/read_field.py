@@ -22,8 +22,10 @@ def read_field(path):
     description = json.loads(header.pop("__metadata__")["shapesiren"])
     if description["format"] != 1 or description["net"]["kind"] != "siren":
         raise ValueError(f"not a SIREN of format 1: {description['format']}, {description['net']['kind']}")
-    tensors = {name: np.frombuffer(data[slice(*entry["data_offsets"])], "<f4").reshape(entry["shape"])
-               for name, entry in header.items()}  # fmt: skip
+    tensors = {
+        name: np.frombuffer(data[slice(*entry["data_offsets"])], "<f4").reshape(entry["shape"])
+        for name, entry in header.items()
+    }
     count = description["net"]["hidden_layers"] + 2
     return description, [(tensors[f"layers.{k}.weight"], tensors[f"layers.{k}.bias"]) for k in range(count)]
 

@@ -9,9 +9,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-__all__ = ["InputError", "ShapesirenError", "decode", "evaluate", "fit", "ingest", "inspect", "load", "mesh", "report",
-           "simulate"]  # fmt: skip
+from .version import __version__
+
+__all__ = [
+    "__version__",
+    "InputError",
+    "ShapesirenError",
+    "decode",
+    "evaluate",
+    "fit",
+    "ingest",
+    "inspect",
+    "load",
+    "mesh",
+    "report",
+    "simulate",
+]
 
 if TYPE_CHECKING:
     from .api import decode, evaluate, fit, ingest, inspect, load, mesh, report, simulate

@@ -14,10 +14,10 @@ from .config import Config, Tree, resolve
 from .errors import InputError
 from .export import export_field
 from .field import Field
-from .files import write_atomically
 from .fitting.events import Listener
 from .fitting.loop import fit_task
-from .signals.frame import Frame
+from .runtime.files import write_atomically
+from .similarity import Similarity
 from .stages import evaluate as evaluate_stage
 from .stages import fit as fit_stage
 from .stages import ingest as ingest_stage
@@ -29,8 +29,8 @@ from .stages.stage import stored_config
 from .stages.store import Run
 from .surface import query
 from .surface.extract import extract, summary
+from .surface.io import write_mesh
 from .surface.mesh import TriangleMesh
-from .surface.meshio import write_mesh
 from .tasks import TASKS, task_for
 from .tasks.base import Arrays, Say
 
@@ -40,7 +40,7 @@ class Mesh(TriangleMesh):
     """A mesh in the user's coordinates; ``facts`` holds its verification and distances."""
 
     facts: dict[str, Any] = field(default_factory=dict)
-    frame: Frame = field(default_factory=lambda: Frame((0.0, 0.0, 0.0), 1.0))
+    frame: Similarity = field(default_factory=lambda: Similarity((0.0, 0.0, 0.0), 1.0))
 
     def save(self, path: str | Path) -> None:
         """Write as PLY, OBJ, STL, GLB or OFF, by extension."""
@@ -104,7 +104,7 @@ class SignalField(Field):
         -------
         image (h, w, c), [0, 1] of integer files; sound (n, channels) in full scale; video an iterator of (h, w, 3) uint8
         """
-        from .resample import DECODERS
+        from .tasks.decoders import DECODERS
 
         changed = {k: v for k, v in settings.items() if v is not None}
         tree = self.settings.model_dump(exclude_none=True)
@@ -122,7 +122,7 @@ class SignalField(Field):
 
     def picture(self, path: str | Path) -> None:
         """Draw it beside its original."""
-        from .reports.signals import draw_signal
+        from .reports.figures import draw_signal
 
         draw_signal(self, self.arrays, Path(path))
 
@@ -189,7 +189,7 @@ def fit(
         task = task_for(Path("array.npy"), layers)
         given = source
         if task.name == "shape":
-            from .signals.ingest import cloud_from_arrays
+            from .pointcloud.ingest import cloud_from_arrays
 
             given = cloud_from_arrays(source, normals, colours)
     config = resolve(task.config_type, task.presets, layers)
@@ -262,9 +262,14 @@ def report(run: str | Path, *, reference: str | Path | None = None, out: str | P
 
 
 def ingest(
-    source: str | Path | Sequence[str | Path], out: str | Path, *, preset: str | None = None, settings: Settings | None = None,
-    seed: int | None = None, say: Say = silent,
-) -> Tree:  # fmt: skip
+    source: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    preset: str | None = None,
+    settings: Settings | None = None,
+    seed: int | None = None,
+    say: Say = silent,
+) -> Tree:
     """Only read a file into a run folder, to be fitted later or elsewhere: ``fit(out)``. Returns its facts."""
     paths = _paths(source)
     layers = settings_layers(preset, settings, None, None, seed)
@@ -274,9 +279,13 @@ def ingest(
 
 
 def inspect(
-    source: str | Path | Sequence[str | Path], *, preset: str | None = None, settings: Settings | None = None,
-    device: str = "auto", say: Say = silent,
-) -> Tree:  # fmt: skip
+    source: str | Path | Sequence[str | Path],
+    *,
+    preset: str | None = None,
+    settings: Settings | None = None,
+    device: str = "auto",
+    say: Say = silent,
+) -> Tree:
     """What is in a file (or in registered ones), before any work: counts, spacing, noise, normals, openness, choices."""
     paths = _paths(source)
     layers = settings_layers(preset, settings, None, None, None)
@@ -286,14 +295,14 @@ def inspect(
 
 
 def simulate(surface: str | Path, out: str | Path | None = None, **scanner: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """A virtual scan of a mesh file or analytic shape; keywords are those of `signals.scanner.Scanner`.
+    """A virtual scan of a mesh file or analytic shape; keywords are those of `pointcloud.synthetic.scanner.Scanner`.
 
     Returns
     -------
     points : (n, 3) float64
     normals : (n, 3) float64, or None
     """
-    from .signals.scanner import Scanner, scan, write_scan
+    from .pointcloud.synthetic.scanner import Scanner, scan, write_scan
 
     cloud = scan(str(surface), Scanner(**scanner))
     if out is not None:

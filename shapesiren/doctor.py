@@ -62,7 +62,7 @@ def examine() -> tuple[dict[str, Any], list[str], bool]:
     facts["packages"] = packages
     if packages["open3d"]:
         try:
-            importlib.import_module("shapesiren.signals.open3d_loader").open3d()
+            importlib.import_module("shapesiren.runtime.open3d_loader").open3d()
             lines.append("ok       open3d loads")
         except ShapesirenError as e:
             healthy = False
@@ -70,13 +70,15 @@ def examine() -> tuple[dict[str, Any], list[str], bool]:
     if packages["torch"]:
         import torch
 
-        from .nets.native import available
+        from .nets.cpu.engine import available
         from .nets.precision import low_precision
 
         facts["native"] = available()
         if not facts["native"]:
-            lines.append("note     no numba: steps on the CPU run in plain torch, half as slow again, and meshes have no edges "
-                         "flipped: pip install numba")  # fmt: skip
+            lines.append(
+                "note     no numba: steps on the CPU run in plain torch, half as slow again, and meshes have no edges "
+                "flipped: pip install numba"
+            )
         facts["cuda"] = torch.cuda.is_available()
         facts["threads"] = torch.get_num_threads()
         facts["precision"] = str(low_precision("auto", torch.device("cpu"), 256)).removeprefix("torch.")

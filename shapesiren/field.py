@@ -17,7 +17,7 @@ from .errors import InputError
 from .nets import evaluate
 from .nets.build import from_spec
 from .nets.siren import Network
-from .signals.frame import Frame
+from .similarity import Similarity
 
 FORMAT = 1
 
@@ -35,7 +35,7 @@ class Field:
 
     def __init__(self, net: Network, task: str, header: Mapping[str, Any]) -> None:
         self.net, self.task, self.header = net, task, dict(header)
-        self.frame = Frame(tuple(header["frame"]["centre"]), float(header["frame"]["scale"]))
+        self.frame = Similarity(tuple(header["frame"]["centre"]), float(header["frame"]["scale"]))
 
     # ---- In box coordinates -----------------------------------------------------------------------
     def box_values(self, x: NDArray[np.floating]) -> NDArray[np.float32]:

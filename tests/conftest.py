@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from shapesiren.signals.scanner import Scanner, scan, write_scan
+from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -76,10 +76,15 @@ def here(monkeypatch, capfd):
 
 
 # Small, but with real data paths: a fit of a few seconds.
-QUICK = {"net": {"width": 64, "hidden_layers": 2}, "batch": {"on_surface": 500, "off_surface": 500, "eikonal": 250},
-         "ingest": {"guide_samples": 30_000, "guide_depth": 6}, "fit": {"steps": 400, "learning_rate": 1e-3},
-         "loss": {"on_surface": 300.0, "normal": 30.0, "eikonal": 5.0, "direction": 1.0},
-         "mesh": {"resolution": 64}, "evaluate": {"samples": 20_000}}  # fmt: skip
+QUICK = {
+    "net": {"width": 64, "hidden_layers": 2},
+    "batch": {"on_surface": 500, "off_surface": 500, "eikonal": 250},
+    "ingest": {"guide_samples": 30_000, "guide_depth": 6},
+    "fit": {"steps": 400, "learning_rate": 1e-3},
+    "loss": {"on_surface": 300.0, "normal": 30.0, "eikonal": 5.0, "direction": 1.0},
+    "mesh": {"resolution": 64},
+    "evaluate": {"samples": 20_000},
+}
 QUICK_ARGS = [a for section, values in QUICK.items() for k, v in values.items() for a in ("--set", f"{section}.{k}={v}")]
 
 
@@ -106,8 +111,15 @@ def chromium():
     path = os.environ.get("SHAPESIREN_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if path is None:
         pytest.skip("no Chromium here; SHAPESIREN_CHROMIUM names one")
-    arguments = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking",
-                 "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
+    arguments = [
+        "--no-sandbox",
+        "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+    ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser

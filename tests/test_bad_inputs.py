@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shapesiren.signals.audio import write_sound
-from shapesiren.signals.image import write_image
-from shapesiren.signals.video import write_frames
+from shapesiren.media.audio import write_sound
+from shapesiren.media.image import write_image
+from shapesiren.media.video import write_frames
 from tests.media import RATE, clip, picture, sound
 
 PAGE = Path(__file__).parents[1] / "docs" / "errors.md"

@@ -150,8 +150,8 @@ def test_inspect_says_how_much_noisy_points_count(tmp_path, here):
 
 
 def test_several_scans_are_one_input(tmp_path, torus_scan, here):
-    from shapesiren.signals.readers import read_cloud
-    from shapesiren.signals.scanner import write_scan
+    from shapesiren.pointcloud.io.read import read_cloud
+    from shapesiren.pointcloud.synthetic.scanner import write_scan
 
     cloud = read_cloud(torus_scan)
     left = cloud.points[:, 0] < 0
@@ -180,7 +180,7 @@ def test_the_same_in_python(tmp_path, torus_scan):
 
 
 def test_an_image_from_the_command_line(tmp_path, here):
-    from shapesiren.signals.image import read_image, write_image
+    from shapesiren.media.image import read_image, write_image
     from tests.media import picture
 
     write_image(tmp_path / "a.png", picture(30, 40, 3), 8)

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 import shapesiren
-from shapesiren.signals.readers import read_cloud
+from shapesiren.pointcloud.io.read import read_cloud
 from shapesiren.surface.mesh import TriangleMesh
 from tests.conftest import QUICK
 
 
-@pytest.mark.parametrize("name", ["scans/terrain_utm.pcd", "scans/room_scan1.pcd", "scans/kinect_capture.pcd",
-                                  "shapes/spot.obj", "shapes/fandisk.obj"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    ["scans/terrain_utm.pcd", "scans/room_scan1.pcd", "scans/kinect_capture.pcd", "shapes/spot.obj", "shapes/fandisk.obj"],
+)
 def test_real_scan(shared, tmp_path, name):
     path = shared / name
     said = []

@@ -11,10 +11,10 @@ import torch
 from shapesiren.config import Config, read_toml, resolve, to_toml
 from shapesiren.field import Field
 from shapesiren.fitting.loop import fit_task
-from shapesiren.reports.write import REPORTS
-from shapesiren.signals.audio import write_sound
-from shapesiren.signals.image import write_image
-from shapesiren.signals.video import write_frames
+from shapesiren.media.audio import write_sound
+from shapesiren.media.image import write_image
+from shapesiren.media.video import write_frames
+from shapesiren.reports.report import REPORTS
 from shapesiren.stages.ingest import pack, unpack
 from shapesiren.tasks import TASKS, task_for
 from shapesiren.tasks.base import Moment
@@ -23,9 +23,10 @@ from tests.media import PROBLEMS, RATE, SMALL, clip, picture, sound
 
 # it is asked for dozens of rounds here
 QUICK_INVERSION = PROBLEMS["inversion"][1] | {
-    "ingest": {"points": 900}, "net": {"width": 32, "hidden_layers": 1, "omega_first": 8.0, "last_width": 150},
+    "ingest": {"points": 900},
+    "net": {"width": 32, "hidden_layers": 1, "omega_first": 8.0, "last_width": 150},
     "evaluate": {"resolution": 50, "iterations": 3},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +116,16 @@ def test_all_stages_and_a_report(name, sources, tmp_path, here):
         now = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "run").iterdir() if p.name != ".lock"}
         assert not made or now == made
         made = now
-    assert {"run.json", "config.toml", task.cache, "field.safetensors", "metrics.jsonl", task.output_file, "metrics.json",
-            "report.html"} == set(made)  # fmt: skip
+    assert {
+        "run.json",
+        "config.toml",
+        task.cache,
+        "field.safetensors",
+        "metrics.jsonl",
+        task.output_file,
+        "metrics.json",
+        "report.html",
+    } == set(made)
     assert name in REPORTS
     assert f"run {tmp_path / 'p.toml'}" in (tmp_path / "run" / "report.html").read_text()  # the command that made it
 

@@ -100,7 +100,7 @@ def test_every_command_has_an_example():
 def test_a_process_can_be_kept_to_few_cores(monkeypatch, one_thread):
     import torch
 
-    from shapesiren.threads import VARIABLE, cores, limit
+    from shapesiren.runtime.threads import VARIABLE, cores, limit
 
     names = (VARIABLE, "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     for name in names:

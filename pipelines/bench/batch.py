@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from shapesiren.signals.scanner import Scanner, scan, write_scan
+from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
 
 SHAPES = ("sphere", "torus", "box", "plate", "cylinder", "holed_plate", "two_spheres", "trefoil")
 PIPELINE = """task = "shape"
@@ -84,8 +84,18 @@ def main() -> None:
 def row(
     name: str, args: argparse.Namespace, files: list[str], out: str, base: float | None, *more: str, kill: bool = False
 ) -> float:
-    command = [sys.executable, "-m", "shapesiren", "batch", *files, "--pipeline", str(args.out / "small.toml"), "--out",
-               str(args.out / out), *more]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "shapesiren",
+        "batch",
+        *files,
+        "--pipeline",
+        str(args.out / "small.toml"),
+        "--out",
+        str(args.out / out),
+        *more,
+    ]
     start = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None

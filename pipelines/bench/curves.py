@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from shapes import command
 
-from shapesiren.metrics.geometry import Surface, compare_surfaces
-from shapesiren.signals.frame import Frame
-from shapesiren.signals.guide import poisson_surface
-from shapesiren.signals.readers import read_cloud
-from shapesiren.signals.scanner import Scanner, load_surface, scan, write_scan
+from shapesiren.metrics.surface_distance import Surface, compare_surfaces
+from shapesiren.pointcloud.guide.samples import poisson_surface
+from shapesiren.pointcloud.io.read import read_cloud
+from shapesiren.pointcloud.synthetic.scanner import Scanner, load_surface, scan, write_scan
+from shapesiren.similarity import Similarity
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("curves"))
     args = parser.parse_args()
     truth = load_surface(args.surface)
-    frame = Frame.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
+    frame = Similarity.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
     reference = Surface(frame.to_box(truth.points), truth.faces)
     cloud = scan(args.surface, Scanner(points=args.points, noise=args.noise))
     assert cloud.normals is not None

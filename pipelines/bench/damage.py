@@ -2,11 +2,12 @@
 
     python pipelines/bench/damage.py armadillo.obj rocker-arm.obj plate trefoil --preset fast --out damage
 
-One damage at a time, and the combinations that real scans have. Each cell is a virtual scan (`signals/scanner.py`) of a
-mesh file or analytic shape. Errors are in box units x 1000 (longest side 1.8): Chamfer against the surface; for scans from
-few views against what those views see, so that nobody is judged by what nobody saw. Poisson's depth (6 to 9) is the best
-against the truth, and where a scan is open its surface is trimmed as ours is; a user would know neither. ``components``
-counts ours; ``ratio`` is our Chamfer over the better of the two Poissons. Writes OUT.csv at the end.
+One damage at a time, and the combinations that real scans have. Each cell is a virtual scan
+(`pointcloud/synthetic/scanner.py`) of a mesh file or analytic shape. Errors are in box units x 1000 (longest side 1.8):
+Chamfer against the surface; for scans from few views against what those views see, so that nobody is judged by what nobody
+saw. Poisson's depth (6 to 9) is the best against the truth, and where a scan is open its surface is trimmed as ours is; a user
+would know neither. ``components`` counts ours; ``ratio`` is our Chamfer over the better of the two Poissons. Writes OUT.csv at
+the end.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 import shapesiren
-from shapesiren.metrics.geometry import Surface, compare_surfaces
-from shapesiren.signals.frame import Frame
-from shapesiren.signals.guide import poisson_surface
-from shapesiren.signals.normals import plane_normals
-from shapesiren.signals.open3d_loader import open3d
-from shapesiren.signals.pointcloud import PointCloud
-from shapesiren.signals.prepare import prepare
-from shapesiren.signals.scanner import Scanner, load_surface, scan
+from shapesiren.metrics.surface_distance import Surface, compare_surfaces
+from shapesiren.pointcloud.cloud import PointCloud
+from shapesiren.pointcloud.guide.samples import poisson_surface
+from shapesiren.pointcloud.normals.estimate import plane_normals
+from shapesiren.pointcloud.prepare import prepare
+from shapesiren.pointcloud.synthetic.scanner import Scanner, load_surface, scan
+from shapesiren.runtime.open3d_loader import open3d
+from shapesiren.similarity import Similarity
 from shapesiren.surface.mesh import TriangleMesh
 from shapesiren.surface.trim import cut, trim
 from shapesiren.tasks.shape import IngestSettings
@@ -59,8 +60,19 @@ DAMAGES = [
     Damage("noise .25 %, outliers 5 %, no normals, 20,000", {"noise": 0.0025, "outliers": 0.05, "points": 20_000}, "absent"),
     Damage("3 views, noise .25 %, no normals", {"views": 3, "noise": 0.0025}, "absent"),
 ]
-COLUMNS = ("surface", "damage", "ours s", "ours", "poisson raw", "poisson cleaned", "ratio", "ours nc", "poisson nc",
-           "components", "trimmed")  # fmt: skip
+COLUMNS = (
+    "surface",
+    "damage",
+    "ours s",
+    "ours",
+    "poisson raw",
+    "poisson cleaned",
+    "ratio",
+    "ours nc",
+    "poisson nc",
+    "components",
+    "trimmed",
+)
 
 
 def main() -> None:
@@ -90,7 +102,7 @@ def main() -> None:
 
 def cell(name: str, damage: Damage, preset: str) -> dict[str, object]:
     truth = load_surface(name)
-    frame = Frame.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
+    frame = Similarity.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
     settings = {"points": 100_000} | damage.scanner
     cloud = scan(name, Scanner(**settings))
     normals = cloud.normals
@@ -122,10 +134,25 @@ def cell(name: str, damage: Damage, preset: str) -> dict[str, object]:
     inner = frame.to_box(prepared.cloud.points)
     cleaned = poisson(inner, prepared.normals, trimmed, judge)
     best = min(raw, cleaned)
-    return dict(zip(COLUMNS, (
-        Path(name).stem, damage.name, f"{seconds:.0f}", f"{ours[0]:.3f}", f"{raw[0]:.3f}", f"{cleaned[0]:.3f}",
-        f"{ours[0] / best[0]:.2f}", f"{ours[1]:.4f}", f"{best[1]:.4f}", made.facts["verification"]["components"],
-        "yes" if trimmed else "no"), strict=True))  # fmt: skip
+    return dict(
+        zip(
+            COLUMNS,
+            (
+                Path(name).stem,
+                damage.name,
+                f"{seconds:.0f}",
+                f"{ours[0]:.3f}",
+                f"{raw[0]:.3f}",
+                f"{cleaned[0]:.3f}",
+                f"{ours[0] / best[0]:.2f}",
+                f"{ours[1]:.4f}",
+                f"{best[1]:.4f}",
+                made.facts["verification"]["components"],
+                "yes" if trimmed else "no",
+            ),
+            strict=True,
+        )
+    )
 
 
 def usual_normals(points: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import torch
 
+from shapesiren.media.image import grid
 from shapesiren.nets.evaluate import CHUNK, values
 from shapesiren.nets.siren import Siren
-from shapesiren.signals.image import grid
 
 
 def main() -> None:

@@ -22,12 +22,12 @@ from torch import Tensor
 from shapesiren.config import resolve
 from shapesiren.fitting.loop import fit_task
 from shapesiren.nets.derivatives import autograd_value_and_gradient
-from shapesiren.nets.fused import fused_value_and_gradient
+from shapesiren.nets.fused_step import fused_value_and_gradient
 from shapesiren.nets.siren import Siren
 from shapesiren.stages.ingest import unpack
 from shapesiren.tasks.shape import ShapeConfig, ShapeTask
 
-PRODUCTS = 6  # of width x width, a hidden layer and sample: see nets/fused.py
+PRODUCTS = 6  # of width x width, a hidden layer and sample: see nets/fused_step.py
 
 
 def main() -> None:
@@ -41,8 +41,10 @@ def main() -> None:
     torch.backends.cuda.matmul.allow_tf32 = True
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
     peaks = {d: peak(device, d) for d in (torch.float32, torch.bfloat16)}
-    print(f"{name}, torch {torch.__version__}; matrix products: "
-          + ", ".join(f"{str(d).removeprefix('torch.')} {p / 1e12:.2f} TFLOP/s" for d, p in peaks.items()))  # fmt: skip
+    print(
+        f"{name}, torch {torch.__version__}; matrix products: "
+        + ", ".join(f"{str(d).removeprefix('torch.')} {p / 1e12:.2f} TFLOP/s" for d, p in peaks.items())
+    )
     print("\n| batch | way | ms a step | million samples/s | of peak |\n| --- | --- | --- | --- | --- |")
     for batch in args.batches:
         for way, dtype, step in ways(batch, device):
@@ -58,8 +60,10 @@ def main() -> None:
     config = resolve(ShapeConfig, ShapeTask.presets, [("bench", {"fit": {"seconds": args.seconds}})])
     task = ShapeTask(unpack(args.arrays), config, device)
     outcome = fit_task(task, config.fit, seed=0, device=device)
-    print(f"\nfitted for {outcome.seconds:.1f} s: {outcome.step:,} steps, {outcome.precision} first, losses "
-          + ", ".join(f"{k} {v:.3g}" for k, v in outcome.losses.items()))  # fmt: skip
+    print(
+        f"\nfitted for {outcome.seconds:.1f} s: {outcome.step:,} steps, {outcome.precision} first, losses "
+        + ", ".join(f"{k} {v:.3g}" for k, v in outcome.losses.items())
+    )
 
 
 def ways(batch: int, device: torch.device) -> Iterator[tuple[str, torch.dtype, Callable[[], None]]]:

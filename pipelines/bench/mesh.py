@@ -25,10 +25,20 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from shapesiren.surface.band import LEAF, Band
+from shapesiren.surface.narrow_band import LEAF, Band
 
-COLUMNS = ("resolution", "mesh s", "file s", "vertices", "evaluations", "per corner", "refinements", "base MiB", "peak MiB",
-           "watertight")  # fmt: skip
+COLUMNS = (
+    "resolution",
+    "mesh s",
+    "file s",
+    "vertices",
+    "evaluations",
+    "per corner",
+    "refinements",
+    "base MiB",
+    "peak MiB",
+    "watertight",
+)
 
 
 def main() -> None:
@@ -53,9 +63,9 @@ def main() -> None:
 
 def measure(run: Path, resolution: int) -> list[str]:
     import shapesiren
+    from shapesiren.surface.band_precision import precision_of
     from shapesiren.surface.extract import band_of, extract
-    from shapesiren.surface.meshio import write_mesh
-    from shapesiren.surface.quick import precision_of
+    from shapesiren.surface.io import write_mesh
     from shapesiren.tasks.shape import MeshSettings
 
     field = shapesiren.load(run)
@@ -73,18 +83,26 @@ def measure(run: Path, resolution: int) -> list[str]:
     del mesh, facts
     band = band_of(field, resolution, 0.05, precision_of(field, resolution, "auto"))
     return [
-        str(resolution), f"{seconds:.1f}", f"{written:.1f}", f"{v['vertices']:,}", f"{evaluations:,}",
-        f"{evaluations / surface_corners(band):.2f}", f"{refinements:,}", f"{base:.0f}", f"{most:.0f}", str(v["watertight"]),
-    ]  # fmt: skip
+        str(resolution),
+        f"{seconds:.1f}",
+        f"{written:.1f}",
+        f"{v['vertices']:,}",
+        f"{evaluations:,}",
+        f"{evaluations / surface_corners(band):.2f}",
+        f"{refinements:,}",
+        f"{base:.0f}",
+        f"{most:.0f}",
+        str(v["watertight"]),
+    ]
 
 
 def twin(run: Path, resolution: int) -> None:
     """Prints how the mesh of the narrow band differs from that of the whole grid, evaluated in float32 everywhere."""
     import shapesiren
+    from shapesiren.surface.band_precision import precision_of
     from shapesiren.surface.extract import band_of
-    from shapesiren.surface.marching import dense_marching_cubes, sparse_marching_cubes
+    from shapesiren.surface.marching_cubes import dense_marching_cubes, sparse_marching_cubes
     from shapesiren.surface.mesh import TriangleMesh
-    from shapesiren.surface.quick import precision_of
     from shapesiren.surface.refine import newton_refine
     from shapesiren.surface.verify import verify
 
@@ -100,16 +118,20 @@ def twin(run: Path, resolution: int) -> None:
         v = newton_refine(field.box_values_and_gradients, band.grid.positions(v), step)[0]
         refined.append(v)
         found = verify(TriangleMesh(v, f, np.zeros(v.shape, np.float32)))
-        print(f"{name:6}{seconds[name]:7.1f} s {len(v):9,} vertices {len(f):9,} faces  watertight {found.watertight}, "
-              f"components {found.components}, genus {found.genus}")  # fmt: skip
+        print(
+            f"{name:6}{seconds[name]:7.1f} s {len(v):9,} vertices {len(f):9,} faces  watertight {found.watertight}, "
+            f"components {found.components}, genus {found.genus}"
+        )
     distance, nearest = cKDTree(refined[1]).query(refined[0])
     same = len(np.unique(nearest)) == len(sparse[0]) == len(dense[0])
     before = np.linalg.norm(sparse[0] - dense[0][nearest], axis=1).max()
     apart = f"{before:.1e} cells at most, refined {distance.max() / step:.1e}" if same else "not one to one"
     value, slope = field.box_values_and_gradients(refined[0])
     off = (np.abs(value) / np.linalg.norm(slope, axis=1)).max() / step
-    print(f"vertices apart: {apart}; faces the same: {same and as_set(nearest[sparse[1]]) == as_set(dense[1])}; "
-          f"of the band's off the level set: {off:.1e} cells at most")  # fmt: skip
+    print(
+        f"vertices apart: {apart}; faces the same: {same and as_set(nearest[sparse[1]]) == as_set(dense[1])}; "
+        f"of the band's off the level set: {off:.1e} cells at most"
+    )
 
 
 def as_set(faces: np.ndarray) -> set[tuple[int, ...]]:

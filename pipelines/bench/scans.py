@@ -17,13 +17,23 @@ import numpy as np
 from scipy.spatial import cKDTree
 from shapes import command
 
-from shapesiren.metrics.geometry import Surface
-from shapesiren.signals.frame import Frame
-from shapesiren.signals.open3d_loader import ray_scene
-from shapesiren.signals.readers import read_cloud
+from shapesiren.metrics.surface_distance import Surface
+from shapesiren.pointcloud.io.read import read_cloud
+from shapesiren.runtime.open3d_loader import ray_scene
+from shapesiren.similarity import Similarity
 
-COLUMNS = ("scan", "points", "fit s", "mesh s", "spacing", "mean distance / spacing", "area beyond 5 spacings", "components",
-           "trimmed", "normals")  # fmt: skip
+COLUMNS = (
+    "scan",
+    "points",
+    "fit s",
+    "mesh s",
+    "spacing",
+    "mean distance / spacing",
+    "area beyond 5 spacings",
+    "components",
+    "trimmed",
+    "normals",
+)
 
 
 def main() -> None:
@@ -44,7 +54,7 @@ def main() -> None:
 def measure(path: Path, mesh_file: Path, fit: float, mesh: float, stages: dict[str, dict[str, dict]]) -> list[str]:
     cloud, written = read_cloud(path), read_cloud(mesh_file)
     points = cloud.points[np.isfinite(cloud.points).all(1)]
-    frame = Frame.of_bounds(points.min(0), points.max(0), 1.8)
+    frame = Similarity.of_bounds(points.min(0), points.max(0), 1.8)
     points, vertices = np.unique(frame.to_box(points), axis=0), frame.to_box(written.points)
     tree = cKDTree(points)
     spacing = float(np.median(tree.query(points, 2)[0][:, 1]))
@@ -53,10 +63,16 @@ def measure(path: Path, mesh_file: Path, fit: float, mesh: float, stages: dict[s
     far = float((tree.query(samples)[0] > 5 * spacing).mean())
     facts, info = stages["mesh"]["facts"], stages["ingest"]["facts"]["normals"]
     return [
-        f"{len(points):,}", f"{fit:.0f}", f"{mesh:.1f}", f"{spacing * frame.scale:.3g}", f"{distance.mean() / spacing:.2f}",
-        f"{far:.2%}", str(facts["verification"]["components"]), f"{facts.get('trimmed', {}).get('area_share', 0):.0%}",
+        f"{len(points):,}",
+        f"{fit:.0f}",
+        f"{mesh:.1f}",
+        f"{spacing * frame.scale:.3g}",
+        f"{distance.mean() / spacing:.2f}",
+        f"{far:.2%}",
+        str(facts["verification"]["components"]),
+        f"{facts.get('trimmed', {}).get('area_share', 0):.0%}",
         info.get("oriented", info["origin"]),
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

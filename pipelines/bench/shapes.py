@@ -11,7 +11,7 @@ side. ``vs poisson`` divides by the Chamfer distance of Poisson at its best dept
 Each of our rows is `shapesiren fit` and `shapesiren mesh` as processes of their own, as a user runs them: ``total``
 is their wall time, ``start`` what is left of it beside the stages (imports, loading, writing), ``peak MiB`` the
 larger of their resident memories, without that of the process that makes the guide (some 430 MiB, for five seconds).
-``GFLOP/s`` counts the matrix products that the formulas of `nets/fused.py` need (6 of width x width a sample with its
+``GFLOP/s`` counts the matrix products that the formulas of `nets/fused_step.py` need (6 of width x width a sample with its
 gradient, 3 without), ``of peak`` divides by this machine's fastest product in the precision of most steps. ``paper``
 (autograd double backward, float32) is fitted for as long as the preset before it took. Times are wall times of this
 machine, which may be shared: compare within one table.
@@ -32,19 +32,39 @@ import numpy as np
 import torch
 
 import shapesiren
-from shapesiren.metrics.geometry import Surface, compare_surfaces
 from shapesiren.metrics.shape import field_errors
-from shapesiren.signals.frame import Frame
-from shapesiren.signals.guide import poisson_surface
-from shapesiren.signals.readers import read_cloud
-from shapesiren.signals.scanner import Scanner, load_surface, scan, write_scan
+from shapesiren.metrics.surface_distance import Surface, compare_surfaces
+from shapesiren.pointcloud.guide.samples import poisson_surface
+from shapesiren.pointcloud.io.read import read_cloud
+from shapesiren.pointcloud.synthetic.scanner import Scanner, load_surface, scan, write_scan
+from shapesiren.similarity import Similarity
 from shapesiren.stages.stage import stored_config
 from shapesiren.stages.store import Run
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "shapes"
-COLUMNS = ("surface", "noise %", "method", "total s", "start s", "ingest s", "fit s", "mesh s", "steps", "steps/s",
-           "samples/s", "GFLOP/s", "of peak", "peak MiB", "chamfer", "hausdorff95", "nc", "field %", "eikonal", "vs poisson",
-           "components")  # fmt: skip
+COLUMNS = (
+    "surface",
+    "noise %",
+    "method",
+    "total s",
+    "start s",
+    "ingest s",
+    "fit s",
+    "mesh s",
+    "steps",
+    "steps/s",
+    "samples/s",
+    "GFLOP/s",
+    "of peak",
+    "peak MiB",
+    "chamfer",
+    "hausdorff95",
+    "nc",
+    "field %",
+    "eikonal",
+    "vs poisson",
+    "components",
+)
 
 
 def main() -> None:
@@ -119,7 +139,7 @@ def command(*words: object) -> tuple[float, float]:
 
 def bench(name: str, noise: float, args: argparse.Namespace, rows: list[dict[str, object]], peaks: dict[str, float]) -> None:
     truth = load_surface(name)
-    frame = Frame.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
+    frame = Similarity.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
     reference = Surface(frame.to_box(truth.points), truth.faces)
     cloud = scan(name, Scanner(points=args.points, noise=noise))
     label = Path(name).stem
@@ -127,9 +147,14 @@ def bench(name: str, noise: float, args: argparse.Namespace, rows: list[dict[str
     def row(method: str, mesh: Surface, baseline: float | None, **more: object) -> float:
         found = compare_surfaces(mesh, reference, 200_000, 0.01, 0)
         values: dict[str, object] = {
-            "surface": label, "noise %": f"{100 * noise:g}", "method": method, "chamfer": f"{1e3 * found['chamfer']:.3f}",
-            "hausdorff95": f"{1e3 * found['hausdorff95']:.2f}", "nc": f"{found['normal_consistency']:.4f}", **more,
-        }  # fmt: skip
+            "surface": label,
+            "noise %": f"{100 * noise:g}",
+            "method": method,
+            "chamfer": f"{1e3 * found['chamfer']:.3f}",
+            "hausdorff95": f"{1e3 * found['hausdorff95']:.2f}",
+            "nc": f"{found['normal_consistency']:.4f}",
+            **more,
+        }
         if baseline is not None:
             values["vs poisson"] = f"{found['chamfer'] / baseline:.2f}"
         rows.append(values)
@@ -169,17 +194,24 @@ def bench(name: str, noise: float, args: argparse.Namespace, rows: list[dict[str
             moved = Surface(field.frame.to_box(truth.points), truth.faces)
             judged = field_errors(field, moved, field.arrays["points"], 0)
             row(
-                f"shapesiren {preset}", Surface(frame.to_box(written.points), written.faces), baseline,
+                f"shapesiren {preset}",
+                Surface(frame.to_box(written.points), written.faces),
+                baseline,
                 **{
-                    "total s": f"{fitting + meshing:.1f}", "start s": f"{fitting + meshing - sum(spent.values()):.1f}",
+                    "total s": f"{fitting + meshing:.1f}",
+                    "start s": f"{fitting + meshing - sum(spent.values()):.1f}",
                     **{f"{s} s": f"{seconds:.1f}" for s, seconds in spent.items()},
-                    "steps": facts["steps"], "steps/s": f"{rate:.0f}", "samples/s": f"{rate * samples:,.0f}",
-                    "GFLOP/s": f"{gflops:.0f}", "of peak": f"{gflops / peaks[facts['precision']]:.0%}",
-                    "peak MiB": f"{max(memory, more):.0f}", "field %": f"{judged.get('distance_percent_of_box', np.nan):.3f}",
+                    "steps": facts["steps"],
+                    "steps/s": f"{rate:.0f}",
+                    "samples/s": f"{rate * samples:,.0f}",
+                    "GFLOP/s": f"{gflops:.0f}",
+                    "of peak": f"{gflops / peaks[facts['precision']]:.0%}",
+                    "peak MiB": f"{max(memory, more):.0f}",
+                    "field %": f"{judged.get('distance_percent_of_box', np.nan):.3f}",
                     "eikonal": f"{judged['eikonal']:.3f}",
                     "components": stages["mesh"]["facts"]["verification"]["components"],
                 },
-            )  # fmt: skip
+            )
 
 
 if __name__ == "__main__":

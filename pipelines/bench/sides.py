@@ -18,12 +18,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 import shapesiren
-from shapesiren.metrics.geometry import Surface, compare_surfaces
-from shapesiren.signals.frame import Frame
-from shapesiren.signals.pointcloud import PointCloud
-from shapesiren.signals.prepare import prepare
-from shapesiren.signals.scanner import Scanner, load_surface, scan
-from shapesiren.signals.shapes import SHAPES
+from shapesiren.metrics.surface_distance import Surface, compare_surfaces
+from shapesiren.pointcloud.cloud import PointCloud
+from shapesiren.pointcloud.prepare import prepare
+from shapesiren.pointcloud.synthetic.scanner import Scanner, load_surface, scan
+from shapesiren.pointcloud.synthetic.shapes import SHAPES
+from shapesiren.similarity import Similarity
 from shapesiren.tasks.shape import IngestSettings
 
 DAMAGES = {
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def load(name: str) -> PointCloud:
-    from shapesiren.signals.readers import read_cloud
+    from shapesiren.pointcloud.io.read import read_cloud
 
     return read_cloud(Path(name))
 
@@ -98,7 +98,7 @@ def surface(name: str, damage: str, settings: dict[str, float], preset: str | No
     assert cloud.normals is not None
     made = prepare(PointCloud(cloud.points, None), IngestSettings(), 0, lambda _: None)
     cells = [f"{right(made.cloud, cloud.points, cloud.normals):.4f}", made.facts["normals"]["oriented"]]
-    frame = Frame.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
+    frame = Similarity.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
     reference = Surface(frame.to_box(truth.points), truth.faces)
     if "views" in settings:
         clean = scan(name, Scanner(points=200_000, views=int(settings["views"]), seed=7))

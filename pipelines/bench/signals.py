@@ -20,11 +20,11 @@ import torch
 from shapesiren.config import resolve
 from shapesiren.field import Field
 from shapesiren.fitting.loop import fit_task
+from shapesiren.media.audio import read_sound
+from shapesiren.media.image import gradient, laplacian
+from shapesiren.media.image_resample import sample
 from shapesiren.metrics.image import derivatives
-from shapesiren.reports.signals import derivative_panels, draw_panels
-from shapesiren.resample.image import sample
-from shapesiren.signals.audio import read_sound
-from shapesiren.signals.image import gradient, laplacian
+from shapesiren.reports.figures import derivative_panels, draw_panels
 from shapesiren.tasks import TASKS
 
 Tree = dict[str, Any]
@@ -46,8 +46,15 @@ CELLS: dict[str, tuple[str, Tree, float, str, str]] = {
     "video 64 x 128²": ("video", {}, 300, "psnr", "33"),
     "camera, long": ("image", {}, 600, "psnr", "45"),
 }
-PAPER = ("camera 512²", "astronaut RGB 512²", "camera 256² from its gradient", "camera 256² from its Laplacian", "bach",
-         "counting", "video 64 x 128²")  # fmt: skip
+PAPER = (
+    "camera 512²",
+    "astronaut RGB 512²",
+    "camera 256² from its gradient",
+    "camera 256² from its Laplacian",
+    "bach",
+    "counting",
+    "video 64 x 128²",
+)
 RIVALS: dict[str, Tree] = {
     "siren": {"omega_first": 30.0},
     "siren, omega 60": {"omega_first": 60.0},
@@ -138,9 +145,14 @@ def clip(frames: int, size: int) -> np.ndarray:
     out = np.empty((frames, size, size, 3), np.uint8)
     for i in range(frames):
         t = 2 * np.pi * i / 64
-        picture = np.stack([0.5 + 0.3 * np.sin(9 * x + 2 * t) + 0.15 * np.sin(40 * y),
-                            0.5 + 0.3 * np.cos(7 * y - 3 * t) * np.sin(11 * x),
-                            0.4 + 0.4 * x * y + 0.1 * np.sin(60 * (x + y))], -1)  # fmt: skip
+        picture = np.stack(
+            [
+                0.5 + 0.3 * np.sin(9 * x + 2 * t) + 0.15 * np.sin(40 * y),
+                0.5 + 0.3 * np.cos(7 * y - 3 * t) * np.sin(11 * x),
+                0.4 + 0.4 * x * y + 0.1 * np.sin(60 * (x + y)),
+            ],
+            -1,
+        )
         for k, (radius, colour) in enumerate([(0.12, (1, 0.2, 0.1)), (0.08, (0.1, 0.9, 0.3)), (0.15, (0.2, 0.3, 1))]):
             cx, cy = 0.5 + 0.3 * np.cos(t * (1 + k) + k * 2), 0.5 + 0.3 * np.sin(t * (1.3 + 0.4 * k) + k)
             ball = np.clip((radius - np.hypot(x - cx, y - cy)) * size + 0.5, 0, 1)[..., None]

@@ -16,9 +16,9 @@ import torch
 from shapes import machine, peak
 from torch import Tensor
 
+from shapesiren.nets.cpu.engine import Engine, available, threads_for
 from shapesiren.nets.derivatives import autograd_value_and_gradient, value_and_gradient
-from shapesiren.nets.fused import fused_value_and_gradient
-from shapesiren.nets.native import Engine, available, threads_for
+from shapesiren.nets.fused_step import fused_value_and_gradient
 from shapesiren.nets.siren import Siren
 
 SAMPLES, GRADIENTS = 2800, 2400  # the default batch has so many gradients

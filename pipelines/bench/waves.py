@@ -18,9 +18,9 @@ import torch
 from shapes import machine
 
 import shapesiren
+from shapesiren.nets.cpu.engine import Engine, available, threads_for
 from shapesiren.nets.derivatives import autograd_value_gradient_laplacian, value_gradient_laplacian
 from shapesiren.nets.jets import jet
-from shapesiren.nets.native import Engine, available, threads_for
 from shapesiren.nets.siren import Siren
 
 PROBLEMS = Path(__file__).parents[2] / "data" / "problems"
@@ -41,8 +41,11 @@ def main() -> None:
     parser.add_argument("--measurements", type=Path, help="the paper's data_cylinder_5.mat")
     given = parser.parse_args()
     paper: dict[str, Any] = {"preset": "paper", "fit": {"seconds": given.seconds}}
-    adam = {"fit": {"optimizer": "adam", "seconds": given.seconds, "learning_rate": 1e-3, "precision": "float32"},
-            "net": {"width": 128, "hidden_layers": 3, "last_width": 128}, "ingest": {"cells": None}}  # fmt: skip
+    adam = {
+        "fit": {"optimizer": "adam", "seconds": given.seconds, "learning_rate": 1e-3, "precision": "float32"},
+        "net": {"width": 128, "hidden_layers": 3, "last_width": 128},
+        "ingest": {"cells": None},
+    }
     plain = {k: v for k, v in adam.items() if k != "ingest"}
     rows: list[tuple[str, str, dict[str, Any]]] = []
     for medium in ("helmholtz", "helmholtz_square", "helmholtz_disc"):

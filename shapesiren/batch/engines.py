@@ -55,8 +55,10 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-TOKEN_HINT = ("every node needs the cluster's token: set RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to a file that holds it, "
-              "to the same value for `ray start` and for this command")  # fmt: skip
+TOKEN_HINT = (
+    "every node needs the cluster's token: set RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to a file that holds it, "
+    "to the same value for `ray start` and for this command"
+)
 
 
 def with_ray(jobs: Sequence[Job], plan: Plan, resources: Resources) -> Iterator[Result]:
@@ -84,8 +86,7 @@ def with_ray(jobs: Sequence[Job], plan: Plan, resources: Resources) -> Iterator[
     except Exception as e:
         if resources.address is None:
             raise RunError(f"Ray does not start here ({_first_line(e)})", hint="--engine serial") from None
-        raise InputError(f"cannot join the Ray cluster ({_first_line(e)})", where=resources.address,
-                         hint=TOKEN_HINT) from None  # fmt: skip
+        raise InputError(f"cannot join the Ray cluster ({_first_line(e)})", where=resources.address, hint=TOKEN_HINT) from None
     try:
         # Ray sets OMP_NUM_THREADS to num_cpus; a runtime_env of our own would keep it from using the workers it has started
         remote = ray.remote(num_cpus=resources.threads or 1, num_gpus=resources.gpus, max_retries=resources.retries)(perform)

@@ -115,8 +115,11 @@ def _named(jobs: Sequence[Job]) -> list[Job]:
         out.append(replace(job, name=name, sources=tuple(str(Path(s).absolute()) for s in job.sources)))
     twice = [name for name, count in Counter(j.name for j in out).items() if count > 1]
     if twice:
-        raise InputError(f"two inputs would share the run folder {twice[0]!r}", where="batch",
-                         hint="give them names in a manifest (--manifest)")  # fmt: skip
+        raise InputError(
+            f"two inputs would share the run folder {twice[0]!r}",
+            where="batch",
+            hint="give them names in a manifest (--manifest)",
+        )
     return out
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from .. import __version__
-from ..files import write_atomically
 from ..reports import page
+from ..runtime.files import write_atomically
+from ..version import __version__
 from .work import THUMBNAIL, Result
 
 SHOWN = ("watertight", "components", "faces", "surface.accuracy", "surface.f_score", "field.eikonal", "psnr", "snr", "steps")

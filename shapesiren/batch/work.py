@@ -12,8 +12,8 @@ from typing import Any
 
 from ..config import Tree
 from ..errors import InputError, ShapesirenError
-from ..files import write_atomically
-from ..threads import limit
+from ..runtime.files import write_atomically
+from ..runtime.threads import limit
 from .jobs import Job
 
 RESULTS = ".batch"  # in the batch's folder: one small JSON file for each job
@@ -65,7 +65,7 @@ def perform(job: Job, plan: Plan) -> Result:
 
 def _stages(job: Job, plan: Plan) -> tuple[bool, Tree]:
     limit(plan.threads)
-    from ..reports.material import flatten
+    from ..reports.finished_run import flatten
     from ..stages.context import context_for
     from ..stages.evaluate import evaluate
     from ..stages.fit import fit
@@ -127,7 +127,7 @@ def check_settings(jobs: Sequence[Job], plan: Plan) -> None:
 
 def thumbnail(context: Any) -> bytes | None:
     """A small picture of what a run made; None where there is nothing to see."""
-    from ..reports.write import THUMBNAILS
+    from ..reports.report import THUMBNAILS
     from ..stages.report import material_of
 
     draw = THUMBNAILS.get(context.task.name)

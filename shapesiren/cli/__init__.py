@@ -10,15 +10,31 @@ import gc
 import sys
 
 from ..errors import Interrupted, ShapesirenError
-from ..threads import interrupt_between_imports
+from ..runtime.threads import interrupt_between_imports
 from . import many, pages, runs, settings, tools  # noqa: F401 - they register their commands
 from .app import app
 
 __all__ = ["app", "main"]
 
 # of the help page: what one does with a scan, in order, then the rest
-ORDER = ("fit", "mesh", "decode", "evaluate", "report", "compare", "view", "run", "batch", "ingest", "inspect", "simulate",
-         "picture", "export", "diagnose", "doctor")  # fmt: skip
+ORDER = (
+    "fit",
+    "mesh",
+    "decode",
+    "evaluate",
+    "report",
+    "compare",
+    "view",
+    "run",
+    "batch",
+    "ingest",
+    "inspect",
+    "simulate",
+    "picture",
+    "export",
+    "diagnose",
+    "doctor",
+)
 app.registered_commands.sort(key=lambda c: ORDER.index(c.name or c.callback.__name__))  # type: ignore[union-attr]
 
 

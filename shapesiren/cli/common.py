@@ -25,8 +25,10 @@ OutDir = Annotated[Path | None, typer.Option("--out", help="Run folder (default:
 Preset = Annotated[str | None, typer.Option(help="fast, default, fine or paper.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings, as TOML.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. fit.steps=2000.")]
-FORMATS = ("Scan or mesh: PLY PCD XYZ PTS OBJ STL OFF GLB NPZ NPY LAS LAZ E57; several registered scans are one input. "
-           "Image: PNG JPEG TIFF WebP BMP.")  # fmt: skip
+FORMATS = (
+    "Scan or mesh: PLY PCD XYZ PTS OBJ STL OFF GLB NPZ NPY LAS LAZ E57; several registered scans are one input. "
+    "Image: PNG JPEG TIFF WebP BMP."
+)
 TaskName = Annotated[
     str | None, typer.Option("--task", help="shape, image, composite, audio, video, if the file does not tell.")
 ]
@@ -77,9 +79,15 @@ def stage_lines(context: Context, stage: str, facts: dict[str, Any]) -> list[str
 
 
 def settings_layers_of(
-    preset: str | None, config: Path | None, assignments: list[str] | None, time: str | None, steps: int | None,
-    seed: int | None, net: str | None = None, task: str | None = None,
-) -> list[tuple[str, dict[str, Any]]]:  # fmt: skip
+    preset: str | None,
+    config: Path | None,
+    assignments: list[str] | None,
+    time: str | None,
+    steps: int | None,
+    seed: int | None,
+    net: str | None = None,
+    task: str | None = None,
+) -> list[tuple[str, dict[str, Any]]]:
     from ..config import parse_assignments, read_toml
     from ..stages.context import settings_layers
 

@@ -14,7 +14,20 @@ import typer
 
 from ..errors import InputError
 from .app import app
-from .common import ConfigFile, Device, Force, Json, Preset, Quiet, Seed, Set, Steps, TaskName, Time, settings_layers_of
+from .common import (
+    ConfigFile,
+    Device,
+    Force,
+    Json,
+    Preset,
+    Quiet,
+    Seed,
+    Set,
+    Steps,
+    TaskName,
+    Time,
+    settings_layers_of,
+)
 
 
 @app.command()

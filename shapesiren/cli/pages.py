@@ -36,7 +36,7 @@ def report(
     Example: shapesiren report runs/scan -o scan.html
     """
     from ..config import parse_assignments
-    from ..files import write_atomically
+    from ..runtime.files import write_atomically
 
     screen = Screen(quiet, as_json)
     if output is not None:
@@ -66,8 +66,8 @@ def compare(
 
     Example: shapesiren compare runs/scan runs/scan-fine -o both.html
     """
-    from ..files import write_atomically
     from ..reports.compare import comma_separated, compare_page, labels, markdown, rows_of
+    from ..runtime.files import write_atomically
     from ..stages.context import run_context
     from ..stages.report import material_of, readable
     from ..stages.store import Run
@@ -153,8 +153,9 @@ def _after(seconds: float) -> Callable[[], bool]:
 
 def _html(output: Path) -> None:
     if output.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"a report is an HTML file, not {output.suffix or 'without extension'!r}", where=output,
-                         hint="-o NAME.html")  # fmt: skip
+        raise InputError(
+            f"a report is an HTML file, not {output.suffix or 'without extension'!r}", where=output, hint="-o NAME.html"
+        )
 
 
 def _print_table(rows: list[list[object]], names: list[str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError
-from ..threads import needed_soon
+from ..runtime.threads import needed_soon
 from .app import app
 from .common import (
     FORMATS,
@@ -66,7 +66,7 @@ def ingest_and_fit(
     view = LiveView(context.run.folder, port, screen.say) if live else None
     try:
         if sources:
-            needed_soon("shapesiren.stages.fit", "shapesiren.nets.kernels", "shapesiren.tasks.loss_kernels")
+            needed_soon("shapesiren.stages.fit", "shapesiren.nets.cpu.kernels", "shapesiren.tasks.shape_loss_kernels")
             screen.stage(context, "ingest", ingest_stage(context, sources))
 
         from ..stages.fit import fit as fit_stage  # here, as torch comes with it
@@ -218,8 +218,16 @@ def mesh(
 
     screen = Screen(quiet, as_json)
     layers = [("--set", parse_assignments(set_))] if set_ else []
-    given = {"resolution": resolution, "sharp": sharp, "faces": faces, "max_error": max_error, "fill_holes": fill_holes,
-             "smooth": smooth, "largest": largest, "trim": trim}  # fmt: skip
+    given = {
+        "resolution": resolution,
+        "sharp": sharp,
+        "faces": faces,
+        "max_error": max_error,
+        "fill_holes": fill_holes,
+        "smooth": smooth,
+        "largest": largest,
+        "trim": trim,
+    }
     layers += [("--" + k.replace("_", "-"), {"mesh": {k: v}}) for k, v in given.items() if v is not None]
     context = open_run(run, layers, device, screen, force)
     write_output(context, "mesh", output, screen)

@@ -12,8 +12,11 @@ from ..errors import InputError
 from .app import app
 from .common import ConfigFile, Preset, Seed, Set, Steps, TaskName, Time, settings_layers_of
 
-config_app = typer.Typer(help="The settings that a fit would use, or their schema.", no_args_is_help=True,
-                         context_settings={"help_option_names": ["-h", "--help"]})  # fmt: skip
+config_app = typer.Typer(
+    help="The settings that a fit would use, or their schema.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 app.add_typer(config_app, name="config")
 
 

@@ -66,8 +66,12 @@ def inspect(
 
 @app.command()
 def simulate(
-    surface: Annotated[str, typer.Argument(help="A mesh file, or an analytic shape: sphere, torus, box, plate, cylinder, "
-                                                "holed_plate, two_spheres, trefoil.")],
+    surface: Annotated[
+        str,
+        typer.Argument(
+            help="A mesh file, or an analytic shape: sphere, torus, box, plate, cylinder, holed_plate, two_spheres, trefoil."
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The scan: .ply .xyz .npy .npz.")],
     points: Annotated[int, typer.Option(help="Points, outliers included.", min=10)] = 100_000,
     noise: Annotated[float, typer.Option(help="Standard deviation, as a share of the longest side.", min=0)] = 0.0,
@@ -78,12 +82,12 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Seed.", min=0)] = 0,
     force: Force = False,
     quiet: Quiet = False,
-) -> None:  # fmt: skip
+) -> None:
     """A virtual scanner: samples of a surface with noise, outliers and occlusion.
 
     Example: shapesiren simulate trefoil -o scan.ply --noise 0.0025 --views 3
     """
-    from ..signals.scanner import Scanner, scan, write_scan
+    from ..pointcloud.synthetic.scanner import Scanner, scan, write_scan
 
     if output.exists() and not force:
         raise InputError("the file exists", where=output, hint="--force replaces it")
@@ -111,8 +115,8 @@ def picture(
     Example: shapesiren picture scan.ply runs/scan/mesh.ply -o both.png
     """
     if len(files) == 1 and files[0].is_dir():
-        from ..reports.picture import draw_run
-        from ..reports.signals import draw_signal
+        from ..reports.figures import draw_signal
+        from ..reports.render import draw_run
         from ..stages.output import fitted_signal
         from ..stages.stage import require
         from ..stages.store import Run
@@ -126,7 +130,7 @@ def picture(
             draw_signal(fitted, arrays, output)
         print(f"made {output}", file=sys.stderr)
         return
-    from ..reports.picture import draw_files
+    from ..reports.render import draw_files
 
     draw_files(files, output, size, azimuth, elevation, up, inside)
     print(f"made {output}", file=sys.stderr)

@@ -12,8 +12,11 @@ from .grids import write_npz, write_nrrd, write_vti
 from .onnx import write_onnx
 
 WRITERS: dict[str, Callable[[Field, Path, int, bool], dict[str, Any]]] = {
-    ".onnx": write_onnx, ".npz": write_npz, ".nrrd": write_nrrd, ".vti": write_vti,
-}  # fmt: skip
+    ".onnx": write_onnx,
+    ".npz": write_npz,
+    ".nrrd": write_nrrd,
+    ".vti": write_vti,
+}
 
 
 def check_export(path: Path) -> None:

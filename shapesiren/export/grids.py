@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..field import Field
-from ..files import write_atomically
+from ..runtime.files import write_atomically
 
 MARGIN = 0.1  # round the scan, as a share of its longest side
 ROWS = 1 << 20  # samples evaluated at once
@@ -53,9 +53,18 @@ def write_nrrd(field: Field, path: Path, resolution: int, _: bool) -> dict[str, 
     """NRRD 4 (teem.sourceforge.net/nrrd/format.html), which ITK, Slicer, ParaView and OpenVDB's tools read."""
     grid, origin, step = distance_grid(field, resolution)
     vectors = " ".join(f"({','.join(repr(step) if i == j else '0' for j in range(3))})" for i in range(3))
-    head = ["NRRD0004", "# signed distance, negative inside", "type: float", "dimension: 3", "space dimension: 3",
-            f"sizes: {' '.join(map(str, grid.shape))}", f"space directions: {vectors}",
-            f"space origin: ({','.join(repr(float(v)) for v in origin)})", "endian: little", "encoding: raw"]  # fmt: skip
+    head = [
+        "NRRD0004",
+        "# signed distance, negative inside",
+        "type: float",
+        "dimension: 3",
+        "space dimension: 3",
+        f"sizes: {' '.join(map(str, grid.shape))}",
+        f"space directions: {vectors}",
+        f"space origin: ({','.join(repr(float(v)) for v in origin)})",
+        "endian: little",
+        "encoding: raw",
+    ]
     write_atomically(path, "\n".join(head).encode() + b"\n\n" + grid.astype("<f4").tobytes(order="F"))
     return _facts(grid, origin, step)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
 from ..errors import InputError
 from ..field import Field
-from ..files import write_atomically
 from ..nets.activations import relu, sine, tanh
+from ..runtime.files import write_atomically
+from ..version import __version__
 
 OPSET, IR = 17, 8  # onnxruntime 1.13 and later
 
@@ -96,8 +96,13 @@ def write_onnx(field: Field, path: Path, _: int, gradient: bool) -> dict[str, An
         outputs.append(helper.make_tensor_value_info("gradient", TensorProto.DOUBLE, ["n", net.in_features]))
     inputs = [helper.make_tensor_value_info("points", TensorProto.DOUBLE, ["n", net.in_features])]
     graph = helper.make_graph(g.nodes, field.task, inputs, outputs, g.constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="shapesiren",
-                              producer_version=__version__)  # fmt: skip
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR,
+        producer_name="shapesiren",
+        producer_version=__version__,
+    )
     helper.set_model_props(model, {"task": field.task, "header": json.dumps(field.header)})
     checker.check_model(model)
     write_atomically(path, model.SerializeToString())

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ..files import write_atomically
+from ..runtime.files import write_atomically
 
 FORMAT = 1
 

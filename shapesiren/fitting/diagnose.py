@@ -83,11 +83,16 @@ def look(net: Network, bounds: Tensor, step: int) -> list[LayerStatistics]:
         h, slope = activation(z, 1)
         jacobian = slope.unsqueeze(1) * through
         gradient = layer.weight.grad
-        rows.append(LayerStatistics(
-            step, i, float(z.std()), float(h.std()),
-            float(gradient.square().mean().sqrt()) if gradient is not None else float("nan"),
-            float(jacobian.square().sum(1).mean().sqrt()),
-        ))  # fmt: skip
+        rows.append(
+            LayerStatistics(
+                step,
+                i,
+                float(z.std()),
+                float(h.std()),
+                float(gradient.square().mean().sqrt()) if gradient is not None else float("nan"),
+                float(jacobian.square().sum(1).mean().sqrt()),
+            )
+        )
     return rows
 
 

@@ -23,10 +23,10 @@ import torch
 from numpy.typing import NDArray
 
 from ..config import FitSettings
+from ..equations.assembly import Equation
 from ..errors import InputError, RunError
 from ..nets.derivatives import hidden_derivatives
 from ..nets.siren import Network
-from ..signals.equations import Equation
 from ..tasks.base import Task
 from ..tasks.equations import EquationTask
 from . import checkpoint as ckpt

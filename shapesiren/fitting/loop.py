@@ -17,7 +17,7 @@ import torch
 
 from ..config import FitSettings
 from ..errors import RunError
-from ..nets.native import engine_for, threads_for
+from ..nets.cpu.engine import engine_for, threads_for
 from ..nets.precision import low_precision
 from ..tasks.base import Moment, Task
 from . import checkpoint as ckpt

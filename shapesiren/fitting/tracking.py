@@ -16,8 +16,9 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise InputError("the package tensorboard is missing", where="--tensorboard",
-                             hint="pip install 'shapesiren[tensorboard]'") from None  # fmt: skip
+            raise InputError(
+                "the package tensorboard is missing", where="--tensorboard", hint="pip install 'shapesiren[tensorboard]'"
+            ) from None
         self.folder = folder
         self.make: Any = SummaryWriter
         self.writer: Any = None

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..field import Field
-from ..resample.audio import at_times
-from ..signals.audio import read_sound, sample_times
+from ..media.audio import read_sound, sample_times
+from ..media.audio_resample import at_times
 from .compression import compression
 
 Array = NDArray[np.float64]
@@ -49,8 +49,11 @@ def evaluate_sound(fitted: Field, arrays: dict[str, NDArray[Any]], reference: Pa
     if reference is not None:
         truth = read_sound(reference).samples.astype(np.float64)
         if truth.shape != (count, channels):
-            raise InputError(f"the reference has {truth.shape[0]:,} samples of {truth.shape[1]} channels, the fitted sound "
-                             f"{count:,} of {channels}", where=reference)  # fmt: skip
+            raise InputError(
+                f"the reference has {truth.shape[0]:,} samples of {truth.shape[1]} channels, the fitted sound "
+                f"{count:,} of {channels}",
+                where=reference,
+            )
     times = sample_times(count, header["rate"])
     found = at_times(fitted, times)
     mse = float(np.square(found - truth).mean())

@@ -37,9 +37,7 @@ def quantised(net: Network, bits: int) -> tuple[Network, int]:
     return stored, size
 
 
-def compression(
-    fitted: Field, bits: Sequence[int], quality: Callable[[Field], float]
-) -> list[dict[str, Any]]:  # fmt: skip
+def compression(fitted: Field, bits: Sequence[int], quality: Callable[[Field], float]) -> list[dict[str, Any]]:
     """Size against the file's, and quality, at each number of bits a weight."""
     rows = []
     for count in bits:

@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from ..config import Tree
+from ..equations import solvers
+from ..equations.assembly import INNER, equation_from, force, names_of
+from ..equations.finite_differences import DifferenceGrid
+from ..equations.measurements import hankel
+from ..equations.problems import Helmholtz, Poisson, Wave, problem_from
 from ..errors import InputError
 from ..field import Field
 from ..nets.derivatives import value_gradient_diagonal
-from ..signals.equations import INNER, equation_from, force, names_of
-from ..signals.lattice import Grid
-from ..signals.measurements import hankel
-from ..signals.problems import Helmholtz, Poisson, Wave, problem_from
-from . import solvers
 
 Array = NDArray[np.float64]
 WAVE_CELLS, PULSE_CELLS = 30, 4  # of a reference, to the shortest wave and to a pulse's width
@@ -71,7 +71,7 @@ def free(header: Tree, solution: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
         for s in problem.source:
             inside &= np.linalg.norm(points - np.array(s.position), axis=1) > 3 * s.width
     if isinstance(problem, Poisson) and problem.mask:
-        from ..signals.problems import shades
+        from ..equations.problems import shades
 
         inside &= shades(Path(header["folder"]) / problem.mask, points, problem.domain) > 0.5
     return np.asarray(inside.reshape(shape))
@@ -110,7 +110,7 @@ def _reference(
     if isinstance(problem, Wave):
         n = resolution or int(min(1500, PULSE_CELLS * side / min(p.width for p in problem.pulse)))
 
-        def solve(cells: int) -> tuple[Grid, NDArray[Any]]:
+        def solve(cells: int) -> tuple[DifferenceGrid, NDArray[Any]]:
             return solvers.wave(problem, np.array(times), cells, folder)
 
         grid, frames = solve(n)
@@ -120,7 +120,7 @@ def _reference(
         return fine.reshape(len(times), *shape), relative(coarse, fine)
     if isinstance(problem, Poisson):
         if problem.exact is not None:
-            from ..signals.expressions import function
+            from ..equations.expressions import function
 
             return function(problem.exact)(points).reshape(shape), 0.0
         if problem.mask:
@@ -160,6 +160,7 @@ def _given(path: Path, like: NDArray[Any]) -> NDArray[Any]:
     except (OSError, ValueError, KeyError) as e:
         raise InputError(f"no solution in it ({e})", where=path, hint="an .npz file with an array u") from None
     if truth.shape != like.shape:
-        raise InputError(f"its u has shape {truth.shape}, the solution {like.shape}", where=path,
-                         hint="decode.resolution and decode.frames") from None  # fmt: skip
+        raise InputError(
+            f"its u has shape {truth.shape}, the solution {like.shape}", where=path, hint="decode.resolution and decode.frames"
+        ) from None
     return truth

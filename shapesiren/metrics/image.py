@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..field import Field
+from ..media.image import band_limited, gradient, grid, laplacian, read_image
+from ..media.image_resample import sample
+from ..media.poisson_solvers import clone, from_gradient, from_laplacian
 from ..nets.evaluate import values_gradients_laplacians
-from ..resample.image import sample
-from ..signals.image import band_limited, gradient, grid, laplacian, read_image
-from .classical import clone, from_gradient, from_laplacian
 from .compression import compression
 
 Array = NDArray[np.float64]
@@ -64,7 +64,7 @@ def evaluate_image(
     -------
     ``psnr``, ``mse``, ``ssim`` of the intensities; ``gradient_psnr`` and ``laplacian_psnr`` of the field's derivatives against
     the Sobel and Laplace filters on the original, relative to the range of those; ``gradient_exact`` and ``laplacian_exact``
-    against `signals.image.band_limited`, because filters blur: what they make of a 512² ``camera`` is itself only 25.8 and
+    against `media.image.band_limited`, because filters blur: what they make of a 512² ``camera`` is itself only 25.8 and
     30.0 dB from that, and a field of no detail at all scores 27.7 and 26.4 dB against them; ``classical`` where derivatives
     were fitted; ``compression``
     """

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import Tree
+from ..equations.problems import Inversion, Source, problem_from, speeds
+from ..equations.scattering import Scattering
 from ..field import Field
-from ..signals.problems import Inversion, Source, problem_from, speeds
-from ..signals.scattering import Scattering
 from .equations import correlation, grid_points, relative
 
 Array = NDArray[np.float64]
@@ -42,8 +42,11 @@ def evaluate_inversion(fitted: Field, arrays: Any, output: Path, config: Any, sa
         change, solved = adjoint(solver, measured, settings)
         baseline = solver.image(change, grid_points(solution)).reshape(solution["slowness"].shape) + 1
         found |= described("adjoint_", baseline, truth, inside, solution)
-        found |= {"adjoint_misfit": relative(solver.measured(change), measured), "adjoint_solves": solved,
-                  "adjoint_seconds": time.perf_counter() - start}  # fmt: skip
+        found |= {
+            "adjoint_misfit": relative(solver.measured(change), measured),
+            "adjoint_solves": solved,
+            "adjoint_seconds": time.perf_counter() - start,
+        }
     return found
 
 

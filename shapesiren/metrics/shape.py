@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..field import Field
-from ..signals.readers import read_cloud
-from .geometry import Surface, compare_surfaces
+from ..pointcloud.io.read import read_cloud
+from .surface_distance import Surface, compare_surfaces
 
 LENGTHS = ("accuracy", "completeness", "chamfer", "hausdorff", "hausdorff95")
 
@@ -35,7 +35,7 @@ def evaluate_shape(
 
     Returns
     -------
-    dict with ``surface`` (see `metrics.geometry.compare_surfaces`), in the input's units, the same lengths in
+    dict with ``surface`` (see `metrics.surface_distance.compare_surfaces`), in the input's units, the same lengths in
     percent of the reference's bounding-box diagonal under ``percent``, and ``field`` (see `field_errors`)
     """
     # Everything is measured in box coordinates, where float32 ray casting is exact enough, and scaled back.

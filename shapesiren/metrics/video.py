@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..field import Field
-from ..resample.video import frame_at
-from ..signals.video import read_frames
+from ..media.video import read_frames
+from ..media.video_resample import frame_at
 from .compression import compression
 
 

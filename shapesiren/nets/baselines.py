@@ -63,10 +63,19 @@ class Baseline(Network):
     """
 
     def __init__(
-        self, kind: str, in_features: int, out_features: int = 1, width: int = 256, hidden_layers: int = 3,
-        omega: float = 30.0, scale: float = 10.0, octaves: int = 8, sigma: float = 10.0, first_bias: float = 1.0,
+        self,
+        kind: str,
+        in_features: int,
+        out_features: int = 1,
+        width: int = 256,
+        hidden_layers: int = 3,
+        omega: float = 30.0,
+        scale: float = 10.0,
+        octaves: int = 8,
+        sigma: float = 10.0,
+        first_bias: float = 1.0,
         generator: torch.Generator | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(in_features, out_features, width, hidden_layers)
         self.kind = kind
         self.settings = {"omega": omega, "scale": scale, "octaves": octaves, "sigma": sigma, "first_bias": first_bias}

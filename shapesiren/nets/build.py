@@ -19,11 +19,20 @@ def build(net: NetSettings, dimensions: int, outputs: int, seed: int) -> Network
     if net.kind == "siren":
         return Siren(
             dimensions, outputs, net.width, net.hidden_layers, net.omega_first, net.omega_hidden, generator, net.last_width
-        )  # fmt: skip
+        )
     return Baseline(
-        net.kind, dimensions, outputs, net.width, net.hidden_layers, net.omega_hidden, net.scale, net.octaves, net.sigma,
-        net.first_bias, generator,
-    )  # fmt: skip
+        net.kind,
+        dimensions,
+        outputs,
+        net.width,
+        net.hidden_layers,
+        net.omega_hidden,
+        net.scale,
+        net.octaves,
+        net.sigma,
+        net.first_bias,
+        generator,
+    )
 
 
 def build_windows(net: NetSettings, outputs: int, seed: int, count: int, reach: float, overlap: float) -> Windows:

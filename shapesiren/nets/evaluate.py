@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from . import bulk
 from .activations import sine
+from .cpu import bulk
 from .derivatives import value_and_gradient, value_gradient_hessian, value_gradient_laplacian
 from .siren import Network
 from .windows import Windows

@@ -2,7 +2,7 @@
 
 For losses on second derivatives, and on gradients of several outputs. A chunk's value, tangents and Laplacian are stacked, so
 that a layer is one product forward and two backward over 1 + d or 2 + d rows a sample; the pointwise passes are
-`jet_kernels.py`'s, chunks and threads as in `native.py`.
+`jet_kernels.py`'s, chunks and threads as in `engine.py`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .cpu.engine import CHUNK, MIN_CHUNK, Engine, Parameters, array, kernels, parameter_gradients, size
 from .derivatives import value_and_gradient, value_gradient_laplacian
-from .native import CHUNK, MIN_CHUNK, Engine, Parameters, array, kernels, parameter_gradients, size
 from .siren import Network, Siren
 
 
 @cache
 def _passes() -> Any:
-    from . import jet_kernels
+    from .cpu import jet_kernels
 
     return jet_kernels
 

@@ -83,8 +83,13 @@ class Windows(Network):
         return out
 
     def spec(self) -> dict[str, Any]:
-        return {"kind": self.kind, "count": len(self.parts), "reach": self.reach, "overlap": self.overlap,
-                "part": self.networks[0].spec()}  # fmt: skip
+        return {
+            "kind": self.kind,
+            "count": len(self.parts),
+            "reach": self.reach,
+            "overlap": self.overlap,
+            "part": self.networks[0].spec(),
+        }
 
 
 def windows_from_spec(spec: Mapping[str, Any], make: Any) -> Windows:

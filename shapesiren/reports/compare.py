@@ -9,12 +9,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from .. import __version__
+from ..version import __version__
 from . import page, plots, shape
-from .material import Material, flatten
+from .finished_run import FinishedRun, flatten
 
 
-def rows_of(materials: Sequence[Material]) -> list[list[Any]]:
+def rows_of(materials: Sequence[FinishedRun]) -> list[list[Any]]:
     """A row for each figure, a column for each run: what differs in the settings, then costs, then the evaluation."""
     settings = [flatten(m.config.model_dump(mode="json")) for m in materials]
     names = list(dict.fromkeys(name for tree in settings for name in tree))
@@ -30,7 +30,7 @@ def rows_of(materials: Sequence[Material]) -> list[list[Any]]:
     return rows
 
 
-def labels(materials: Sequence[Material]) -> list[str]:
+def labels(materials: Sequence[FinishedRun]) -> list[str]:
     """The runs' names; with their folders where two are the same."""
     names = [m.name for m in materials]
     return names if len(set(names)) == len(names) else [str(m.folder) for m in materials]
@@ -52,7 +52,7 @@ def comma_separated(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> str:
     return out.getvalue()
 
 
-def compare_page(materials: Sequence[Material]) -> bytes:
+def compare_page(materials: Sequence[FinishedRun]) -> bytes:
     """The page: views of the shapes with one camera, the losses over each other, the table."""
     names = labels(materials)
     sections = []

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..equations.solution import Solution, decode_solution, shade
 from ..field import Field
 from ..metrics.equations import free, reference_of
 from ..metrics.inversion import adjoint_image, true_medium
-from ..resample.solution import Solution, decode_solution, shade
 from ..tasks.equations import DecodeSettings
 from ..tasks.inversion import InversionEvaluateSettings
 from . import page, plots
-from .material import Material
+from .finished_run import FinishedRun
 from .media import mp4
 
 RESOLUTION, FRAMES, SHOWN = 161, 41, 5  # of pictures; of a wave's animation; of those in its picture
@@ -67,8 +67,10 @@ def _inversion(fitted: Field, arrays: Any, solution: Solution) -> list[list[Pane
     most = max(float(np.abs(v - 1).max()) for _, v in given)
     media: list[Panel] = [(f"squared slowness, {name}", v - 1, around(most)) for name, v in given]
     u = np.real(solution["u"][0])
-    waves: list[Panel] = [(f"waves of source {i + 1}", np.real(solution["u"][i]), around(float(np.quantile(np.abs(u), 0.99))))
-                          for i in range(min(len(media), len(solution["u"])))]  # fmt: skip
+    waves: list[Panel] = [
+        (f"waves of source {i + 1}", np.real(solution["u"][i]), around(float(np.quantile(np.abs(u), 0.99))))
+        for i in range(min(len(media), len(solution["u"])))
+    ]
     return [media, waves] if len(waves) == len(media) else [media]
 
 
@@ -79,15 +81,15 @@ def around(most: float) -> dict[str, Any]:
 
 def solution_figure(fitted: Field, arrays: Any) -> Any:
     """A matplotlib figure of the panels; the first row of values is at the bottom."""
-    from .signals import panels_figure
+    from .figures import panels_figure
 
     rows = solution_panels(fitted, arrays)
     return panels_figure([[(title, np.asarray(values)[::-1, :, None], how) for title, values, how in row] for row in rows])
 
 
-def equation_sections(material: Material) -> list[page.Section]:
+def equation_sections(material: FinishedRun) -> list[page.Section]:
     """The picture; of a wave the animation and its error over time."""
-    from .signals import signal_picture
+    from .figures import signal_picture
 
     drawn = page.image(signal_picture(material.field, material.arrays, "png"), "the field beside its reference")
     sections = [page.Section("Field and reference", [drawn])]

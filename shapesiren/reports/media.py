@@ -10,14 +10,14 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from ..media.audio import sample_times
+from ..media.audio_resample import at_times
+from ..media.image_resample import sample
+from ..media.video_resample import frame_at, to_bytes
 from ..metrics.image import psnr
-from ..resample.audio import at_times
-from ..resample.image import sample
-from ..resample.video import frame_at, to_bytes
-from ..signals.audio import sample_times
 from . import page, plots
-from .material import Material
-from .signals import signal_picture
+from .figures import signal_picture
+from .finished_run import FinishedRun
 
 WIDEST = 1400  # pixels of a picture in the page
 SOUND_SECONDS, VIDEO_SECONDS = 20.0, 8.0
@@ -25,7 +25,7 @@ SOUND_NUMBERS, VIDEO_PIXELS = 1 << 21, 1 << 24  # samples of all channels, pixel
 LARGEST_FRAME = 480
 
 
-def image_sections(material: Material) -> list[page.Section]:
+def image_sections(material: FinishedRun) -> list[page.Section]:
     """Before and after, and the derivatives."""
     unit, middle = material.field.header["values"]["scale"], material.field.header["values"]["offset"]
     truth = material.arrays["values"].astype(np.float64)
@@ -38,7 +38,7 @@ def image_sections(material: Material) -> list[page.Section]:
     return [page.Section("Original and field", [*blocks, *size_note(truth.shape)]), pictures(material), *compression(material)]
 
 
-def composite_sections(material: Material) -> list[page.Section]:
+def composite_sections(material: FinishedRun) -> list[page.Section]:
     back, front = (material.arrays[k].astype(np.float64) / 2 + 0.5 for k in ("values", "foreground"))
     ours = whole(material)
     blocks = [
@@ -48,7 +48,7 @@ def composite_sections(material: Material) -> list[page.Section]:
     return [page.Section("Background, foreground, composite", [*blocks, *size_note(back.shape)])]
 
 
-def whole(material: Material) -> NDArray[np.float64]:
+def whole(material: FinishedRun) -> NDArray[np.float64]:
     height, width = material.field.header["shape"][:2]
     return sample(material.field, height, width, (0, 0, width, height))
 
@@ -74,13 +74,13 @@ def png(values: NDArray[np.floating]) -> bytes:
     return out.getvalue()
 
 
-def pictures(material: Material) -> page.Section:
+def pictures(material: FinishedRun) -> page.Section:
     titles = {"image": "Values, gradients, Laplacians", "audio": "Waveform and spectrogram", "video": "Frames"}
     drawn = page.image(signal_picture(material.field, material.arrays, "png"), titles[material.task.name])
     return page.Section(titles[material.task.name], [drawn])
 
 
-def compression(material: Material) -> list[page.Section]:
+def compression(material: FinishedRun) -> list[page.Section]:
     rows = material.facts("evaluate").get("compression", [])
     if not rows:
         return []
@@ -89,7 +89,7 @@ def compression(material: Material) -> list[page.Section]:
     return [page.Section("Size", [page.table(cells, ["weights", "bytes", "of the file", unit])])]
 
 
-def audio_sections(material: Material) -> list[page.Section]:
+def audio_sections(material: FinishedRun) -> list[page.Section]:
     """Players and spectrograms."""
     (count, channels), rate = material.field.header["shape"][:2], material.field.header["rate"]
     shown = min(count, int(SOUND_SECONDS * rate), SOUND_NUMBERS // channels)
@@ -111,7 +111,7 @@ def wav(samples: NDArray[np.float64], rate: int) -> bytes:
     return out.getvalue()
 
 
-def video_sections(material: Material) -> list[page.Section]:
+def video_sections(material: FinishedRun) -> list[page.Section]:
     """Both videos, and the quality of each frame. Large frames are shrunk: every ``step``-th pixel of both."""
     count, height, width, _ = material.field.header["shape"]
     rate = material.field.header["rate"]
@@ -137,7 +137,7 @@ def mp4(frames: list[NDArray[np.uint8]], rate: float) -> bytes:
     import tempfile
     from pathlib import Path
 
-    from ..signals.video import write_frames
+    from ..media.video import write_frames
 
     grow = max(1, min(4, 480 // max(frames[0].shape[:2])))
     large: list[Any] = [f.repeat(grow, 0).repeat(grow, 1) for f in frames]

@@ -31,9 +31,14 @@ def render(title: str, subtitle: str, sections: Sequence[Section], foot: str) ->
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(_asset("page.html"))
     charts = any(Markup('class="chart"') in block for section in sections for block in section.blocks)
     return template.render(
-        title=title, subtitle=subtitle, sections=sections, foot=foot, style=Markup(_asset("page.css")),
-        script=Markup(_asset("page.js")), plotly=Markup(_plotly()) if charts else None,
-    ).encode()  # fmt: skip
+        title=title,
+        subtitle=subtitle,
+        sections=sections,
+        foot=foot,
+        style=Markup(_asset("page.css")),
+        script=Markup(_asset("page.js")),
+        plotly=Markup(_plotly()) if charts else None,
+    ).encode()
 
 
 @cache
@@ -122,8 +127,13 @@ def player(data: bytes, caption: str) -> Markup:
     return Markup("<figure><{} controls src='{}'{}></{}>{}</figure>").format(tag, uri, more, tag, _caption(caption))
 
 
-def chart(traces: Sequence[dict[str, Any]], layout: dict[str, Any], views: Sequence[tuple[str, Sequence[int]]] = (),
-          height: int = 380, together: str = "") -> Markup:  # fmt: skip
+def chart(
+    traces: Sequence[dict[str, Any]],
+    layout: dict[str, Any],
+    views: Sequence[tuple[str, Sequence[int]]] = (),
+    height: int = 380,
+    together: str = "",
+) -> Markup:
     """A plotly figure. ``views`` are buttons: a name, and which traces it shows. Charts with the same ``together`` share
     their camera and their buttons."""
     spec = {"data": list(traces), "layout": layout, "views": [{"name": n, "show": list(s)} for n, s in views]}
@@ -138,8 +148,13 @@ def _caption(caption: str) -> Markup:
 
 
 # first bytes of a file -> its MIME type
-KINDS = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"GIF8", "image/gif"), (b"RIFF", "audio/wav"),
-         (b"fLaC", "audio/flac"))  # fmt: skip
+KINDS = (
+    (b"\x89PNG", "image/png"),
+    (b"\xff\xd8", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"RIFF", "audio/wav"),
+    (b"fLaC", "audio/flac"),
+)
 
 
 def data_uri(data: bytes) -> str:

@@ -25,20 +25,39 @@ def packed(values: ArrayLike, kind: Any = np.float32) -> Trace:
     return out | ({"shape": ", ".join(map(str, array.shape))} if array.ndim > 1 else {})
 
 
-def curves(lines: Mapping[str, Sequence[float | None]], x: Sequence[float], x_name: str, y_name: str,
-           log: bool = False, log_x: bool = False) -> Markup:  # fmt: skip
+def curves(
+    lines: Mapping[str, Sequence[float | None]],
+    x: Sequence[float],
+    x_name: str,
+    y_name: str,
+    log: bool = False,
+    log_x: bool = False,
+) -> Markup:
     """Lines over one axis. Values that a logarithm does not have are left out."""
     return several({name: (x, y) for name, y in lines.items()}, x_name, y_name, log, log_x)
 
 
-def several(lines: Mapping[str, tuple[Sequence[float], Sequence[float | None]]], x_name: str, y_name: str,
-            log: bool = False, log_x: bool = False) -> Markup:  # fmt: skip
+def several(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float | None]]],
+    x_name: str,
+    y_name: str,
+    log: bool = False,
+    log_x: bool = False,
+) -> Markup:
     """Lines with an axis each."""
     traces = []
     for i, (name, (x, y)) in enumerate(lines.items()):
         shown = [v if v is not None and np.isfinite(v) and (v > 0 or not log) else None for v in y]
-        traces.append({"type": "scatter", "mode": "lines", "name": name, "x": list(x), "y": shown,
-                       "line": {"width": 1.6, "color": COLOURS[i % len(COLOURS)]}})  # fmt: skip
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": name,
+                "x": list(x),
+                "y": shown,
+                "line": {"width": 1.6, "color": COLOURS[i % len(COLOURS)]},
+            }
+        )
     layout = flat_layout(x_name, y_name)
     layout["xaxis"] |= {"type": "log" if log_x else "linear"}
     layout["yaxis"] |= {"type": "log" if log else "linear"}
@@ -54,21 +73,46 @@ def flat_layout(x_name: str, y_name: str) -> Trace:
     }
 
 
-def mesh(vertices: NDArray[Any], faces: NDArray[Any], *, colours: NDArray[np.uint8] | None = None,
-         heat: NDArray[Any] | None = None, most: float = 1.0, heat_name: str = "") -> Trace:  # fmt: skip
+def mesh(
+    vertices: NDArray[Any],
+    faces: NDArray[Any],
+    *,
+    colours: NDArray[np.uint8] | None = None,
+    heat: NDArray[Any] | None = None,
+    most: float = 1.0,
+    heat_name: str = "",
+) -> Trace:
     """Triangles, lit; of one colour, coloured by vertex, or by a value ``heat`` (n,) from 0 to ``most``."""
     trace: Trace = {
-        "type": "mesh3d", "x": packed(vertices[:, 0]), "y": packed(vertices[:, 1]), "z": packed(vertices[:, 2]),
-        "i": packed(faces[:, 0], np.int32), "j": packed(faces[:, 1], np.int32), "k": packed(faces[:, 2], np.int32),
-        "lighting": {"ambient": 0.45, "diffuse": 0.75, "specular": 0.12, "roughness": 0.6, "fresnel": 0.05,
-                     "facenormalsepsilon": 0, "vertexnormalsepsilon": 0},
+        "type": "mesh3d",
+        "x": packed(vertices[:, 0]),
+        "y": packed(vertices[:, 1]),
+        "z": packed(vertices[:, 2]),
+        "i": packed(faces[:, 0], np.int32),
+        "j": packed(faces[:, 1], np.int32),
+        "k": packed(faces[:, 2], np.int32),
+        "lighting": {
+            "ambient": 0.45,
+            "diffuse": 0.75,
+            "specular": 0.12,
+            "roughness": 0.6,
+            "fresnel": 0.05,
+            "facenormalsepsilon": 0,
+            "vertexnormalsepsilon": 0,
+        },
         "lightposition": {"x": -200, "y": 600, "z": 0},  # in the viewer's eyes: a lamp beside the camera
         "hovertemplate": "%{x:.6g}, %{y:.6g}, %{z:.6g}<extra></extra>",
-    }  # fmt: skip
+    }
     if heat is not None:
         bar = {"title": {"text": heat_name, "side": "right"}, "thickness": 14, "len": 0.85, "exponentformat": "power"}
-        trace |= {"intensity": packed(heat), "cmin": 0, "cmax": most, "colorscale": "Viridis", "colorbar": bar,
-                  "hovertemplate": "%{intensity:.3g}<extra></extra>"}  # fmt: skip
+        trace |= {
+            "intensity": packed(heat),
+            "cmin": 0,
+            "cmax": most,
+            "colorscale": "Viridis",
+            "colorbar": bar,
+            "hovertemplate": "%{intensity:.3g}<extra></extra>",
+        }
         trace["lighting"] = {"ambient": 0.75, "diffuse": 0.35, "specular": 0.0, "facenormalsepsilon": 0}
     elif colours is not None:
         trace["vertexcolor"] = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in colours.tolist()]
@@ -82,9 +126,14 @@ def points(at: NDArray[Any], colours: NDArray[np.uint8] | None = None, size: flo
     if colours is not None:
         marker["color"] = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in colours.tolist()]
     return {
-        "type": "scatter3d", "mode": "markers", "x": packed(at[:, 0]), "y": packed(at[:, 1]), "z": packed(at[:, 2]),
-        "marker": marker, "hovertemplate": "%{x:.6g}, %{y:.6g}, %{z:.6g}<extra></extra>",
-    }  # fmt: skip
+        "type": "scatter3d",
+        "mode": "markers",
+        "x": packed(at[:, 0]),
+        "y": packed(at[:, 1]),
+        "z": packed(at[:, 2]),
+        "marker": marker,
+        "hovertemplate": "%{x:.6g}, %{y:.6g}, %{z:.6g}<extra></extra>",
+    }
 
 
 def scene_layout(up: str) -> Trace:
@@ -94,10 +143,17 @@ def scene_layout(up: str) -> Trace:
     eye = dict(zip(order, (1.15, 1.0, 0.6), strict=True))
     axis = {"visible": False}
     return {
-        "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "showlegend": False,
-        "scene": {"aspectmode": "data", "xaxis": axis, "yaxis": axis, "zaxis": axis, "dragmode": "orbit",
-                  "camera": {"up": vertical, "eye": eye, "projection": {"type": "perspective"}}},
-    }  # fmt: skip
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
+        "showlegend": False,
+        "scene": {
+            "aspectmode": "data",
+            "xaxis": axis,
+            "yaxis": axis,
+            "zaxis": axis,
+            "dragmode": "orbit",
+            "camera": {"up": vertical, "eye": eye, "projection": {"type": "perspective"}},
+        },
+    }
 
 
 def level_lines(values: NDArray[Any], x: NDArray[Any], y: NDArray[Any], names: tuple[str, str], step: float) -> Markup:
@@ -105,13 +161,20 @@ def level_lines(values: NDArray[Any], x: NDArray[Any], y: NDArray[Any], names: t
     reach = step * np.ceil(float(np.abs(values).max()) / step)
     shared = {"type": "contour", "z": packed(values), "x": packed(x), "y": packed(y), "zmid": 0, "hoverinfo": "skip"}
     lines = shared | {
-        "colorscale": "RdBu", "zmin": -reach, "zmax": reach, "hoverinfo": "all", "hovertemplate": "%{z:.4g}<extra></extra>",
+        "colorscale": "RdBu",
+        "zmin": -reach,
+        "zmax": reach,
+        "hoverinfo": "all",
+        "hovertemplate": "%{z:.4g}<extra></extra>",
         "contours": {"start": -reach, "end": reach, "size": step, "coloring": "heatmap"},
         "line": {"width": 0.6, "color": "#555"},
         "colorbar": {"thickness": 12, "exponentformat": "power"},
-    }  # fmt: skip
-    zero = shared | {"contours": {"start": 0, "end": 0, "size": 1, "coloring": "none"}, "line": {"width": 2.6, "color": "#111"},
-                     "showscale": False}  # fmt: skip
+    }
+    zero = shared | {
+        "contours": {"start": 0, "end": 0, "size": 1, "coloring": "none"},
+        "line": {"width": 2.6, "color": "#111"},
+        "showscale": False,
+    }
     layout = flat_layout(*names)
     layout["yaxis"] |= {"scaleanchor": "x", "constrain": "domain"}
     layout["xaxis"] |= {"constrain": "domain"}

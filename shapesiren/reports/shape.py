@@ -9,17 +9,17 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..metrics.geometry import Surface
 from ..metrics.shape import surface_of
-from ..neighbours import KDTree
-from ..signals.pointcloud import PointCloud, random_rows
+from ..metrics.surface_distance import Surface
+from ..pointcloud.cloud import PointCloud, random_rows
+from ..runtime.kdtree import KDTree
+from ..surface.io import read_mesh
 from ..surface.mesh import TriangleMesh
-from ..surface.meshio import read_mesh
-from ..surface.post import decimate
+from ..surface.postprocess import decimate
 from ..surface.query import plane
 from . import page, plots
-from .material import Material
-from .picture import Camera, draw
+from .finished_run import FinishedRun
+from .render import Camera, draw
 
 Array = NDArray[np.float64]
 SIDES = {"front": (0, 0), "right": (90, 0), "back": (180, 0), "left": (270, 0), "top": (0, 89.9), "bottom": (0, -89.9)}
@@ -27,11 +27,13 @@ SLICE = 160  # samples along the longer side of a slice
 AXES = "xyz"
 
 
-def sections(material: Material) -> list[page.Section]:
+def sections(material: FinishedRun) -> list[page.Section]:
     """What only a shape's report has."""
     mesh, settings, frame = mesh_of(material), material.config.report, material.field.frame
-    notes = [f"{min(len(mesh.faces), settings.faces):,} of {len(mesh.faces):,} faces and at most {settings.points:,} "
-             "points are shown; the file in the run folder has them all."]  # fmt: skip
+    notes = [
+        f"{min(len(mesh.faces), settings.faces):,} of {len(mesh.faces):,} faces and at most {settings.points:,} "
+        "points are shown; the file in the run folder has them all."
+    ]
     if np.abs(np.array(frame.centre)).max() > 10 * frame.scale:
         notes.append(f"Coordinates in this page count from {', '.join(f'{c:,.3f}' for c in frame.centre)}.")
     cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), colours=mesh.colours, faces=mesh.faces)
@@ -44,28 +46,28 @@ def sections(material: Material) -> list[page.Section]:
     ]
 
 
-def mesh_of(material: Material) -> TriangleMesh:
+def mesh_of(material: FinishedRun) -> TriangleMesh:
     return read_mesh(material.folder / material.task.output_file)
 
 
-def vertical(material: Material) -> str:
+def vertical(material: FinishedRun) -> str:
     """The axis that points up: the one asked for, z for open scans (rooms, terrain), else y."""
     if material.config.report.up != "auto":
         return str(material.config.report.up)
     return "z" if is_open(material) else "y"
 
 
-def is_open(material: Material) -> bool:
+def is_open(material: FinishedRun) -> bool:
     return bool(material.facts("ingest").get("guide", {}).get("open"))
 
 
-def see_inside(material: Material) -> bool:
+def see_inside(material: FinishedRun) -> bool:
     """Whether the scan looks at its surface from within, as one of a room does: most normals face the middle."""
     points, normals = material.arrays["points"], material.arrays["normals"]
     return is_open(material) and float(((points * normals).sum(1) < 0).mean()) > 0.7
 
 
-def model_view(material: Material, mesh: TriangleMesh, together: str = "") -> Markup:
+def model_view(material: FinishedRun, mesh: TriangleMesh, together: str = "") -> Markup:
     """Mesh, distance and scan to turn. Views with the same ``together`` turn together."""
     settings, scale = material.config.report, material.field.frame.scale
     box = material.field.frame.to_box(mesh.vertices)
@@ -86,7 +88,7 @@ def model_view(material: Material, mesh: TriangleMesh, together: str = "") -> Ma
     return page.chart(traces, plots.scene_layout(vertical(material)), views, 420 if together else 560, together)
 
 
-def distances(material: Material, mesh: TriangleMesh) -> list[Markup]:
+def distances(material: FinishedRun, mesh: TriangleMesh) -> list[Markup]:
     """What share of each side lies how far from the other."""
     scale = material.field.frame.scale
     box = material.field.frame.to_box(mesh.vertices)
@@ -100,12 +102,15 @@ def distances(material: Material, mesh: TriangleMesh) -> list[Markup]:
     return [
         plots.curves(shares, at.tolist(), "distance, in the scan's units", "percent within it", log_x=True),
         page.table(rows, ["", "mean", "median", "95 %", "largest"]),
-        page.text("From the vertices of the mesh, and from points of the other side; where points have normals they "
-                  "stand for their tangent planes.", quiet=True),
-    ]  # fmt: skip
+        page.text(
+            "From the vertices of the mesh, and from points of the other side; where points have normals they "
+            "stand for their tangent planes.",
+            quiet=True,
+        ),
+    ]
 
 
-def target(material: Material) -> tuple[Surface, str]:
+def target(material: FinishedRun) -> tuple[Surface, str]:
     """What distances are measured to, in box coordinates: the reference that was named, or the input."""
     reference = material.reference
     return surface_of(material.field, material.arrays, reference), reference.name if reference else "the input"
@@ -133,7 +138,7 @@ def jpeg(picture: NDArray[Any], quality: int = 88) -> bytes:
     return out.getvalue()
 
 
-def slices(material: Material) -> list[Markup]:
+def slices(material: FinishedRun) -> list[Markup]:
     """The field on three planes through the middle of the scan, with its level lines."""
     field = material.field
     low, high = field.bounds(0.15)
@@ -146,8 +151,10 @@ def slices(material: Material) -> list[Markup]:
     found = material.facts("evaluate").get("field", {})
     words = [f"A level line every {step:g}. The lines of a true distance field are evenly spaced: its slope is 1 everywhere."]
     if "eikonal" in found:
-        words.append(f"Measured: the slope is off by {found['eikonal']:.3g} on average in the box, "
-                     f"{found['eikonal_surface']:.2g} at the scan's points.")  # fmt: skip
+        words.append(
+            f"Measured: the slope is off by {found['eikonal']:.3g} on average in the box, "
+            f"{found['eikonal_surface']:.2g} at the scan's points."
+        )
     return [page.gallery(charts, large=True), page.text(" ".join(words), quiet=True)]
 
 
@@ -157,12 +164,21 @@ def nice(length: float) -> float:
     return float(next(m * power for m in (1, 2, 5, 10) if m * power >= length * 0.999))
 
 
-def verification(material: Material) -> Markup:
+def verification(material: FinishedRun) -> Markup:
     """What was checked of the mesh, edge by edge."""
     facts = material.facts("mesh")
     rows: list[list[Any]] = [[name.replace("_", " "), value] for name, value in facts["verification"].items()]
-    wanted = ("method", "resolution", "cell", "residual", "flipped_edges", "moved_vertices", "dropped_components",
-              "dropped_phantoms", "touches_boundary")  # fmt: skip
+    wanted = (
+        "method",
+        "resolution",
+        "cell",
+        "residual",
+        "flipped_edges",
+        "moved_vertices",
+        "dropped_components",
+        "dropped_phantoms",
+        "touches_boundary",
+    )
     rows += [[name.replace("_", " "), facts[name]] for name in wanted if name in facts]
     rows += [[f"input to mesh, {name}", value] for name, value in facts.get("input_distance", {}).items()]
     return page.table(rows)

@@ -58,9 +58,15 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
         told: list[Listener] = [log, *([_Snapshots(run, fitted)] if snapshots else []), *listeners]
         with stop_signals() as stopped:
             outcome = fit_task(
-                fitted, context.config.fit, seed=context.config.seed, device=device, key=key,
-                checkpoint=checkpoint, listeners=told, should_stop=stopped,
-            )  # fmt: skip
+                fitted,
+                context.config.fit,
+                seed=context.config.seed,
+                device=device,
+                key=key,
+                checkpoint=checkpoint,
+                listeners=told,
+                should_stop=stopped,
+            )
             log.close()
         if not outcome.finished:
             raise Interrupted(f"stopped at step {outcome.step:,}, saved", where=run.folder, hint="the same command goes on")
@@ -137,8 +143,13 @@ class _Log:
             self.file = open(self.path, "w", buffering=1)  # noqa: SIM115
             self.file.writelines(kept)
         elif isinstance(event, Progress) and self.file:
-            row = {"step": event.step, "seconds": round(event.seconds, 3), "rate": round(event.rate, 2),
-                   "learning_rate": event.learning_rate, "losses": event.losses}  # fmt: skip
+            row = {
+                "step": event.step,
+                "seconds": round(event.seconds, 3),
+                "rate": round(event.rate, 2),
+                "learning_rate": event.learning_rate,
+                "losses": event.losses,
+            }
             self.file.write(json.dumps(row) + "\n")
 
     def close(self) -> None:

@@ -42,9 +42,10 @@ def ingest(context: Context, sources: Sequence[Path]) -> Tree:
     held = run.manifest.get("source")
     if held and held["sha256"] != digest and not context.force:
         raise InputError(
-            f"this run was made from another input ({held['name']})", where=run.folder,
+            f"this run was made from another input ({held['name']})",
+            where=run.folder,
             hint="--out DIR starts a second run, --force replaces this one",
-        )  # fmt: skip
+        )
 
     def body() -> Tree:
         signal = task.ingest(sources[0] if len(sources) == 1 else sources, context.config, context.say)

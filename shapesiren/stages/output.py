@@ -23,8 +23,11 @@ def output(context: Context, stage: str | None = None) -> Tree:
     """
     run, task = context.run, context.task
     if stage not in (None, task.output):
-        raise InputError(f"this run is of task {task.name}, which has no {stage}", where=run.folder,
-                         hint=f"shapesiren {task.output} {run.folder}")  # fmt: skip
+        raise InputError(
+            f"this run is of task {task.name}, which has no {stage}",
+            where=run.folder,
+            hint=f"shapesiren {task.output} {run.folder}",
+        )
     require(run, "ingest", "fit")
     require(run, "fit", "fit")
     key = context.key(task.output, run.key("ingest"), run.outputs_digest("fit"))

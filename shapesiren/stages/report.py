@@ -8,7 +8,7 @@ from pathlib import Path
 from ..config import Tree
 from ..errors import InputError
 from ..field import Field
-from ..reports.material import Material
+from ..reports.finished_run import FinishedRun
 from .fit import FIELD, LOG, torch_device
 from .ingest import unpack
 from .stage import Context, execute, require
@@ -34,7 +34,7 @@ def report(context: Context, reference: Path | None = None) -> Tree:
 
     def body() -> Tree:
         from ..reports.page import LIMIT
-        from ..reports.write import report as made
+        from ..reports.report import report as made
 
         page = made(material_of(context, reference))
         run.write(REPORT, page)
@@ -53,7 +53,7 @@ def readable(context: Context) -> None:
         require(context.run, stage, command)
 
 
-def material_of(context: Context, reference: Path | None = None) -> Material:
+def material_of(context: Context, reference: Path | None = None) -> FinishedRun:
     """A finished run, read for its report."""
     run = context.run
     fitted = Field.load(run.folder / FIELD, torch_device(context.device))
@@ -67,4 +67,4 @@ def material_of(context: Context, reference: Path | None = None) -> Material:
             rows.append(row)
     settings = (run.folder / "config.toml").read_text(encoding="utf-8")
     arrays = unpack(run.folder / context.task.cache).arrays
-    return Material(run.folder, context.task, fitted, arrays, context.config, run.manifest, rows, settings, reference)
+    return FinishedRun(run.folder, context.task, fitted, arrays, context.config, run.manifest, rows, settings, reference)

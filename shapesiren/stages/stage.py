@@ -124,5 +124,6 @@ def require(run: Run, stage: str, command: str) -> None:
     if run.record(stage) is None:
         raise InputError(f"the run has no finished {stage}", where=run.folder, hint=f"run `shapesiren {command}` first")
     if not run.intact(stage):
-        raise InputError(f"the files of its {stage} are missing or damaged", where=run.folder,
-                         hint=f"run `shapesiren {command}` again")  # fmt: skip
+        raise InputError(
+            f"the files of its {stage} are missing or damaged", where=run.folder, hint=f"run `shapesiren {command}` again"
+        )

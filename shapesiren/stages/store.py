@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from ..config import Tree
 from ..errors import InputError, RunError
-from ..files import write_atomically
+from ..runtime.files import write_atomically
 
 FORMAT = 1
 MANIFEST, CHECKPOINT = "run.json", "checkpoint.safetensors"
@@ -134,8 +134,9 @@ class Run:
             try:
                 fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise InputError("another process is working on this run", where=self.folder,
-                                 hint="wait for it, or name another with --out") from None  # fmt: skip
+                raise InputError(
+                    "another process is working on this run", where=self.folder, hint="wait for it, or name another with --out"
+                ) from None
             except OSError:
                 pass  # a file system without locks
             for stale in self.folder.glob(".*.tmp"):  # of a process that was killed while it wrote
@@ -178,7 +179,7 @@ class Run:
 
     def finish(
         self, stage: str, key: str, outputs: list[str], seconds: float, device: str, facts: Tree, command: str = ""
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Record a finished stage; what later stages made of its earlier result is forgotten by their keys."""
         self.manifest["stages"][stage] = {
             "key": key,

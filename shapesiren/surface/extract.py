@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from ..errors import RunError
 from ..field import Field
-from ..neighbours import KDTree
-from .band import Band, Grid, narrow_band
-from .cleanup import carry, clean_up
-from .dual import dual_contouring
-from .facets import balance, flip_edges
-from .marching import sparse_marching_cubes
+from ..runtime.kdtree import KDTree
+from .band_precision import BandValues, precision_of
+from .components import carry, clean_up
+from .dual_contouring import dual_contouring
+from .fitted_faces import balance, flip_edges
+from .marching_cubes import sparse_marching_cubes
 from .mesh import TriangleMesh
-from .post import decimate, decimate_to_error, farthest, smooth
-from .quick import BandValues, precision_of
+from .narrow_band import Band, Grid, narrow_band
+from .postprocess import decimate, decimate_to_error, farthest, smooth
 from .refine import newton_refine
 from .verify import verify
 
@@ -169,7 +169,7 @@ def input_distances(
     vertices: NDArray[np.float64], faces: NDArray[np.int64], points: NDArray[np.float64], scale: float
 ) -> dict[str, float]:
     """Distances from the input points to the mesh (all in box coordinates), in the user's units."""
-    from ..signals.open3d_loader import ray_scene
+    from ..runtime.open3d_loader import ray_scene
 
     distance = ray_scene(vertices, faces).compute_distance(points.astype(np.float32)).numpy() * scale
     return {
@@ -186,8 +186,11 @@ def summary(facts: dict[str, Any]) -> list[str]:
         genus = f", genus {v['genus']}" if v["genus"] is not None else ""
         state = f"watertight (closed, edge-manifold, oriented){genus}"
     else:
-        parts = [(v["boundary_edges"], "boundary edges"), (v["nonmanifold_edges"], "non-manifold edges"),
-                 (v["misoriented_edges"], "misoriented edges")]  # fmt: skip
+        parts = [
+            (v["boundary_edges"], "boundary edges"),
+            (v["nonmanifold_edges"], "non-manifold edges"),
+            (v["misoriented_edges"], "misoriented edges"),
+        ]
         state = "not watertight: " + ", ".join(f"{n:,} {name}" for n, name in parts if n)
     d = facts["input_distance"]
     plural = "" if v["components"] == 1 else "s"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import components
+from .connected_components import components
 
 AT_ONCE = 500_000  # faces; bounds the memory of what is computed at their corners
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from ..neighbours import KDTree
+from ..runtime.kdtree import KDTree
 from .mesh import TriangleMesh
 
 Array = NDArray[np.float64]
@@ -35,7 +35,7 @@ def trim(
     Parameters
     ----------
     mesh : vertices (n, 3); points : (k, 3) of the scan, and their ``tree``
-    spacing, support : of the scan, see `signals.noise`
+    spacing, support : of the scan, see `pointcloud.scan.noise`
     fixed : a distance that replaces all this; None
 
     Returns
@@ -90,12 +90,14 @@ def cut(mesh: TriangleMesh, keep: NDArray[np.bool_], level: Array) -> TriangleMe
     direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-12)
     ab, ac = len(mesh.vertices) + number.reshape(2, -1)
     one, two = lone_inside, ~lone_inside
-    faces = np.concatenate([
-        mesh.faces[whole],
-        np.stack([a, ab, ac], 1)[one],
-        np.stack([b, c, ac], 1)[two],
-        np.stack([b, ac, ab], 1)[two],
-    ])  # fmt: skip
+    faces = np.concatenate(
+        [
+            mesh.faces[whole],
+            np.stack([a, ab, ac], 1)[one],
+            np.stack([b, c, ac], 1)[two],
+            np.stack([b, ac, ab], 1)[two],
+        ]
+    )
     joined = TriangleMesh(
         np.concatenate([mesh.vertices, at]), faces, np.concatenate([mesh.normals, direction.astype(np.float32)])
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import components
+from .connected_components import components
 from .mesh import TriangleMesh, in_parts
 
 

@@ -19,9 +19,16 @@ from .video import VideoTask
 from .wave import WaveTask
 
 ALL: tuple[type[Task], ...] = (
-    ShapeTask, ImageTask, CompositeTask, AudioTask, VideoTask, HelmholtzTask, WaveTask, InversionTask,
+    ShapeTask,
+    ImageTask,
+    CompositeTask,
+    AudioTask,
+    VideoTask,
+    HelmholtzTask,
+    WaveTask,
+    InversionTask,
     PoissonTask,
-)  # fmt: skip
+)
 TASKS: dict[str, type[Task]] = {task.name: task for task in ALL}
 
 

@@ -86,12 +86,18 @@ class AudioTask(Task):
         "paper": {
             "ingest": {"reach": 100.0, "window": 1e6},
             "fit": {
-                "steps": 9001, "learning_rate": 1e-4, "beta2": 0.999, "warmup": 0, "decay": "none", "divergence": None,
-                "derivatives": "autograd", "precision": "float32",
+                "steps": 9001,
+                "learning_rate": 1e-4,
+                "beta2": 0.999,
+                "warmup": 0,
+                "decay": "none",
+                "divergence": None,
+                "derivatives": "autograd",
+                "precision": "float32",
             },
             "batch": {"samples": None},
         },
-    }  # fmt: skip
+    }
 
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
         import torch
@@ -127,7 +133,7 @@ class AudioTask(Task):
 
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
         """One window a step, in turn. Relative to its power, so that losses of loud and quiet ones compare."""
-        from ..nets.fused import fused_value_and_gradient
+        from ..nets.fused_step import fused_value_and_gradient
 
         k = moment.step % len(self.parts)
         x, values, power, batches = self.parts[k]
@@ -142,14 +148,14 @@ class AudioTask(Task):
     # ---- ingest, decode, evaluate ---------------------------------------------------------------------
     @classmethod
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
-        from ..signals.audio import ingest_sound
+        from ..media.audio import ingest_sound
 
         return Signal(*ingest_sound(source, config.ingest))
 
     @classmethod
     def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
-        from ..resample.audio import decode_sound
-        from ..signals.audio import write_sound
+        from ..media.audio import write_sound
+        from ..media.audio_resample import decode_sound
 
         samples, facts = decode_sound(fitted, config.decode)
         write_sound(path, samples, facts["rate"], fitted.header["encoding"])
@@ -157,15 +163,15 @@ class AudioTask(Task):
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
-        from ..resample.audio import decode_sound
-        from ..signals.audio import write_sound
+        from ..media.audio import write_sound
+        from ..media.audio_resample import decode_sound
 
         samples, facts = decode_sound(fitted, config.decode)
         write_sound(path, samples, facts["rate"], fitted.header["encoding"])
 
     @classmethod
     def check_output(cls, path: Path) -> None:
-        from ..signals.audio import check_sound_output
+        from ..media.audio import check_sound_output
 
         check_sound_output(path)
 

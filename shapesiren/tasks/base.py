@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..field import Field
-    from ..nets.native import Engine
+    from ..nets.cpu.engine import Engine
     from ..nets.siren import Network
 
 Say = Callable[[str], None]  # prints one line for the user
@@ -90,7 +90,7 @@ class Task(ABC):
         import torch
 
         from ..nets.derivatives import autograd_value_and_gradient, value_and_gradient
-        from ..nets.fused import fused_value_and_gradient
+        from ..nets.fused_step import fused_value_and_gradient
 
         if self.derivatives == "fused":
             return fused_value_and_gradient(self.net, x, rows, moment.dtype, moment.engine)
@@ -174,8 +174,10 @@ class Task(ABC):
 
 
 def fit_summary(facts: Tree) -> list[str]:
-    return [f"{facts['steps']:,} steps in {facts['seconds']:.1f} s on {facts['device']}, {facts['precision']} first, "
-            f"{facts['parameters']:,} parameters"]  # fmt: skip
+    return [
+        f"{facts['steps']:,} steps in {facts['seconds']:.1f} s on {facts['device']}, {facts['precision']} first, "
+        f"{facts['parameters']:,} parameters"
+    ]
 
 
 def compression_lines(facts: Mapping[str, Any], unit: str) -> list[str]:
@@ -185,4 +187,4 @@ def compression_lines(facts: Mapping[str, Any], unit: str) -> list[str]:
         f"{row['bits']:>2}-bit weights: {row['bytes'] / 1024:,.0f} KiB, {row['share_of_file']:.2f} x the file, "
         f"{row['quality']:.2f} {unit}"
         for row in rows
-    ]  # fmt: skip
+    ]

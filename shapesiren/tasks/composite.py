@@ -119,7 +119,7 @@ class CompositeTask(ImageTask):
 
     @classmethod
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
-        from ..signals.composite import ingest_composite
+        from ..media.composite import ingest_composite
 
         return Signal(*ingest_composite(source, config.ingest))
 
@@ -136,5 +136,7 @@ class CompositeTask(ImageTask):
         if stage in ("fit", "decode"):
             return fit_summary(facts) if stage == "fit" else super().summary(stage, facts)
         around = f", {facts['background_psnr']:.2f} dB where the background is" if "background_psnr" in facts else ""
-        return [f"gradient PSNR {facts['gradient_psnr']:.2f} dB{around}",
-                f"PSNR {facts['classical_psnr']:.2f} dB against the classical solver's answer"]  # fmt: skip
+        return [
+            f"gradient PSNR {facts['gradient_psnr']:.2f} dB{around}",
+            f"PSNR {facts['classical_psnr']:.2f} dB against the classical solver's answer",
+        ]

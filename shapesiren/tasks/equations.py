@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import Field as Setting
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree, read_toml
+from ..equations.assembly import INNER, Equation, equation_from, force, names_of
+from ..equations.problems import KINDS
 from ..errors import InputError
-from ..signals.equations import INNER, Equation, equation_from, force, names_of
-from ..signals.problems import KINDS
 from .base import Arrays, Moment, Say, Signal, Task, fit_summary
 
 if TYPE_CHECKING:
@@ -116,11 +116,17 @@ OURS: Tree = {"fit": {"optimizer": "least-squares", "steps": 1}}
 PAPER: Tree = {
     "net": {"width": 256, "hidden_layers": 3, "omega_first": 30.0},
     "fit": {
-        "optimizer": "adam", "steps": 50_000, "learning_rate": 2e-5, "beta2": 0.999, "warmup": 0, "decay": "none",
-        "divergence": None, "precision": "float32",
+        "optimizer": "adam",
+        "steps": 50_000,
+        "learning_rate": 2e-5,
+        "beta2": 0.999,
+        "warmup": 0,
+        "decay": "none",
+        "divergence": None,
+        "precision": "float32",
     },
     "loss": {"norm": "l1"},
-}  # fmt: skip
+}
 
 
 class EquationTask(Task):
@@ -238,14 +244,14 @@ class EquationTask(Task):
 
     @classmethod
     def companions(cls, source: Any) -> list[Path]:
-        from ..signals.problems import read_problem
+        from ..equations.problems import read_problem
 
         return read_problem(source).files(source.parent) if isinstance(source, Path) else []
 
     @classmethod
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
-        from ..signals.equations import ingest_problem
-        from ..signals.problems import read_problem
+        from ..equations.assembly import ingest_problem
+        from ..equations.problems import read_problem
 
         if not isinstance(source, Path):
             raise InputError(f"a task {cls.name} takes one file that describes a problem", where=cls.name)
@@ -256,7 +262,7 @@ class EquationTask(Task):
 
     @classmethod
     def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
-        from ..resample.solution import decode_solution, write_solution
+        from ..equations.solution import decode_solution, write_solution
 
         solution = decode_solution(fitted, config.decode)
         write_solution(path, solution)
@@ -264,13 +270,13 @@ class EquationTask(Task):
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
-        from ..resample.solution import convert_solution, decode_solution
+        from ..equations.solution import convert_solution, decode_solution
 
         convert_solution(decode_solution(fitted, config.decode), path)
 
     @classmethod
     def check_output(cls, path: Path) -> None:
-        from ..resample.solution import check_solution_output
+        from ..equations.solution import check_solution_output
 
         check_solution_output(path)
 

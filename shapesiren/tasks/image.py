@@ -107,13 +107,19 @@ class ImageTask(Task):
             "ingest": {"filter": "sobel"},
             "net": {"omega_first": 30.0},
             "fit": {
-                "steps": 10_000, "learning_rate": 1e-4, "beta2": 0.999, "warmup": 0, "decay": "none", "divergence": None,
-                "derivatives": "autograd", "precision": "float32",
+                "steps": 10_000,
+                "learning_rate": 1e-4,
+                "beta2": 0.999,
+                "warmup": 0,
+                "decay": "none",
+                "divergence": None,
+                "derivatives": "autograd",
+                "precision": "float32",
             },
             "batch": {"pixels": None},
             "loss": {"coarse": 0.0, "border": 0.0},
         },
-    }  # fmt: skip
+    }
 
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
         import torch
@@ -206,15 +212,15 @@ class ImageTask(Task):
     # ---- ingest, decode, evaluate ---------------------------------------------------------------------
     @classmethod
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
-        from ..signals.image_ingest import ingest_image
+        from ..media.image_ingest import ingest_image
 
         arrays, header, info = ingest_image(source, config.ingest, config.seed, say)
         return Signal(arrays, header, info)
 
     @classmethod
     def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
-        from ..resample.image import decode_image, to_levels
-        from ..signals.image import write_image
+        from ..media.image import write_image
+        from ..media.image_resample import decode_image, to_levels
 
         values, facts = decode_image(fitted, config.decode)
         levels, depth, note = to_levels(values, fitted.header)
@@ -223,14 +229,14 @@ class ImageTask(Task):
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
-        from ..resample.image import decode_image
-        from ..signals.image import write_image
+        from ..media.image import write_image
+        from ..media.image_resample import decode_image
 
         write_image(path, decode_image(fitted, config.decode)[0], fitted.header["depth"])
 
     @classmethod
     def check_output(cls, path: Path) -> None:
-        from ..signals.image import check_image_output
+        from ..media.image import check_image_output
 
         check_image_output(path)
 
@@ -244,8 +250,10 @@ class ImageTask(Task):
     def summary(cls, stage: str, facts: Tree) -> list[str]:
         if stage in ("ingest", "inspect"):
             known = f", {facts['known']:.1%} of the pixels known" if facts["known"] < 1 else ""
-            lines = [f"{facts['width']} x {facts['height']} pixels, {facts['mode']}, {facts['depth']} bit{known}; "
-                     f"fits its {facts['supervise']}"]  # fmt: skip
+            lines = [
+                f"{facts['width']} x {facts['height']} pixels, {facts['mode']}, {facts['depth']} bit{known}; "
+                f"fits its {facts['supervise']}"
+            ]
             return lines + list(facts["notes"])
         if stage == "fit":
             return fit_summary(facts)

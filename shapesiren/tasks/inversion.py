@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field as Setting
 
 from ..config import Config, Settings, Tree
-from ..signals.equations import Equation
+from ..equations.assembly import Equation
 from .base import Arrays, Moment, Say, Signal
 from .equations import OURS, PAPER, EquationConfig, EquationTask, LeastSquares, LossSettings
 

@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import Field as Setting
 
 from ..config import Config, FitSettings, NetSettings, Precision, Settings, Tree
-from ..signals.depth import SUFFIXES
-from ..signals.fidelity import CLEAN, fidelity
+from ..pointcloud.io.depth import SUFFIXES
+from ..pointcloud.scan.noise_weight import CLEAN, fidelity
 from .base import Arrays, Moment, Say, Signal, Task
 
 if TYPE_CHECKING:
@@ -133,16 +133,33 @@ class ShapeConfig(Config):
 PAPER: Tree = {
     "ingest": {"extent": 2.0, "guide_samples": 0},
     "fit": {
-        "epochs": 10_000, "learning_rate": 1e-4, "beta2": 0.999, "warmup": 0, "decay": "none", "clip": 1.0,
-        "divergence": None, "derivatives": "autograd", "precision": "float32",
+        "epochs": 10_000,
+        "learning_rate": 1e-4,
+        "beta2": 0.999,
+        "warmup": 0,
+        "decay": "none",
+        "clip": 1.0,
+        "divergence": None,
+        "derivatives": "autograd",
+        "precision": "float32",
     },
     "batch": {"on_surface": 1400, "off_surface": 1400, "eikonal": 1400},
     "loss": {
-        "on_surface": 3e3, "normal": 1e2, "eikonal": 5e1, "off_surface": 1e2, "distance": 0.0, "direction": 0.0,
-        "estimated": 1.0, "eikonal_power": 1, "sharpness": 1e2, "noise": "ignore", "mean_over_all": True,
-        "tolerance": 0.0, "focus": 1.0,
+        "on_surface": 3e3,
+        "normal": 1e2,
+        "eikonal": 5e1,
+        "off_surface": 1e2,
+        "distance": 0.0,
+        "direction": 0.0,
+        "estimated": 1.0,
+        "eikonal_power": 1,
+        "sharpness": 1e2,
+        "noise": "ignore",
+        "mean_over_all": True,
+        "tolerance": 0.0,
+        "focus": 1.0,
     },
-}  # fmt: skip
+}
 
 
 class ShapeTask(Task):
@@ -203,7 +220,7 @@ class ShapeTask(Task):
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
         import torch
 
-        from . import fused_losses, losses
+        from . import shape_losses, shape_losses_cpu
 
         size, loss = self.settings, self.loss
         on, off, eik = size.on_surface, size.off_surface, self.gradients_off
@@ -217,25 +234,25 @@ class ShapeTask(Task):
         begins = not self.signed and moment.progress < BEGINNING
         weights, tolerance = self.weights_at(moment.progress, begins), self.tolerance_of(surface)
         if moment.engine is not None and self.signed:
-            batch = fused_losses.Batch.of(surface, tolerance, elsewhere, loss)
-            return fused_losses.terms(value, gradient, batch, weights)
+            batch = shape_losses_cpu.Batch.of(surface, tolerance, elsewhere, loss)
+            return shape_losses_cpu.terms(value, gradient, batch, weights)
 
         f_off, g_on, g_off = value[on:], gradient[:on], gradient[on:]
         terms = {
-            "on_surface": losses.on_surface(value[:on], tolerance),
-            "normal": losses.normal(g_on, surface[:, 3:6], self.signed),
-            "eikonal": losses.eikonal(gradient, loss.eikonal_power),
+            "on_surface": shape_losses.on_surface(value[:on], tolerance),
+            "normal": shape_losses.normal(g_on, surface[:, 3:6], self.signed),
+            "eikonal": shape_losses.eikonal(gradient, loss.eikonal_power),
         }
         if "off_surface" in weights:
-            terms["off_surface"] = losses.off_surface(f_off, loss.sharpness)
+            terms["off_surface"] = shape_losses.off_surface(f_off, loss.sharpness)
         if self.guide is not None:
             distance, direction = elsewhere[:, 3], elsewhere[:eik, 4:7]
-            trust = losses.trust(distance, loss.trust)
+            trust = shape_losses.trust(distance, loss.trust)
             if not self.signed:
-                side, trust = losses.sides(f_off, distance, elsewhere[:, 7], trust, begins)
+                side, trust = shape_losses.sides(f_off, distance, elsewhere[:, 7], trust, begins)
                 distance, direction = side * distance, side[:eik, None] * direction
-            terms["distance"] = trust * losses.distance(f_off, distance, loss.guide_tolerance)
-            terms["direction"] = trust[:eik] * losses.normal(g_off, direction)
+            terms["distance"] = trust * shape_losses.distance(f_off, distance, loss.guide_tolerance)
+            terms["direction"] = trust[:eik] * shape_losses.normal(g_off, direction)
         return {name: weight * terms[name].sum() for name, weight in weights.items()}
 
     @property
@@ -282,14 +299,14 @@ class ShapeTask(Task):
     # ---- ingest, mesh, evaluate: heavy packages, imported when they run --------------------------------
     @classmethod
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
-        from ..signals.ingest import ingest_shape
+        from ..pointcloud.ingest import ingest_shape
 
         arrays, header, info = ingest_shape(source, config.ingest, config.seed, say)
         return Signal(arrays, header, info)
 
     @classmethod
     def inspect(cls, source: Any, config: Any, say: Say) -> Tree:
-        from ..signals.preflight import preflight
+        from ..pointcloud.inspect import preflight
 
         facts = preflight(source, config.ingest, config.seed, say)
         if config.loss.fidelity is not None or config.loss.noise == "ignore":
@@ -307,7 +324,7 @@ class ShapeTask(Task):
     @classmethod
     def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
         from ..surface.extract import extract
-        from ..surface.meshio import write_mesh
+        from ..surface.io import write_mesh
 
         mesh, facts = extract(fitted, arrays, config.mesh, say)
         write_mesh(path, mesh, fitted.frame, facts["resolution"])
@@ -316,13 +333,13 @@ class ShapeTask(Task):
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
         from ..surface.extract import resolution_of
-        from ..surface.meshio import read_mesh, write_mesh
+        from ..surface.io import read_mesh, write_mesh
 
         write_mesh(path, read_mesh(written), fitted.frame, resolution_of(fitted, config.mesh))
 
     @classmethod
     def check_output(cls, path: Path) -> None:
-        from ..surface.meshio import check_output
+        from ..surface.io import check_output
 
         check_output(path)
 
@@ -335,7 +352,7 @@ class ShapeTask(Task):
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:
         if stage == "inspect":
-            from ..signals.preflight import table
+            from ..pointcloud.inspect import table
 
             return table(facts)
         if stage == "ingest":
@@ -348,8 +365,10 @@ class ShapeTask(Task):
                 f"{'open' if facts['guide']['open'] else 'closed'}, guide: {facts['guide']['surface']}",
             ]
         if stage == "fit":
-            return [f"{facts['steps']:,} steps in {facts['seconds']:.1f} s on {facts['device']}, {facts['precision']} "
-                    f"first, {facts['parameters']:,} parameters"]  # fmt: skip
+            return [
+                f"{facts['steps']:,} steps in {facts['seconds']:.1f} s on {facts['device']}, {facts['precision']} "
+                f"first, {facts['parameters']:,} parameters"
+            ]
         if stage == "mesh":
             from ..surface.extract import summary
 

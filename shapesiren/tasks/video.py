@@ -82,11 +82,17 @@ class VideoTask(Task):
         "paper": {
             "net": {"omega_first": 30.0, "width": 1024},
             "fit": {
-                "steps": 100_000, "learning_rate": 1e-4, "beta2": 0.999, "warmup": 0, "decay": "none", "divergence": None,
-                "derivatives": "autograd", "precision": "float32",
+                "steps": 100_000,
+                "learning_rate": 1e-4,
+                "beta2": 0.999,
+                "warmup": 0,
+                "decay": "none",
+                "divergence": None,
+                "derivatives": "autograd",
+                "precision": "float32",
             },
         },
-    }  # fmt: skip
+    }
 
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
         from .batches import Shuffle
@@ -120,20 +126,20 @@ class VideoTask(Task):
     @classmethod
     def reads(cls, path: Path, layers: Sequence[tuple[str, Tree]]) -> bool:
         """A folder of images is a video."""
-        from ..signals.video import frames_in
+        from ..media.video import frames_in
 
         return (path.is_dir() and bool(frames_in(path))) or super().reads(path, layers)
 
     @classmethod
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
-        from ..signals.video import ingest_video
+        from ..media.video import ingest_video
 
         return Signal(*ingest_video(source, config.ingest))
 
     @classmethod
     def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
-        from ..resample.video import decode_frames
-        from ..signals.video import write_frames
+        from ..media.video import write_frames
+        from ..media.video_resample import decode_frames
 
         frames, facts = decode_frames(fitted, config.decode)
         write_frames(path, frames, facts["rate"])
@@ -141,15 +147,15 @@ class VideoTask(Task):
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
-        from ..resample.video import decode_frames
-        from ..signals.video import write_frames
+        from ..media.video import write_frames
+        from ..media.video_resample import decode_frames
 
         frames, facts = decode_frames(fitted, config.decode)
         write_frames(path, frames, facts["rate"])
 
     @classmethod
     def check_output(cls, path: Path) -> None:
-        from ..signals.video import check_video_output
+        from ..media.video import check_video_output
 
         check_video_output(path)
 
@@ -162,8 +168,10 @@ class VideoTask(Task):
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:
         if stage in ("ingest", "inspect"):
-            return [f"{facts['frames']:,} frames of {facts['width']} x {facts['height']}, {facts['rate']:.4g} a second",
-                    *facts["notes"]]  # fmt: skip
+            return [
+                f"{facts['frames']:,} frames of {facts['width']} x {facts['height']}, {facts['rate']:.4g} a second",
+                *facts["notes"],
+            ]
         if stage == "fit":
             return fit_summary(facts)
         if stage == "decode":

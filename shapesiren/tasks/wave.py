@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..config import Config, Tree
-from ..signals.equations import sobol
-from ..signals.problems import Wave
-from ..signals.waves import plane_waves, repeated_start
+from ..equations.assembly import sobol
+from ..equations.plane_waves import plane_waves, repeated_start
+from ..equations.problems import Wave
 from .base import Say, Signal
 from .equations import OURS, PAPER, EquationConfig, EquationTask, LeastSquares
 
@@ -40,9 +40,13 @@ class WaveTask(EquationTask):
         "fast": OURS | {"ingest": {"points": 8000, "cells": 20, "reach": 2.4}, "net": NET},
         "fine": OURS | {"ingest": {"points": 20_000, "cells": 30, "reach": 3.3}, "net": NET},
         # experiment_scripts/train_wave_equation.py: width 512, 340^2 points a step
-        "paper": PAPER | {"net": PAPER["net"] | {"width": 512}, "fit": PAPER["fit"] | {"steps": 100_000},
-                          "batch": {"points": 115_600, "grow": 1.0}},
-    }  # fmt: skip
+        "paper": PAPER
+        | {
+            "net": PAPER["net"] | {"width": 512},
+            "fit": PAPER["fit"] | {"steps": 100_000},
+            "batch": {"points": 115_600, "grow": 1.0},
+        },
+    }
 
     def make_net(self, dimensions: int, outputs: int) -> None:
         """With as many units as the problem needs, where the settings leave it open."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..surface.query import intersect_rays
-from .source import Source
+from .run_watcher import RunWatcher
 
 POINTS = 60_000
 # Beside a fit: coarse surfaces, and no more than this share of one core
@@ -49,7 +49,7 @@ class Viewer:
             import viser
         except ImportError:
             raise InputError("the package viser is missing", where="view", hint="pip install 'shapesiren[live]'") from None
-        self.source = Source(folder)
+        self.source = RunWatcher(folder)
         self.cloud = self.source.cloud()
         with contextlib.redirect_stdout(io.StringIO()):  # its banner
             self.server = viser.ViserServer(host=host, port=port, label=f"shapesiren: {folder.name}", verbose=False)
@@ -110,9 +110,14 @@ class Viewer:
             else np.tile(np.array([[60, 110, 170]], np.uint8), (len(index), 1))
         )
         self.drawn["points"] = self.server.scene.add_point_cloud(
-            "/points", points[index], colours, point_size=0.006, point_shape="circle", precision="float32",
+            "/points",
+            points[index],
+            colours,
+            point_size=0.006,
+            point_shape="circle",
+            precision="float32",
             visible=self.show_points.value,
-        )  # fmt: skip
+        )
 
     def draw_surface(self) -> bool:
         """Make the surface anew; whether there is one."""
@@ -126,9 +131,13 @@ class Viewer:
                 return False
             vertices, faces = made
             self.drawn["surface"] = self.server.scene.add_mesh_simple(
-                "/surface", vertices.astype(np.float32), faces.astype(np.uint32), color=(205, 190, 168), side="double",
+                "/surface",
+                vertices.astype(np.float32),
+                faces.astype(np.uint32),
+                color=(205, 190, 168),
+                side="double",
                 visible=self.show_surface.value,
-            )  # fmt: skip
+            )
             return True
 
     def draw_slice(self) -> None:
@@ -176,8 +185,11 @@ class Viewer:
             return
         user = field.frame.to_user(at)
         distance, normal = float(field(user)[0]), field.normal(user)[0]
-        words = [f"**point** {', '.join(f'{v:.6g}' for v in user[0])}", f"**distance** {distance:.4g}",
-                 f"**normal** {', '.join(f'{v:.3f}' for v in normal)}"]  # fmt: skip
+        words = [
+            f"**point** {', '.join(f'{v:.6g}' for v in user[0])}",
+            f"**distance** {distance:.4g}",
+            f"**normal** {', '.join(f'{v:.3f}' for v in normal)}",
+        ]
         self.answer.content = "\n\n".join(words)
 
     def _clicked(self, event: Any) -> None:

@@ -19,8 +19,8 @@ from shapesiren.batch.jobs import Job, jobs_of_files, jobs_of_manifest, shard
 from shapesiren.batch.work import Plan, Result, perform, recorded
 from shapesiren.config import to_toml
 from shapesiren.errors import InputError
-from shapesiren.signals.image import write_image
-from shapesiren.signals.scanner import Scanner, scan, write_scan
+from shapesiren.media.image import write_image
+from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
 from shapesiren.tasks import TASKS
 from tests.browser import opened
 from tests.conftest import QUICK
@@ -45,8 +45,19 @@ def scans(tmp_path):
 def batch(folder, *arguments, names=("sphere", "torus", "box", "garbage"), code=None, timeout=300):
     """The command, in a process of its own; its results by name."""
     files = [str(folder / f"{n}.ply") for n in names]
-    command = [sys.executable, "-m", "shapesiren", "batch", *files, "--pipeline", str(folder / "small.toml"), "--json",
-               "--out", str(folder / "runs"), *arguments]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "shapesiren",
+        "batch",
+        *files,
+        "--pipeline",
+        str(folder / "small.toml"),
+        "--json",
+        "--out",
+        str(folder / "runs"),
+        *arguments,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
     assert "Traceback" not in done.stderr, done.stderr
     assert code is None or done.returncode == code, done.stderr
@@ -187,8 +198,20 @@ def workers(names):
 def test_ray_outlives_a_killed_worker(scans):
     pytest.importorskip("ray")
     files = [str(scans / f"{n}.ply") for n in ("sphere", "torus", "box", "garbage")]
-    command = [sys.executable, "-m", "shapesiren", "batch", *files, "--pipeline", str(scans / "small.toml"), "--json",
-               "--out", str(scans / "runs"), "--engine", "ray"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "shapesiren",
+        "batch",
+        *files,
+        "--pipeline",
+        str(scans / "small.toml"),
+        "--json",
+        "--out",
+        str(scans / "runs"),
+        "--engine",
+        "ray",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     killed = None
     deadline = time.monotonic() + 120
@@ -222,13 +245,33 @@ def test_a_ray_cluster_of_two_nodes(scans):
     here = scans / "ray"
     try:
         for more in (["--head", f"--port={port}", "--include-dashboard=false"], [f"--address=127.0.0.1:{port}"]):
-            done = subprocess.run([*ray, "start", *more, *common, f"--temp-dir=/tmp/rt{os.getpid()}"] if more[0] == "--head"
-                                  else [*ray, "start", *more, *common],
-                                  env=environment, capture_output=True, text=True, timeout=120)  # fmt: skip
+            done = subprocess.run(
+                [*ray, "start", *more, *common, f"--temp-dir=/tmp/rt{os.getpid()}"]
+                if more[0] == "--head"
+                else [*ray, "start", *more, *common],
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
             assert done.returncode == 0, done.stdout + done.stderr
         files = [str(scans / f"{n}.ply") for n in ("sphere", "torus")]
-        command = [sys.executable, "-m", "shapesiren", "batch", *files, "--pipeline", str(scans / "small.toml"), "--json",
-                   "--out", str(scans / "runs"), "--engine", "ray", "--address", f"127.0.0.1:{port}"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "shapesiren",
+            "batch",
+            *files,
+            "--pipeline",
+            str(scans / "small.toml"),
+            "--json",
+            "--out",
+            str(scans / "runs"),
+            "--engine",
+            "ray",
+            "--address",
+            f"127.0.0.1:{port}",
+        ]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         assert {k: v["status"] for k, v in json.loads(done.stdout).items()} == {"sphere": "done", "torus": "done"}

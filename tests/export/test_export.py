@@ -14,8 +14,10 @@ from shapesiren.field import Field
 from shapesiren.nets.baselines import Baseline
 from shapesiren.nets.siren import Siren
 
-HEADER = {"frame": {"centre": [431_000.25, 5_400_000.5, 120.0], "scale": 40.0},
-          "bounds": {"low": [-0.8, -0.8, -0.4], "high": [0.8, 0.8, 0.4]}}  # fmt: skip
+HEADER = {
+    "frame": {"centre": [431_000.25, 5_400_000.5, 120.0], "scale": 40.0},
+    "bounds": {"low": [-0.8, -0.8, -0.4], "high": [0.8, 0.8, 0.4]},
+}
 
 
 def reader():

@@ -6,7 +6,7 @@ import torch
 from shapesiren.nets import derivatives as D
 from shapesiren.nets.baselines import Baseline
 from shapesiren.nets.evaluate import values, values_and_gradients
-from shapesiren.nets.fused import fused_value_and_gradient
+from shapesiren.nets.fused_step import fused_value_and_gradient
 from shapesiren.nets.siren import Siren
 
 
@@ -57,8 +57,11 @@ def a_loss(value, gradient):
 def test_parameter_gradients_of_the_closed_forms(form):
     net, x = make()
     take = {"closed": D.value_and_gradient, "laplacian": D.value_gradient_laplacian, "hessian": D.value_gradient_hessian}
-    twin = {"closed": D.autograd_value_and_gradient, "laplacian": D.autograd_value_gradient_laplacian,
-            "hessian": D.autograd_value_gradient_hessian}  # fmt: skip
+    twin = {
+        "closed": D.autograd_value_and_gradient,
+        "laplacian": D.autograd_value_gradient_laplacian,
+        "hessian": D.autograd_value_gradient_hessian,
+    }
 
     def total(out):
         return a_loss(out[0], out[1]) + (out[2].square().mean() if len(out) == 3 else 0)

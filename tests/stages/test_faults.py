@@ -14,8 +14,8 @@ import time
 import numpy as np
 import pytest
 
-from shapesiren.metrics.geometry import Surface, compare_surfaces
-from shapesiren.signals.readers import read_cloud
+from shapesiren.metrics.surface_distance import Surface, compare_surfaces
+from shapesiren.pointcloud.io.read import read_cloud
 from tests.conftest import QUICK_ARGS
 
 KILLS = 5
@@ -107,11 +107,11 @@ def test_full_disk(torus_scan, tmp_path, limit):
 def test_read_only_disk(reference, tmp_path, monkeypatch, capfd):
     """A run on a medium that cannot be written: it can still be loaded and asked; making something new is refused."""
     import shapesiren
-    from shapesiren import files
     from shapesiren.errors import ShapesirenError
     from shapesiren.fitting import loop  # noqa: F401 - one that is first imported below would keep `refuse` for good
+    from shapesiren.runtime import files
     from shapesiren.stages import fit, ingest, output, store  # noqa: F401
-    from shapesiren.surface import meshio  # noqa: F401
+    from shapesiren.surface import io  # noqa: F401
 
     run = tmp_path / "run"
     shutil.copytree(reference[0], run)

@@ -15,9 +15,9 @@ import torch
 
 import shapesiren
 from shapesiren.errors import InputError
-from shapesiren.neighbours import KDTree
+from shapesiren.runtime.kdtree import KDTree
+from shapesiren.runtime.threads import uninterrupted
 from shapesiren.stages.store import Run
-from shapesiren.threads import uninterrupted
 from tests.conftest import QUICK, QUICK_ARGS
 
 
@@ -118,8 +118,8 @@ def test_two_processes_on_one_run(run, torus_scan):
 
 def test_the_field_speaks_user_coordinates(tmp_path, torus_scan):
     """The same scan, moved to UTM coordinates and scaled to millimetres."""
-    from shapesiren.signals.readers import read_cloud
-    from shapesiren.signals.shapes import torus
+    from shapesiren.pointcloud.io.read import read_cloud
+    from shapesiren.pointcloud.synthetic.shapes import torus
 
     cloud = read_cloud(torus_scan)
     offset, scale = np.array([512_000.5, 5_403_000.25, 300.0]), 1000.0
@@ -145,8 +145,10 @@ LONG = ["--steps", "1500", "--set", "fit.checkpoint_seconds=0.2"]
 def start(torus_scan, folder, *extra):
     return subprocess.Popen(
         [*COMMAND, str(torus_scan), "--out", str(folder), *QUICK_ARGS, *LONG, *extra],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def wait_for_checkpoint(folder, process):

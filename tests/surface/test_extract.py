@@ -6,16 +6,16 @@ import trimesh
 from numpy.lib.stride_tricks import sliding_window_view
 
 from shapesiren.errors import InputError, RunError
-from shapesiren.neighbours import KDTree
-from shapesiren.signals.frame import Frame
-from shapesiren.signals.readers import read_cloud
-from shapesiren.signals.shapes import SHAPES, gradient
-from shapesiren.surface import graph
-from shapesiren.surface.band import LEAF, Grid, narrow_band
-from shapesiren.surface.cleanup import carry, drop_phantoms, drop_small_components, keep_largest
-from shapesiren.surface.marching import dense_marching_cubes, sparse_marching_cubes
+from shapesiren.pointcloud.io.read import read_cloud
+from shapesiren.pointcloud.synthetic.shapes import SHAPES, gradient
+from shapesiren.runtime.kdtree import KDTree
+from shapesiren.similarity import Similarity
+from shapesiren.surface import connected_components
+from shapesiren.surface.components import carry, drop_phantoms, drop_small_components, keep_largest
+from shapesiren.surface.io import read_mesh, write_mesh
+from shapesiren.surface.marching_cubes import dense_marching_cubes, sparse_marching_cubes
 from shapesiren.surface.mesh import TriangleMesh
-from shapesiren.surface.meshio import read_mesh, write_mesh
+from shapesiren.surface.narrow_band import LEAF, Grid, narrow_band
 from shapesiren.surface.refine import newton_refine
 from shapesiren.surface.verify import verify
 
@@ -74,8 +74,16 @@ def test_sparse_is_dense(name, resolution):
         assert count[0] < 2 * corners_of_crossed_cells(distance, grid)
 
 
-EXPECTED = {"sphere": (1, 0), "torus": (1, 1), "box": (1, 0), "cylinder": (1, 0), "holed_plate": (1, 6),
-            "two_spheres": (2, 0), "trefoil": (1, 1), "plate": (1, 0)}  # fmt: skip
+EXPECTED = {
+    "sphere": (1, 0),
+    "torus": (1, 1),
+    "box": (1, 0),
+    "cylinder": (1, 0),
+    "holed_plate": (1, 6),
+    "two_spheres": (2, 0),
+    "trefoil": (1, 1),
+    "plate": (1, 0),
+}
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
@@ -198,7 +206,7 @@ def test_mesh_files_keep_the_coordinates(tmp_path, suffix, utm):
         np.asarray(ball.vertices) + centre, np.asarray(ball.faces), np.asarray(ball.vertex_normals, np.float32), colours
     )
     path = tmp_path / f"a{suffix}"
-    write_mesh(path, mesh, Frame(centre, 55.0), 256)
+    write_mesh(path, mesh, Similarity(centre, 55.0), 256)
     back = read_cloud(path)
     assert len(back.faces) == len(mesh.faces)
     # measured triangle by triangle: STL shares no vertices
@@ -217,9 +225,12 @@ def test_mesh_files_keep_the_coordinates(tmp_path, suffix, utm):
 
 def test_unwritable_places(tmp_path):
     mesh = as_mesh(CUBE.vertices, CUBE.faces)
-    frame = Frame((0, 0, 0), 1)
-    for path, message in ((tmp_path / "a.xyz", "unknown mesh format"), (tmp_path / "no" / "a.ply", "does not exist"),
-                          (tmp_path, "unknown mesh format")):  # fmt: skip
+    frame = Similarity((0, 0, 0), 1)
+    for path, message in (
+        (tmp_path / "a.xyz", "unknown mesh format"),
+        (tmp_path / "no" / "a.ply", "does not exist"),
+        (tmp_path, "unknown mesh format"),
+    ):
         with pytest.raises(InputError, match=message):
             write_mesh(path, mesh, frame, 64)
 
@@ -228,10 +239,14 @@ def test_unwritable_places(tmp_path):
 def test_components_by_hand_and_without_numba(kind, rng, monkeypatch):
     groups = np.array([[4, 1, 4], [6, 7, 1], [3, 0, 3]], kind)
     many = rng.integers(0, 2000, (1500, 2)).astype(kind)
-    with_numba = [graph.components(groups, 8), graph.components(many, 2000), graph.components(groups[:0], 2)]
-    monkeypatch.setattr(graph, "available", lambda: False)
+    with_numba = [
+        connected_components.components(groups, 8),
+        connected_components.components(many, 2000),
+        connected_components.components(groups[:0], 2),
+    ]
+    monkeypatch.setattr(connected_components, "available", lambda: False)
     for groups_, n, (count, labels) in zip((groups, many, groups[:0]), (8, 2000, 2), with_numba, strict=True):
-        other, expected = graph.components(groups_, n)
+        other, expected = connected_components.components(groups_, n)
         assert count == other
         np.testing.assert_array_equal(labels, expected)
     assert with_numba[0][1].tolist() == [0, 1, 2, 0, 1, 3, 1, 1]

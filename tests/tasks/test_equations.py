@@ -9,20 +9,20 @@ from scipy.sparse.linalg import spsolve
 
 import shapesiren
 from shapesiren.config import resolve
+from shapesiren.equations import solvers
+from shapesiren.equations.assembly import Equation, equation_from, refined
+from shapesiren.equations.expressions import check_expression, function, laplacian
+from shapesiren.equations.measurements import hankel
+from shapesiren.equations.problems import Helmholtz, Inversion, Medium, Source, Wave, read_problem
+from shapesiren.equations.scattering import Scattering
 from shapesiren.errors import InputError
 from shapesiren.field import Field
 from shapesiren.fitting.least_squares import Solver
 from shapesiren.fitting.loop import fit_task
-from shapesiren.metrics import solvers
 from shapesiren.metrics.equations import relative
 from shapesiren.nets import derivatives as D
 from shapesiren.nets.siren import Siren
 from shapesiren.reports.equations import small
-from shapesiren.signals.equations import Equation, equation_from, refined
-from shapesiren.signals.expressions import check_expression, function, laplacian
-from shapesiren.signals.measurements import hankel
-from shapesiren.signals.problems import Helmholtz, Inversion, Medium, Source, Wave, read_problem
-from shapesiren.signals.scattering import Scattering
 from shapesiren.tasks import TASKS
 from tests.media import PROBLEMS, solved
 
@@ -82,7 +82,7 @@ def test_a_medium_from_an_image(tmp_path):
     pixels[:10] = 255
     Image.fromarray(pixels).save(tmp_path / "v.png")
     (tmp_path / "p.toml").write_text(PROBLEMS["helmholtz"][0] + '[medium]\nimage = "v.png"\nslowest = 1.0\nfastest = 2.0\n')
-    from shapesiren.signals.problems import speeds
+    from shapesiren.equations.problems import speeds
 
     problem = read_problem(tmp_path / "p.toml")
     points = np.array([[0.0, 0.8], [0.0, -0.8]])
@@ -143,7 +143,7 @@ def test_inversion_finds_the_disc(tmp_path):
 
 def test_measurements_from_a_file(tmp_path):
     problem, folder = read_problem_text(tmp_path, PROBLEMS["inversion"][0]), tmp_path
-    from shapesiren.signals.measurements import setup
+    from shapesiren.equations.measurements import setup
 
     sources, receivers, values = setup(problem, folder, 0)
     np.savez(folder / "m.npz", source=[s.position for s in sources], receivers=receivers, rec_val=values)
@@ -168,9 +168,14 @@ def test_a_stopped_inversion_goes_on(tmp_path):
         fitted = task(signal, config, torch.device("cpu"))
         asked = iter(range(10**9))
         outcome = fit_task(
-            fitted, config.fit, seed=0, device=torch.device("cpu"), key="k", checkpoint=tmp_path / "c",
+            fitted,
+            config.fit,
+            seed=0,
+            device=torch.device("cpu"),
+            key="k",
+            checkpoint=tmp_path / "c",
             should_stop=lambda: next(asked) >= until,
-        )  # fmt: skip
+        )
         return outcome, [p.detach().clone() for p in fitted.net.parameters()]
 
     stopped, _ = run(2)

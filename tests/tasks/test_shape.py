@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from shapesiren.config import resolve
+from shapesiren.nets.cpu.engine import Engine
 from shapesiren.nets.derivatives import autograd_value_and_gradient
-from shapesiren.nets.native import Engine
-from shapesiren.signals.guide import draw_samples
-from shapesiren.tasks import losses
+from shapesiren.pointcloud.guide.samples import draw_samples
+from shapesiren.tasks import shape_losses
 from shapesiren.tasks.base import Moment, Signal
 from shapesiren.tasks.shape import ShapeConfig, ShapeTask
 
@@ -17,23 +17,23 @@ def test_terms_by_hand():
     g = torch.tensor([[2.0, 0, 0], [0, 0.5, 0], [0, 0, 1.0]])
     n = torch.tensor([[1.0, 0, 0], [0, -1.0, 0], [1.0, 0, 0]])
     f = torch.tensor([0.1, -0.2, 0.0])
-    torch.testing.assert_close(losses.on_surface(f), torch.tensor([0.1, 0.2, 0.0]))
-    torch.testing.assert_close(losses.normal(g, n), torch.tensor([0.0, 2.0, 1.0]))
-    torch.testing.assert_close(losses.eikonal(g, 1), torch.tensor([1.0, 0.5, 0.0]))
-    torch.testing.assert_close(losses.eikonal(g, 2), torch.tensor([1.0, 0.25, 0.0]))
-    torch.testing.assert_close(losses.off_surface(f, 100.0), torch.exp(torch.tensor([-10.0, -20.0, 0.0])))
-    torch.testing.assert_close(losses.distance(f, torch.tensor([0.0, 0.2, 1.0])), torch.tensor([0.1, 0.4, 1.0]))
+    torch.testing.assert_close(shape_losses.on_surface(f), torch.tensor([0.1, 0.2, 0.0]))
+    torch.testing.assert_close(shape_losses.normal(g, n), torch.tensor([0.0, 2.0, 1.0]))
+    torch.testing.assert_close(shape_losses.eikonal(g, 1), torch.tensor([1.0, 0.5, 0.0]))
+    torch.testing.assert_close(shape_losses.eikonal(g, 2), torch.tensor([1.0, 0.25, 0.0]))
+    torch.testing.assert_close(shape_losses.off_surface(f, 100.0), torch.exp(torch.tensor([-10.0, -20.0, 0.0])))
+    torch.testing.assert_close(shape_losses.distance(f, torch.tensor([0.0, 0.2, 1.0])), torch.tensor([0.1, 0.4, 1.0]))
 
 
 def test_terms_without_sides_by_hand():
     g, n = torch.tensor([[2.0, 0, 0], [0, 0.5, 0], [0, 0, 1.0]]), torch.tensor([[1.0, 0, 0], [0, -1.0, 0], [1.0, 0, 0]])
-    torch.testing.assert_close(losses.normal(g, n, signed=False), torch.tensor([0.0, 0.0, 1.0]))
+    torch.testing.assert_close(shape_losses.normal(g, n, signed=False), torch.tensor([0.0, 0.0, 1.0]))
     value, distance = torch.tensor([-0.3, -0.2, 0.1, 0.2]), torch.tensor([0.1, 0.1, 0.005, 0.002])
     known, trust = torch.tensor([1.0, -1.0, 0.0, 1.0]), torch.tensor([0.5, 0.6, 0.7, 0.8])
-    side, sure = losses.sides(value, distance, known, trust, begins=True)
+    side, sure = shape_losses.sides(value, distance, known, trust, begins=True)
     torch.testing.assert_close(side, torch.tensor([1.0, -1.0, -1.0, 1.0]))
     torch.testing.assert_close(sure, torch.tensor([1.0, 1.0, 0.0, 0.2]))
-    side, sure = losses.sides(value, distance, known, trust, begins=False)
+    side, sure = shape_losses.sides(value, distance, known, trust, begins=False)
     torch.testing.assert_close(side, torch.tensor([1.0, -1.0, 1.0, 1.0]))
     torch.testing.assert_close(sure, torch.tensor([1.0, 0.6, 0.7, 0.2]))
 
@@ -159,13 +159,13 @@ def test_fidelity_follows_the_noise_of_points_without_normals():
 
 def test_a_tolerance_is_quadratic_inside_and_as_steep_outside():
     f = torch.tensor([0.0, 0.1, -0.2, 1.0], requires_grad=True)
-    term = losses.on_surface(f, 0.2)
+    term = shape_losses.on_surface(f, 0.2)
     torch.testing.assert_close(term.detach(), torch.tensor([0.0, 0.025, 0.1, 0.9]))
     term.sum().backward()
     torch.testing.assert_close(f.grad, torch.tensor([0.0, 0.5, -1.0, 1.0]))
-    d = losses.distance(torch.tensor([0.1, 0.4, 1.0]), torch.tensor([0.0, 0.6, 0.0]), 0.2)
+    d = shape_losses.distance(torch.tensor([0.1, 0.4, 1.0]), torch.tensor([0.0, 0.6, 0.0]), 0.2)
     torch.testing.assert_close(d, torch.tensor([0.025, 0.1, 0.9]))
-    torch.testing.assert_close(losses.trust(torch.tensor([0.0, -0.01, 0.5]), 0.04), torch.tensor([0.0, 0.25, 1.0]))
+    torch.testing.assert_close(shape_losses.trust(torch.tensor([0.0, -0.01, 0.5]), 0.04), torch.tensor([0.0, 0.25, 1.0]))
 
 
 def test_guide_samples_reach_beyond_the_box(rng):

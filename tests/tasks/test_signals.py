@@ -9,13 +9,13 @@ from PIL import Image
 
 import shapesiren
 from shapesiren.errors import InputError
+from shapesiren.media.audio import read_sound, write_sound
+from shapesiren.media.video import read_frames, write_frames
+from shapesiren.media.video_resample import frame_at
 from shapesiren.metrics.audio import snr
 from shapesiren.metrics.image import psnr
 from shapesiren.nets.build import build_windows
 from shapesiren.nets.evaluate import values, values_and_gradients
-from shapesiren.resample.video import frame_at
-from shapesiren.signals.audio import read_sound, write_sound
-from shapesiren.signals.video import read_frames, write_frames
 from shapesiren.stages.ingest import pack, unpack
 from shapesiren.tasks.base import Signal
 from shapesiren.tasks.batches import Shuffle

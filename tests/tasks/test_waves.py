@@ -5,7 +5,7 @@ import torch
 
 import shapesiren
 from shapesiren.config import resolve
-from shapesiren.signals.waves import lattice, plane_waves
+from shapesiren.equations.plane_waves import lattice, plane_waves
 from shapesiren.tasks import TASKS
 from tests.media import PROBLEMS, solved
 

@@ -10,16 +10,19 @@ import time
 import numpy as np
 import pytest
 
-from shapesiren.view.source import Source, paint
+from shapesiren.view.run_watcher import RunWatcher, paint
 from tests.browser import model_in, pixels
 from tests.conftest import QUICK_ARGS
 
 
 def start(*arguments, cwd=None):
     return subprocess.Popen(
-        [sys.executable, "-m", "shapesiren", *map(str, arguments)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "shapesiren", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
         cwd=cwd,
-    )  # fmt: skip
+    )
 
 
 def address(process, lines, seconds=90):
@@ -136,7 +139,7 @@ def children(pid):
 
 
 def test_what_the_viewer_shows(quick_run, tmp_path):
-    source = Source(quick_run)
+    source = RunWatcher(quick_run)
     assert source.cloud() is not None
     assert source.refresh()
     assert not source.refresh()  # nothing new
@@ -151,8 +154,8 @@ def test_what_the_viewer_shows(quick_run, tmp_path):
     assert centre[2] == 0.1
     assert max(made.shape[:2]) == 64
     assert size[0] / size[1] == pytest.approx(made.shape[1] / made.shape[0], rel=0.05)
-    assert Source(tmp_path).cloud() is None  # not there yet: the viewer waits
-    assert not Source(tmp_path).refresh()
+    assert RunWatcher(tmp_path).cloud() is None  # not there yet: the viewer waits
+    assert not RunWatcher(tmp_path).refresh()
 
 
 def test_painted_level_lines():

@@ -1,0 +1,251 @@
+"""Pointwise passes of a SIREN's layers in machine code (numba), for `engine.py`. Nothing here knows autograd.
+
+Each pass reads a row of units, does everything that belongs to it and writes it once: torch would need a pass over
+memory for every sine, product and sum. Arrays are C-contiguous, float32, or uint16 that holds bfloat16 (the upper
+half of a float32). Compiled once for each of the two on a user's machine and kept on disk by numba; they release
+the interpreter, so that several threads work at once.
+
+Names as in `fused_step.py`: s = sin z, c = cos z, v = df/ds, q = v c, and for the tangent u = W t', t = c u.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic, overload
+
+f32, i32, u16, u32 = np.float32, np.int32, np.uint16, np.uint32
+
+# Sums may be reordered, so that they vectorise; the sine's range reduction must not be.
+_PASS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+_SINE: dict[str, Any] = {**_PASS, "fastmath": {"contract", "nsz"}}
+
+# x = k pi/2 + r, pi/2 in three parts (Cody and Waite 1980); polynomials of Cephes (Moshier) on |r| <= pi/4.
+_PER_QUADRANT = f32(2 / math.pi)
+_ROUND = f32(1.5 * 2**23)  # adding it leaves the nearest integer in the low bits
+_PI_1, _PI_2, _PI_3 = f32(1.5703125), f32(4.837512969970703e-4), f32(7.549789948768648e-8)
+_S1, _S2, _S3 = f32(-1.6666654611e-1), f32(8.3321608736e-3), f32(-1.9515295891e-4)
+_C1, _C2, _C3 = f32(4.166664568298827e-2), f32(-1.388731625493765e-3), f32(2.443315711809948e-5)
+_HALF, _ONE = f32(0.5), f32(1)
+
+
+def _bitcast(name: str, source: Any, target: Any, ir_type: Any) -> Any:
+    """A compiled function that reads the bits of one type as another."""
+
+    def typed(typing_context: Any, x: Any) -> Any:
+        return target(source), lambda context, builder, signature, args: builder.bitcast(args[0], ir_type)
+
+    typed.__name__ = name
+    return intrinsic(typed)
+
+
+_as_float = _bitcast("_as_float", types.uint32, types.float32, ir.FloatType())
+_as_bits = _bitcast("_as_bits", types.float32, types.uint32, ir.IntType(32))
+
+
+def load(a, i, j):  # type: ignore[no-untyped-def]
+    """a[i, j] as float32, whatever holds it."""
+    raise NotImplementedError  # for compiled code only
+
+
+def store(a, i, j, x):  # type: ignore[no-untyped-def]
+    """Write float32 ``x`` to a[i, j], rounded to what holds it."""
+    raise NotImplementedError  # for compiled code only
+
+
+# No annotations from here on: numba compares the signatures of overloads, annotations included.
+@overload(load, inline="always")
+def _load(a, i, j):  # type: ignore[no-untyped-def]
+    if a.dtype == types.uint16:
+        return lambda a, i, j: _as_float(u32(a[i, j]) << u32(16))
+    return lambda a, i, j: a[i, j]
+
+
+@overload(store, inline="always")
+def _store(a, i, j, x):  # type: ignore[no-untyped-def]
+    if a.dtype == types.uint16:
+
+        def rounded(a, i, j, x):  # type: ignore[no-untyped-def]
+            a[i, j] = u16((_as_bits(x) + u32(0x8000)) >> u32(16))
+
+        return rounded
+
+    def exact(a, i, j, x):  # type: ignore[no-untyped-def]
+        a[i, j] = x
+
+    return exact
+
+
+@njit(inline="always", fastmath={"contract", "nsz"})
+def _reduced(x):  # type: ignore[no-untyped-def]
+    """x as a multiple of pi/2, of which the lowest bits matter, and a rest of at most pi/4; for |x| < 1e4."""
+    shifted = x * _PER_QUADRANT + _ROUND
+    k = shifted - _ROUND
+    return i32(_as_bits(shifted)), ((x - k * _PI_1) - k * _PI_2) - k * _PI_3
+
+
+@njit(inline="always", fastmath={"contract", "nsz"})
+def _turned(quadrant, s, c):  # type: ignore[no-untyped-def]
+    odd = (quadrant & i32(1)) != i32(0)
+    sine, cosine = (c if odd else s), (s if odd else c)
+    sine = -sine if (quadrant & i32(2)) != i32(0) else sine
+    cosine = -cosine if ((quadrant + i32(1)) & i32(2)) != i32(0) else cosine
+    return sine, cosine
+
+
+def sine_and_cosine(x, like):  # type: ignore[no-untyped-def]
+    """Both at the cost of little more than one, to the precision of the array ``like``: 2e-7, or 4e-4 for bfloat16."""
+    raise NotImplementedError  # for compiled code only
+
+
+@overload(sine_and_cosine, inline="always")
+def _sine_and_cosine(x, like):  # type: ignore[no-untyped-def]
+    if like.dtype == types.uint16:
+
+        def short(x, like):  # type: ignore[no-untyped-def]
+            quadrant, r = _reduced(x)
+            r2 = r * r
+            return _turned(quadrant, r + r * r2 * (_S1 + r2 * _S2), _ONE - _HALF * r2 + r2 * r2 * (_C1 + r2 * _C2))
+
+        return short
+
+    def full(x, like):  # type: ignore[no-untyped-def]
+        quadrant, r = _reduced(x)
+        r2 = r * r
+        s = r + r * r2 * (_S1 + r2 * (_S2 + r2 * _S3))
+        return _turned(quadrant, s, _ONE - _HALF * r2 + r2 * r2 * (_C1 + r2 * (_C2 + r2 * _C3)))
+
+    return full
+
+
+@njit(**_SINE)
+def first(x, w, b, s, c):  # type: ignore[no-untyped-def]
+    """First layer: x (n, d) float32, w (d, m) float32 with omega folded in -> s, c (n, m). Phase in float32."""
+    z = np.empty(len(b), f32)
+    for i in range(len(x)):
+        for j in range(len(b)):
+            z[j] = b[j]
+        for k in range(x.shape[1]):
+            xk = x[i, k]
+            for j in range(len(b)):
+                z[j] += xk * w[k, j]
+        for j in range(len(b)):
+            sine, cosine = sine_and_cosine(z[j], s)
+            store(s, i, j, sine)
+            store(c, i, j, cosine)
+
+
+@njit(**_SINE)
+def hidden(z, b, s, c):  # type: ignore[no-untyped-def]
+    """Sine and cosine of z + b: z (n, m), b (m,) float32 -> s, c (n, m)."""
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            sine, cosine = sine_and_cosine(load(z, i, j) + b[j], s)
+            store(s, i, j, sine)
+            store(c, i, j, cosine)
+
+
+@njit(**_PASS)
+def head_value(s, h, value):  # type: ignore[no-untyped-def]
+    """value[i, k] = s[i] . h[k]; s (n, m), h (outputs, m) float32, value (n, outputs) float32, without the bias."""
+    for i in range(s.shape[0]):
+        for k in range(h.shape[0]):
+            total = f32(0)
+            for j in range(s.shape[1]):
+                total += load(s, i, j) * h[k, j]
+            value[i, k] = total
+
+
+@njit(**_PASS)
+def head_adjoint(h, c, v, q):  # type: ignore[no-untyped-def]
+    """v[i] = h and q = v c for the last sine layer; h (m,) float32; v, q (g, m)."""
+    for i in range(q.shape[0]):
+        for j in range(q.shape[1]):
+            store(v, i, j, h[j])
+            store(q, i, j, h[j] * load(c, i, j))
+
+
+@njit(**_PASS)
+def scale(v, c, q):  # type: ignore[no-untyped-def]
+    """q = v c; all (g, m)."""
+    for i in range(q.shape[0]):
+        for j in range(q.shape[1]):
+            store(q, i, j, load(v, i, j) * load(c, i, j))
+
+
+@njit(**_PASS)
+def first_gradient(q, w, gradient):  # type: ignore[no-untyped-def]
+    """gradient[i, k] = q[i] . w[k]; q (g, m), w (d, m) float32, gradient (g, d) float32."""
+    for i in range(q.shape[0]):
+        for k in range(w.shape[0]):
+            total = f32(0)
+            for j in range(q.shape[1]):
+                total += load(q, i, j) * w[k, j]
+            gradient[i, k] = total
+
+
+@njit(**_PASS)
+def first_tangent(b, w, u):  # type: ignore[no-untyped-def]
+    """u = b w: directions b (g, d) float32, w (d, m) float32 -> u (g, m)."""
+    row = np.empty(w.shape[1], f32)
+    for i in range(u.shape[0]):
+        row[:] = f32(0)
+        for k in range(w.shape[0]):
+            bk = b[i, k]
+            for j in range(w.shape[1]):
+                row[j] += bk * w[k, j]
+        for j in range(w.shape[1]):
+            store(u, i, j, row[j])
+
+
+@njit(**_PASS)
+def tangent(u, v, c, s, t):  # type: ignore[no-untyped-def]
+    """t = u c, and u becomes u v s, by which the tangent bends dS/dz; all (g, m)."""
+    for i in range(u.shape[0]):
+        for j in range(u.shape[1]):
+            x = load(u, i, j)
+            store(t, i, j, x * load(c, i, j))
+            store(u, i, j, x * load(v, i, j) * load(s, i, j))
+
+
+@njit(**_PASS)
+def head_down(a, h, d):  # type: ignore[no-untyped-def]
+    """d = a h: loss gradient a (n, outputs) float32 of the values, h (outputs, m) float32 -> d (n, m)."""
+    row = np.empty(h.shape[1], f32)
+    for i in range(d.shape[0]):
+        row[:] = f32(0)
+        for k in range(h.shape[0]):
+            ak = a[i, k]
+            for j in range(h.shape[1]):
+                row[j] += ak * h[k, j]
+        for j in range(h.shape[1]):
+            store(d, i, j, row[j])
+
+
+@njit(**_PASS)
+def down(d, c, bend, dz, db):  # type: ignore[no-untyped-def]
+    """dz = d c, less ``bend`` in the leading rows; db (m,) float32 gains its column sums."""
+    for i in range(bend.shape[0]):
+        for j in range(dz.shape[1]):
+            x = load(d, i, j) * load(c, i, j) - load(bend, i, j)
+            store(dz, i, j, x)
+            db[j] += x
+    for i in range(bend.shape[0], dz.shape[0]):
+        for j in range(dz.shape[1]):
+            x = load(d, i, j) * load(c, i, j)
+            store(dz, i, j, x)
+            db[j] += x
+
+
+@njit(**_PASS)
+def weighted_sum(rows, weights, out):  # type: ignore[no-untyped-def]
+    """out[k, j] += sum_i weights[i, k] rows[i, j]; rows (n, m), weights (n, d) float32, out (d, m) float32."""
+    for i in range(rows.shape[0]):
+        for k in range(weights.shape[1]):
+            weight = weights[i, k]
+            for j in range(rows.shape[1]):
+                out[k, j] += weight * load(rows, i, j)

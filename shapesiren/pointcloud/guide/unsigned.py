@@ -1,0 +1,61 @@
+"""Guide samples where no normal has a side: unsigned distances, and what is known to be outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.kdtree import KDTree
+from ..cloud import random_rows
+from ..normals.alpha_ball import from_outside
+from ..scan.noise_weight import CLEAN
+from .samples import draw_samples
+
+Array = NDArray[np.float64]
+
+REACHES = 4.0, 6.0, 10.0, 20.0, 40.0  # of the ball, in spacings; the last ones for scans with holes
+CARVED = 100_000  # points that the ball is rolled over
+SMOOTHED, NEIGHBOURS = 50_000, 64  # of noisy points, that distances are taken to; that the mean is taken of
+
+
+def make_unsigned_guide(
+    points: Array, normals: Array, count: int, spacing: float, noise: float, seed: int
+) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
+    """Guide samples of a cloud in box coordinates whose normals may look either way.
+
+    Parameters
+    ----------
+    points, normals : (n, 3) box coordinates and unit normals, of either sign
+    count, seed : as in `make_guide`
+    spacing, noise : median distance to the nearest point, and standard deviation of the positions, in box units
+
+    Returns
+    -------
+    arrays : guide_points (count, 3), guide_distances (count,) to the nearest point, guide_directions (count, 3) away from it,
+        guide_sides (count,): 1 where a ball that comes from outside gets, -1 where it does not, 0 near its edge and where it
+        gets in everywhere; all float32
+    facts : {"surface": how it was made, "open": whether the ball gets in}
+    """
+    samples = draw_samples(points, count, np.random.default_rng(seed))
+    held = points if noise <= CLEAN else _smoothed(points, normals, seed)
+    distance, nearest = KDTree(held).query(samples)
+    away = (samples - held[nearest]) / np.maximum(distance, 1e-9)[:, None]
+    some = random_rows(len(points), min(CARVED, len(points)), seed)
+    apart = spacing * (len(points) / len(some)) ** 0.5
+    found = from_outside(points[some], normals[some], apart, noise, REACHES)
+    sides = np.zeros(count) if found is None else found[0].swept(samples)
+    facts = {"surface": "none, distances without sides", "open": found is None}
+    arrays = {"guide_points": samples, "guide_distances": distance, "guide_directions": away, "guide_sides": sides}
+    return {name: a.astype(np.float32) for name, a in arrays.items()}, facts
+
+
+def _smoothed(points: Array, normals: Array, seed: int) -> Array:
+    """Some of the points, each moved along its normal to the mean height of its neighbours: the nearest of noisy points is
+    not on the surface but before it."""
+    index = random_rows(len(points), min(SMOOTHED, len(points)), seed)
+    some, axes = points[index], normals[index]
+    near = KDTree(points).query(some, min(NEIGHBOURS, len(points)))[1]
+    height = np.einsum("nkd,nd->n", points[near] - some[:, None], axes) / near.shape[1]
+    return np.asarray(some + height[:, None] * axes)

@@ -1,0 +1,189 @@
+"""Normals: checked and mended when the file has them, estimated and oriented when it has not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.kdtree import KDTree
+from ...runtime.open3d_loader import open3d
+from ..scan.noise import neighbours_for, reach_of
+from ..scan.noise_weight import CLEAN
+from ..scan.viewpoint import towards
+from .adaptive import adaptive_normals
+from .orient import flipped, orient
+
+Array = NDArray[np.float64]
+Say = Callable[[str], None]
+
+MISSING = 0.9  # share of points without a valid normal from which the others are not believed either
+MIXED, RANDOM = 0.01, 0.35  # share of flipped signs from which they are mended; from which they mean nothing
+LEAST = 16  # neighbours that the plane of a clean point is fitted to
+FINE = 4.3  # reach of the narrowest planes of noisy points, of the noise
+TELLS = 0.05  # noise, of the reach of a plane, from which its direction is off by some degrees
+CONFIDENT = 0.97  # below it the user is told what settles the sides
+UNCERTAIN = (
+    "their sides are uncertain; --viewpoint X,Y,Z (where the scanner stood) settles them,"
+    " and --set ingest.normals=unsigned leaves them to the fit"
+)
+AXIS = 0.7  # median |cosine| to the local plane's normal below which given normals are not believed
+
+
+def unit_normals(normals: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Normals scaled to length 1, and which of them are valid (finite, not zero)."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        length = np.linalg.norm(normals, axis=1)
+    valid = np.isfinite(length) & (length > 1e-12)
+    return np.where(valid[:, None], np.where(valid[:, None], normals, 0) / np.where(valid, length, 1)[:, None], 0), valid
+
+
+def plane_normals(points: Array, neighbours: int) -> Array:
+    """Unit normals, of either sign, of the planes through the ``neighbours`` nearest points (Hoppe et al. 1992)."""
+    o3d = open3d()
+    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
+    cloud.estimate_normals(o3d.geometry.KDTreeSearchParamKNN(min(neighbours, len(points))))
+    return np.array(cloud.normals)
+
+
+def make_normals(
+    points: Array,
+    given: Array | None,
+    sensors: Array | None,
+    sensor: NDArray[np.integer] | None,
+    noise: float | Array,
+    spacing: float,
+    neighbours: int | None,
+    say: Say,
+    signed: bool = True,
+    floor: float = 0.0,
+) -> tuple[Array, dict[str, Any]]:
+    """Unit normals on consistent sides for every point, whatever the file had.
+
+    Parameters
+    ----------
+    points : (n, 3) box coordinates
+    given : (n, 3), not necessarily unit, valid or consistent; None if there are none
+    sensors, sensor : positions of the scanner (k, 3), and which of them saw each point (n,), -1 for unknown; or None
+    noise, spacing : standard deviation of the positions, of all or of each (n,); median distance to the nearest; same unit
+    neighbours : of the local planes; None: 16, and where there is noise as many as `adaptive_normals` finds
+    signed : False leaves them on whatever side they are found
+    floor : of the noise, see `Scatter`
+    say : gets a line about each thing that was done
+
+    Returns
+    -------
+    normals : (n, 3)
+    facts : origin, and what was found: shares of missing and flipped ones, how they were oriented, confidence
+    """
+    facts: dict[str, Any] = {}
+    typical = float(np.median(noise))
+    count = neighbours or neighbours_for(points, typical, LEAST)
+
+    def estimate() -> tuple[Array, int]:
+        # some noise tells in the directions of planes of so few points before they are too narrow for their sides
+        noisy = count > LEAST or (floor > CLEAN and typical > TELLS * reach_of(KDTree(points), LEAST))
+        if neighbours or not noisy:
+            return plane_normals(points, count), count
+        found, used = adaptive_normals(points, noise, FINE * typical)
+        alone = np.isnan(found[:, 0])
+        if alone.any():
+            found[alone] = plane_normals(points, LEAST)[alone]
+        return found, used
+
+    if given is not None:
+        normals, valid = unit_normals(given)
+        facts["missing"] = float(1 - valid.mean())
+        if facts["missing"] <= MISSING:
+            mended = _mend(points, normals, valid, count, estimate, facts, say)
+            if mended is not None:
+                return mended, facts
+        elif facts["missing"] == 1:
+            say("all normals in it are zero or not finite: ignored")
+        else:
+            say(f"{facts['missing']:.0%} of its normals are zero or not finite: all are ignored")
+    normals, used = estimate()
+    facts |= {"origin": "estimated", "neighbours": used}
+    if not signed:
+        facts["oriented"] = "left to the fit"
+        say(f"normals estimated from {used} neighbours; the fit finds their sides")
+    elif sensors is not None and sensor is not None:
+        facts |= {"oriented": "towards the scanner", "confidence": _clearness(points, normals, sensors, sensor)}
+        known = sensor >= 0
+        if not known.all():
+            normals = orient(points, normals, spacing, typical).normals
+        normals = towards(points, normals, sensors, sensor)
+        where = "position" if len(sensors) == 1 else f"{len(sensors)} positions"
+        say(f"normals estimated from {used} neighbours, turned towards the scanner's {where}")
+    else:
+        normals, confidence, how, winding = orient(points, normals, spacing, typical)
+        facts |= {"oriented": how, "confidence": confidence, "winding": winding}
+        say(f"normals estimated from {used} neighbours, oriented {how} (confidence {confidence:.1%})")
+        if confidence < CONFIDENT:
+            say(UNCERTAIN)
+    return normals, facts
+
+
+def check_sides(facts: dict[str, Any], is_open: bool, say: Say) -> None:
+    """Once it is known whether the scan is open: of a closed one the winding number has a say in ``facts["confidence"]``."""
+    winding = facts.get("winding")
+    if winding is None or is_open or winding >= facts["confidence"]:
+        return
+    before, facts["confidence"] = facts["confidence"], winding
+    if winding < CONFIDENT <= before:
+        say(f"{1 - winding:.0%} of the normals do not look out of a closed surface: {UNCERTAIN}")
+
+
+def _mend(
+    points: Array,
+    normals: Array,
+    valid: NDArray[np.bool_],
+    count: int,
+    estimate: Callable[[], tuple[Array, int]],
+    facts: dict[str, Any],
+    say: Say,
+) -> Array | None:
+    """Given normals with the missing ones filled in and flipped ones turned; None if they are not to be believed."""
+    facts["agreement"] = _agreement(points, normals, np.flatnonzero(valid), count)
+    if facts["agreement"] < AXIS:
+        say(f"its normals do not fit its points (median cosine {facts['agreement']:.2f}): ignored")
+        return None
+    if not valid.all():
+        planes, _ = estimate()
+        nearest = KDTree(points[valid]).query(points[~valid])[1]
+        side = (planes[~valid] * normals[valid][nearest]).sum(1)
+        normals = normals.copy()
+        normals[~valid] = np.where(side[:, None] < 0, -planes[~valid], planes[~valid])
+        say(f"{(~valid).sum():,} of its normals are zero or not finite: estimated, on their neighbours' side")
+    facts |= {"origin": "given", "flipped": 0.0}
+    wrong = flipped(points, normals)
+    if wrong.mean() > RANDOM:
+        say(f"the signs of its normals are mixed ({wrong.mean():.0%} against their neighbours): oriented anew")
+        return None
+    if wrong.mean() > MIXED:
+        facts["flipped"] = float(wrong.mean())
+        for _ in range(5):
+            normals = np.where(wrong[:, None], -normals, normals)
+            wrong = flipped(points, normals)
+            if not wrong.any():
+                break
+        say(f"{facts['flipped']:.1%} of its normals looked the other way than their neighbours: turned")
+    return normals
+
+
+def _agreement(points: Array, normals: Array, index: NDArray[np.int64], count: int, sample: int = 2000) -> float:
+    """Median |cosine| between the normals of some of the points of ``index`` and the local planes there."""
+    some = np.random.default_rng(0).choice(index, min(len(index), sample), replace=False)
+    near = points[KDTree(points).query(points[some], min(count, len(points)))[1]]
+    local = near - near.mean(1, keepdims=True)
+    axis = np.linalg.eigh(np.einsum("nki,nkj->nij", local, local))[1][:, :, 0]
+    return float(np.median(np.abs((axis * normals[some]).sum(1))))
+
+
+def _clearness(points: Array, normals: Array, sensors: Array, sensor: NDArray[np.integer]) -> float:
+    """Share of points that were not seen so nearly edge-on that the side of a noisy normal is open."""
+    ray = sensors[np.maximum(sensor, 0)] - points
+    cosine = np.abs((normals * ray).sum(1)) / np.maximum(np.linalg.norm(ray, axis=1), 1e-300)
+    return float(((cosine > 0.1) & (sensor >= 0)).mean())

@@ -1,0 +1,238 @@
+"""From what a file holds to clean, oriented points in the network's box; and what was found on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..similarity import Similarity
+from .cloud import PointCloud, clean, merge, sample_mesh, subsample
+from .io.depth import SUFFIXES, read_depth
+from .io.read import read_cloud
+from .normals.estimate import MISSING, make_normals, unit_normals
+from .scan.noise import scatter, smooth_steps, step_noise, support_distance
+from .scan.outliers import find_outliers
+from .scan.viewpoint import believable, high_above, seen_from_above
+from .scan.viewpoint_search import find_position
+
+Say = Callable[[str], None]
+CloudSource = Path | Sequence[Path] | PointCloud
+
+FEW = 0.01  # of the points, or of an extent, that the law of density of all the others does not notice
+MOST_OUTLIERS = 0.5  # a cloud of which more looks like noise is left as it is: the search has failed, not the scan
+
+
+def ranges(cloud: PointCloud) -> NDArray[np.float64] | None:
+    """(n,) distance of each point from the scanner that saw it, to which its spacing is proportional; None where unknown."""
+    if cloud.sensors is None or cloud.sensor is None or (cloud.sensor < 0).any():
+        return None
+    return np.linalg.norm(cloud.points - cloud.sensors[cloud.sensor], axis=1)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """cloud : cleaned, in the user's coordinates, with all that belongs to its points; its normals are (n, 3) unit
+    points : (n, 3) the same points in the box
+    frame : between the two
+    deviation : (n,) standard deviation of each point's position, in box units
+    noise, floor, spacing, support : in box units; the median of the deviation; see `Scatter`, `support_distance`
+    signed : whether the normals have sides that agree; else the fit finds them
+    facts : counts, origins and choices, for the manifest and for `inspect`
+    """
+
+    cloud: PointCloud
+    points: NDArray[np.float64]
+    frame: Similarity
+    deviation: NDArray[np.float64]
+    noise: float
+    floor: float
+    spacing: float
+    support: float
+    signed: bool
+    facts: dict[str, Any]
+
+    @property
+    def normals(self) -> NDArray[np.float64]:
+        assert self.cloud.normals is not None
+        return self.cloud.normals
+
+    @property
+    def from_above(self) -> bool:
+        """Whether it is taken as seen from above: then there is nothing below it, and its surface is open."""
+        return bool(self.facts["sensors"]["origin"] == "above")
+
+
+def name_of(source: CloudSource) -> object:
+    """What an error calls the input."""
+    if isinstance(source, PointCloud):
+        return "points"
+    return source if isinstance(source, Path) else source[0] if len(source) == 1 else f"{source[0]} and {len(source) - 1} more"
+
+
+def load(source: CloudSource, settings: Any, seed: int, say: Say) -> tuple[PointCloud, bool, str]:
+    """Read one file or several registered ones, each with its own scanner, and sample what is a mesh.
+
+    Returns the cloud, whether it was a mesh, and where its scanner positions are from: in the file, found, none.
+    """
+    if isinstance(source, PointCloud):
+        clouds = [source]
+    else:
+        paths = [source] if isinstance(source, Path) else list(source)
+        most = max(100, settings.max_points // len(paths))
+        clouds = [
+            read_depth(p, settings.intrinsics, settings.depth_scale)
+            if p.suffix.lower() in SUFFIXES
+            else read_cloud(p, most, seed)
+            for p in paths
+        ]
+    meshes = [c.faces is not None for c in clouds]
+    where = name_of(source)
+    clouds = [
+        sample_mesh(c, settings.samples, seed, where) if is_mesh else c for c, is_mesh in zip(clouds, meshes, strict=True)
+    ]
+    placed = [(c, "none") if is_mesh else _place(c, settings) for c, is_mesh in zip(clouds, meshes, strict=True)]
+    cloud, origins = merge([c for c, _ in placed]), [origin for _, origin in placed]
+    for note in cloud.notes:
+        say(note)
+    return cloud, all(meshes), next((origin for origin in ("in the file", "found") if origin in origins), "none")
+
+
+def _place(cloud: PointCloud, settings: Any) -> tuple[PointCloud, str]:
+    """The cloud with its file's scanner positions, if they are to be believed; or with one found, if its normals need it."""
+    points = cloud.points[np.isfinite(cloud.points).all(1)]
+    if cloud.sensors is not None and (cloud.sure or believable(points, cloud.sensors[0])):
+        return replace(cloud, sure=True), "in the file"
+    cloud = replace(cloud, sensors=None, sensor=None)
+    if settings.viewpoint is not None or not _lacks_normals(cloud, settings):
+        return cloud, "none"
+    position = find_position(points)
+    if position is None:
+        return cloud, "none"
+    digits = max(0, 2 - int(np.floor(np.log10(np.ptp(points, 0).max()))))
+    at = " ".join(f"{v:.{digits}f}" for v in position + 0.0)
+    note = f"its points lie as if a scanner had stood at {at}: taken as seen from there (--viewpoint says otherwise)"
+    return replace(cloud.seen_from(position), notes=(*cloud.notes, note)), "found"
+
+
+def _look_from_above(cloud: PointCloud, settings: Any, say: Say) -> tuple[PointCloud, str]:
+    """The cloud as seen from above, if it looks like a terrain and its normals need it."""
+    if not _lacks_normals(cloud, settings) or not seen_from_above(cloud.points):
+        return cloud, "none"
+    say("hardly anything lies under anything else: taken as seen from above (--viewpoint says otherwise)")
+    return cloud.seen_from(high_above(cloud.points)), "above"
+
+
+def _lacks_normals(cloud: PointCloud, settings: Any) -> bool:
+    """Whether they will be estimated, and their sides are open."""
+    if settings.normals == "unsigned":
+        return False
+    if settings.normals == "estimate" or cloud.normals is None:
+        return True
+    return float(1 - unit_normals(cloud.normals)[1].mean()) > MISSING
+
+
+def prepare(source: CloudSource, settings: Any, seed: int, say: Say) -> Prepared:
+    """Read, clean, frame, and orient.
+
+    Parameters
+    ----------
+    source : a file, several registered ones, or a cloud in memory
+    settings : `tasks.shape.IngestSettings`
+    say : gets one line about each thing that was done to the input
+
+    Raises
+    ------
+    InputError : the input holds no surface; says what is wrong with it
+    """
+    where = name_of(source)
+    cloud, is_mesh, sensors = load(source, settings, seed, say)
+    cloud, counts = clean(cloud, where)
+    if counts["non_finite"] or counts["duplicates"]:
+        say(f"dropped {counts['non_finite']:,} non-finite and {counts['duplicates']:,} duplicate points")
+    if len(cloud.points) > settings.max_points:
+        say(f"{len(cloud.points):,} points: a random {settings.max_points:,} of them are used (ingest.max_points)")
+        cloud = subsample(cloud, settings.max_points, seed)
+
+    # ---- Where the scanner stood ---------------------------------------------------------------------------
+    if settings.viewpoint is not None:
+        cloud, sensors = cloud.seen_from(np.array(settings.viewpoint)), "given"
+    elif sensors == "none":
+        cloud, sensors = _look_from_above(cloud, settings, say)
+
+    # ---- Outliers, before the frame: one of them would shrink all the rest ---------------------------------
+    counts["outliers"] = 0
+    if settings.outliers == "remove" and not is_mesh:
+        bad = find_outliers(cloud.points - cloud.points[0], ranges(cloud))
+        share = bad.mean()
+        if share > MOST_OUTLIERS:
+            say(f"{share:.0%} of the points look like outliers: none are removed")
+        elif bad.any():
+            counts["outliers"] = int(bad.sum())
+            say(f"removed {counts['outliers']:,} outliers ({share:.2%}; ingest.outliers=keep leaves them)")
+            extent = np.ptp(cloud.points, 0)
+            cloud = cloud.take(~bad)
+            # they may have hidden where the scanner stood, if they were many or far
+            if sensors == "none" and (share > FEW or (np.ptp(cloud.points, 0) < (1 - FEW) * extent).any()):
+                cloud, sensors = _place(cloud, settings)
+                if sensors == "found":
+                    say(cloud.notes[-1])
+                else:
+                    cloud, sensors = _look_from_above(cloud, settings, say)
+    low, high = cloud.points.min(0), cloud.points.max(0)
+    frame = Similarity.of_bounds(low, high, settings.extent)
+    points = frame.to_box(cloud.points)
+    noise, spacing, floor = scatter(points)
+    deviation = np.full(len(points), noise)
+    if cloud.depth_axis is not None and settings.steps == "smooth":
+        steps = step_noise(points[:, cloud.depth_axis])
+        if np.median(steps) > 0:
+            points = smooth_steps(points, cloud.depth_axis, steps)
+            deviation = np.maximum(scatter(points).noise, steps / 2)
+            noise = float(np.median(deviation))
+            most = float(steps.max() * frame.scale * 12**0.5)
+            say(f"a depth frame, measured in steps of up to {most:.2g}: smoothed within them (ingest.steps=keep leaves them)")
+
+    # ---- Normals -------------------------------------------------------------------------------------------
+    if settings.normals == "given" and cloud.normals is None:
+        raise InputError("there are no normals in it", where=where, hint="try --set ingest.normals=estimate")
+    given = cloud.normals
+    if given is not None and settings.normals in ("estimate", "unsigned"):
+        say("its normals are ignored, as asked")
+        given = None
+    elif given is None:
+        say("no normals in it")
+    seats = None if cloud.sensors is None else frame.to_box(cloud.sensors)
+    signed = settings.normals != "unsigned"
+    if is_mesh and given is not None:
+        normals, facts = given, {"origin": "faces"}
+    else:
+        normals, facts = make_normals(
+            points, given, seats, cloud.sensor, deviation, spacing, settings.neighbours, say, signed, floor
+        )
+    return Prepared(
+        replace(cloud, normals=normals),
+        points,
+        frame,
+        deviation,
+        noise,
+        floor,
+        spacing,
+        support_distance(points, spacing),
+        signed,
+        {
+            "points": len(points),
+            **counts,
+            "normals": facts,
+            "sensors": {"origin": sensors, "positions": 0 if cloud.sensors is None else len(cloud.sensors)},
+            "colours": cloud.colours is not None,
+            "intensity": cloud.intensity is not None,
+            "low": low.tolist(),
+            "size": (high - low).tolist(),
+        },
+    )

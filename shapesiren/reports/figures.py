@@ -1,0 +1,164 @@
+"""Pictures of fitted signals beside their originals (matplotlib, no display)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..field import Field
+from ..media.audio import sample_times
+from ..media.audio_resample import at_times
+from ..media.image import gradient, laplacian
+from ..media.image_resample import sample
+from ..media.video_resample import frame_at
+from ..metrics.image import derivatives
+from ..runtime.files import write_atomically
+
+Arrays = dict[str, NDArray[Any]]
+Values = NDArray[np.float64]
+Panel = tuple[str, NDArray[Any], dict[str, Any]]  # title, image, how it is drawn
+
+
+def draw_signal(fitted: Field, arrays: Arrays, path: Path) -> None:
+    """Draw a fitted signal beside its original, by task. Raises InputError for a task that has no such picture."""
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise InputError(f"cannot draw as {path.suffix or 'a file without extension'!r}", where=path, hint="-o NAME.png")
+    write_atomically(path, signal_picture(fitted, arrays, "png" if path.suffix.lower() == ".png" else "jpeg"))
+
+
+def signal_picture(fitted: Field, arrays: Arrays, kind: str) -> bytes:
+    """The same as the bytes of a ``"png"`` or ``"jpeg"``."""
+    if fitted.task not in PICTURES:
+        raise InputError(f"no picture of a run of task {fitted.task}", hint="name its mesh and its scan instead")
+    return _encoded(PICTURES[fitted.task](fitted, arrays), kind)
+
+
+def _image(fitted: Field, arrays: Arrays) -> Any:
+    """Intensities, gradient magnitude and Laplacian: the field's own above, the filters' on the original below."""
+    height, width, _ = fitted.header["shape"]
+    unit, middle = fitted.header["values"]["scale"], fitted.header["values"]["offset"]
+    truth = arrays["values"].astype(np.float64) * unit + middle
+    ours = sample(fitted, height, width, (0, 0, width, height))
+    first, second = derivatives(fitted)
+    rows = [("the field", ours, first, second), ("the image and its filters", truth, gradient(truth), laplacian(truth))]
+    return panels_figure(derivative_panels([(n, (v - middle) / unit / 2 + 0.5, g, b) for n, v, g, b in rows]))
+
+
+def derivative_panels(rows: list[tuple[str, Values, Values, Values]]) -> list[list[Panel]]:
+    """(name, intensities in [0, 1], gradients, Laplacians) -> rows of pictures; the last row sets the scale for all."""
+    slope = float(np.percentile(_length(rows[-1][2]), 99)) or 1.0
+    bend = float(np.percentile(np.abs(rows[-1][3].mean(2)), 99)) or 1.0
+    return [
+        [
+            (name, np.clip(values, 0, 1), {}),
+            ("gradient magnitude", _length(g)[..., None], {"vmin": 0, "vmax": slope}),
+            ("Laplacian", bent.mean(2)[..., None], {"cmap": "RdBu_r", "vmin": -bend, "vmax": bend}),
+        ]
+        for name, values, g, bent in rows
+    ]
+
+
+def _composite(fitted: Field, arrays: Arrays) -> Any:
+    height, width, _ = fitted.header["shape"]
+    ours = np.clip(sample(fitted, height, width, (0, 0, width, height)), 0, 1)
+    inputs: list[Panel] = [
+        (name, arrays[key] / 2 + 0.5, {}) for name, key in (("background", "values"), ("foreground", "foreground"))
+    ]
+    return panels_figure([[*inputs, ("composite", ours, {})]])
+
+
+def _video(fitted: Field, arrays: Arrays) -> Any:
+    count, height, width, _ = fitted.header["shape"]
+    chosen = np.unique(np.linspace(0, count - 1, min(5, count)).round().astype(int))
+    ours: list[Panel] = [(f"field, frame {i}", np.clip(frame_at(fitted, i + 0.5, height, width), 0, 1), {}) for i in chosen]
+    theirs: list[Panel] = [(f"video, frame {i}", arrays["frames"][i] / 255.0, {}) for i in chosen]
+    return panels_figure([ours, theirs])
+
+
+def _sound(fitted: Field, arrays: Arrays) -> Any:
+    """Waveforms with the error, and spectrograms; the first channel."""
+    plt = _pyplot()
+    count, rate = fitted.header["shape"][0], fitted.header["rate"]
+    times = sample_times(count, rate)
+    truth = arrays["values"][:, 0].astype(np.float64) * fitted.header["values"]["scale"]
+    ours = at_times(fitted, times)[:, 0]
+    figure, axes = plt.subplots(3, 1, figsize=(10, 8), layout="constrained")
+    axes[0].plot(times[:, 0], truth, lw=0.4, color="0.6", label="sound")
+    axes[0].plot(times[:, 0], ours, lw=0.3, color="tab:blue", label="field")
+    axes[0].plot(times[:, 0], ours - truth, lw=0.3, color="tab:red", label="difference")
+    axes[0].legend(loc="upper right")
+    axes[0].set(ylabel="amplitude", xlim=(0, times[-1, 0]))
+    size = min(1024, 1 << int(np.log2(max(2, count // 4))))
+    top = None
+    for axis, name, values in ((axes[1], "sound", truth), (axes[2], "field", ours)):
+        quiet = values + 1e-9 * np.random.default_rng(0).standard_normal(len(values))  # silence has no logarithm
+        spectrum, *_, drawn = axis.specgram(quiet, NFFT=size, noverlap=size // 2, Fs=rate, cmap="magma")
+        top = 10 * np.log10(spectrum.max()) if top is None else top
+        drawn.set_clim(top - 90, top)
+        axis.set(ylabel=f"{name}, Hz")
+    axes[2].set(xlabel="seconds")
+    return figure
+
+
+def _solution(fitted: Field, arrays: Arrays) -> Any:
+    from .equations import solution_figure
+
+    return solution_figure(fitted, arrays)
+
+
+PICTURES: dict[str, Callable[[Field, Arrays], Any]] = {
+    "image": _image,
+    "composite": _composite,
+    "audio": _sound,
+    "video": _video,
+    **dict.fromkeys(("helmholtz", "wave", "inversion", "poisson"), _solution),
+}
+
+
+def _length(g: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Magnitude (h, w) of the gradient (h, w, c, 2) of the mean over channels."""
+    return np.asarray(np.linalg.norm(g.mean(2), axis=-1))
+
+
+def draw_panels(rows: list[list[Panel]], path: Path) -> None:
+    write_atomically(path, _encoded(panels_figure(rows), "png" if path.suffix.lower() == ".png" else "jpeg"))
+
+
+def panels_figure(rows: list[list[Panel]]) -> Any:
+    plt = _pyplot()
+    height, width = rows[0][0][1].shape[:2]
+    size = 3.2 * width / max(width, height), 3.2 * height / max(width, height) + 0.3
+    shape = (size[0] * len(rows[0]), size[1] * len(rows))
+    figure, axes = plt.subplots(len(rows), len(rows[0]), figsize=shape, layout="constrained", squeeze=False)
+    for line, panels in zip(axes, rows, strict=True):
+        for axis, (title, image, how) in zip(line, panels, strict=True):
+            if image.shape[2] in (1, 2):
+                axis.imshow(image[..., 0], **({"cmap": "gray", "vmin": 0, "vmax": 1} | how))
+            else:
+                axis.imshow(image)
+            axis.set_title(title, fontsize=9)
+            axis.axis("off")
+    return figure
+
+
+def _pyplot() -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def _encoded(figure: Any, kind: str) -> bytes:
+    import io
+
+    out = io.BytesIO()
+    figure.savefig(out, format=kind, dpi=120)
+    _pyplot().close(figure)
+    return out.getvalue()

@@ -1,0 +1,108 @@
+"""What a report is made of, and the sections that every task's report has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import Tree
+from ..field import Field
+from ..tasks.base import Arrays, Task
+from . import page, plots
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """One finished run, as plain data.
+
+    manifest : of the run; history : the rows of ``metrics.jsonl``; settings : the text of ``config.toml``
+    """
+
+    folder: Path
+    task: type[Task]
+    field: Field
+    arrays: Arrays
+    config: Any
+    manifest: Tree
+    history: Sequence[Tree]
+    settings: str
+    reference: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    def facts(self, stage: str) -> Tree:
+        """What a stage left in the manifest; empty if it has not run."""
+        return self.manifest["stages"].get(stage, {}).get("facts", {})
+
+
+def headline(material: FinishedRun) -> str:
+    source = material.manifest.get("source", {}).get("name", "")
+    fit = material.facts("fit")
+    return (
+        f"{source}: {material.task.name}, {fit['steps']:,} steps in {page.show(fit['seconds'])} s, "
+        f"preset {material.config.preset}"
+    )
+
+
+def outcome(material: FinishedRun) -> page.Section:
+    """What the stages found, in the words of the screen."""
+    stages = [s for s in ("ingest", "fit", material.task.output, "evaluate") if s in material.manifest["stages"]]
+    rows = [[stage, line] for stage in stages for line in material.task.summary(stage, material.facts(stage))]
+    rows = [["" if i and rows[i - 1][0] == stage else stage, line] for i, (stage, line) in enumerate(rows)]
+    blocks = [page.table(rows)]
+    if "evaluate" not in stages:
+        blocks.append(page.text(f"Not evaluated; `shapesiren evaluate {material.name}` adds the figures.", quiet=True))
+    return page.Section("What came out", blocks)
+
+
+def figures(material: FinishedRun) -> page.Section | None:
+    """Every number of the evaluation."""
+    found = flatten({k: v for k, v in material.facts("evaluate").items() if k != "compression"})
+    rows = [[name.replace("_", " ").replace(".", ", "), value] for name, value in found.items()]
+    return page.Section("Evaluation", [page.table(rows)]) if rows else None
+
+
+def losses(material: FinishedRun) -> page.Section | None:
+    """The loss terms against time."""
+    if len(material.history) < 2:
+        return None
+    seconds = [row["seconds"] for row in material.history]
+    names = list(material.history[-1]["losses"])
+    terms = {name: [row["losses"].get(name) for row in material.history] for name in names}
+    total = [sum(row["losses"].values()) for row in material.history]
+    lines = {"all": total} | terms if len(terms) > 1 else terms
+    chart = plots.curves(lines, seconds, "seconds", "weighted loss", log=True)
+    return page.Section("Losses", [chart])
+
+
+def provenance(material: FinishedRun) -> page.Section:
+    """The command, times, versions and settings: what another person needs to make it again."""
+    stages = material.manifest["stages"]
+    commands = dict.fromkeys(record["command"] for record in stages.values() if record.get("command"))
+    rows = [
+        [name, record["seconds"], record["finished"].replace("T", " "), record["device"]] for name, record in stages.items()
+    ]
+    versions = stages["fit"]["versions"]
+    source = material.manifest.get("source", {})
+    blocks = [page.code("\n".join(commands))] if commands else []
+    blocks.append(page.table(rows, ["stage", "seconds", "finished (UTC)", "device"]))
+    blocks.append(page.text("Made with " + ", ".join(f"{k} {v}" for k, v in versions.items()) + ".", quiet=True))
+    if source:
+        blocks.append(page.text(f"Input: {source['name']}, {source['bytes']:,} bytes, SHA-256 {source['sha256']}.", quiet=True))
+    blocks.append(page.folded("All settings", page.code(material.settings)))
+    return page.Section("How it was made", blocks)
+
+
+def flatten(tree: Tree, above: str = "") -> dict[str, Any]:
+    """Nested figures as one level, names joined by dots; lists are left out."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{above}{name}.")
+        elif not isinstance(value, list):
+            flat[above + name] = value
+    return flat

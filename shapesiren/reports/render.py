@@ -1,0 +1,242 @@
+"""Pictures without a display: meshes by ray casting, clouds by splatting. No OpenGL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..field import Field
+from ..pointcloud.cloud import PointCloud
+from ..pointcloud.io.read import read_cloud
+
+Image = NDArray[np.float64]  # (height, width, 3), linear in [0, 1]
+BACKGROUND = np.array([1.0, 1.0, 1.0])
+CLAY = np.array([0.80, 0.74, 0.66])
+FIELD_OF_VIEW = 30.0  # degrees
+SUPERSAMPLE = 2
+
+
+def draw_files(
+    files: list[Path],
+    output: Path,
+    size: int = 640,
+    azimuth: float = 30,
+    elevation: float = 20,
+    up: str = "y",
+    inside: bool = False,
+) -> None:
+    """Draw files side by side, all from the same camera, framed by the first one.
+
+    ``inside`` leaves out faces that look away from the camera, so that a room is seen into through its own walls.
+    """
+    _check(output, up)
+    clouds = [read_cloud(f) for f in files]
+    camera = Camera.framing(clouds[0].points, azimuth, elevation, up)
+    save_panels([draw(c, camera, size, inside) for c in clouds], output)
+
+
+def draw_run(
+    mesh: Path, field: Field, output: Path, size: int, azimuth: float, elevation: float, up: str, inside: bool
+) -> None:
+    """The mesh of a run, and beside it the field itself, from the same camera."""
+    _check(output, up)
+    cloud = read_cloud(mesh)
+    camera = Camera.framing(cloud.points, azimuth, elevation, up)
+    save_panels([draw(cloud, camera, size, inside), draw_field(field, camera, size)], output)
+
+
+def _check(output: Path, up: str) -> None:
+    if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise InputError(f"unknown picture format {output.suffix!r}", where=output, hint="known: .png .jpg")
+    if up not in ("x", "y", "z"):
+        raise InputError(f"{up!r} is no axis", where="--up", hint="one of x, y, z")
+
+
+def save_panels(panels: list[Image], output: Path) -> None:
+    from PIL import Image as Pillow
+
+    picture = (np.clip(np.concatenate(panels, 1), 0, 1) * 255).round().astype(np.uint8)
+    try:
+        Pillow.fromarray(picture).save(output)
+    except OSError as e:
+        raise InputError(f"cannot write it ({e.strerror or e})", where=output) from None
+
+
+class Camera:
+    """Looks at ``centre`` so that a ball of ``diameter`` fills the picture; angles in degrees."""
+
+    def __init__(self, centre: NDArray[np.float64], diameter: float, azimuth: float, elevation: float, up: str) -> None:
+        self.centre, self.scale = centre, diameter
+        a, e = np.radians(azimuth), np.radians(elevation)
+        # axes so that ``up`` is vertical and the other two keep their cyclic order
+        order = {"x": (1, 2, 0), "y": (2, 0, 1), "z": (0, 1, 2)}[up]
+        direction, vertical = np.zeros(3), np.zeros(3)
+        direction[list(order)] = [np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)]
+        vertical[order[2]] = 1.0
+        self.forward = -direction
+        self.right = np.cross(self.forward, vertical)
+        self.right /= np.linalg.norm(self.right)
+        self.above = np.cross(self.right, self.forward)
+        # the window of the image plane at unit distance that is drawn: its centre and half side
+        self.window = (0.0, 0.0, float(np.tan(np.radians(FIELD_OF_VIEW / 2))))
+        self.eye = direction * (0.52 / np.sin(np.radians(FIELD_OF_VIEW / 2)))  # in diameters
+
+    @classmethod
+    def framing(cls, points: NDArray[np.float64], azimuth: float, elevation: float, up: str) -> Camera:
+        """The camera that the finite ones of (n, 3) points fill."""
+        finite = points[np.isfinite(points).all(1)]
+        low, high = finite.min(0), finite.max(0)
+        camera = cls(low + (high - low) / 2, float(np.linalg.norm(high - low)), azimuth, elevation, up)
+        camera.frame(finite)
+        return camera
+
+    def frame(self, points: NDArray[np.float64]) -> None:
+        """Move the window so that the points (user coordinates) fill it, with a small margin."""
+        x, y, _ = self._image_plane(self.normalised(points))
+        (left, right), (low, high) = (np.quantile(v, [0.0, 1.0]) for v in (x, y))
+        self.window = ((left + right) / 2, (low + high) / 2, float(max(right - left, high - low)) / 2 * 1.06)
+
+    def _image_plane(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        """Normalised points -> coordinates on the plane at unit distance, and depth; each (n,)."""
+        q = points - self.eye
+        depth = q @ self.forward
+        return q @ self.right / depth, q @ self.above / depth, depth
+
+    def normalised(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """User coordinates -> units of the diameter round the centre."""
+        return (points - self.centre) / self.scale
+
+    def rays(self, pixels: int) -> NDArray[np.float32]:
+        """(pixels, pixels, 6) origins and directions."""
+        s = (np.arange(pixels) + 0.5) / pixels * 2 - 1
+        cx, cy, half = self.window
+        x, y = np.meshgrid(cx + s * half, cy - s * half)
+        direction = self.forward + x[..., None] * self.right + y[..., None] * self.above
+        origin = np.broadcast_to(self.eye, direction.shape)
+        return np.concatenate([origin, direction / np.linalg.norm(direction, axis=-1, keepdims=True)], -1).astype(np.float32)
+
+    def project(self, points: NDArray[np.float64], pixels: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Normalised points -> (n, 2) row and column, (n,) depth."""
+        x, y, depth = self._image_plane(points)
+        cx, cy, half = self.window
+        return np.floor((np.stack([cy - y, x - cx], 1) / half + 1) / 2 * pixels).astype(np.int64), depth
+
+    def shade(self, normals: NDArray[np.float64], albedo: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Key light over the left shoulder, fill light from the right, sky from above; two-sided."""
+        facing = np.where((normals @ self.forward)[..., None] > 0, -normals, normals)
+        key = -self.forward + 0.7 * self.above - 0.6 * self.right
+        fill = -self.forward + 0.9 * self.right
+        light = 0.70 * np.clip(facing @ (key / np.linalg.norm(key)), 0, 1)
+        light = light + 0.18 * np.clip(facing @ (fill / np.linalg.norm(fill)), 0, 1)
+        light = light + 0.20 * (0.5 + 0.5 * facing @ self.above)
+        return albedo * light[..., None]
+
+
+def draw(cloud: PointCloud, camera: Camera, size: int, inside: bool = False) -> Image:
+    """One panel, (size, size, 3)."""
+    pixels = size * SUPERSAMPLE
+    big = _draw_mesh(cloud, camera, pixels, inside) if cloud.faces is not None else _draw_points(cloud, camera, pixels)
+    return big.reshape(size, SUPERSAMPLE, size, SUPERSAMPLE, 3).mean((1, 3))
+
+
+def draw_field(field: Field, camera: Camera, size: int) -> Image:
+    """One panel of a fitted shape, sphere traced: no mesh between the field and the eye."""
+    from ..surface.query import intersect_rays
+
+    rays = camera.rays(size).reshape(-1, 6).astype(np.float64)
+    distance, _, normals = intersect_rays(field, rays[:, :3] * camera.scale + camera.centre, rays[:, 3:])
+    image = np.broadcast_to(BACKGROUND, (size * size, 3)).copy()
+    found = np.isfinite(distance)
+    image[found] = camera.shade(normals[found], CLAY)
+    return image.reshape(size, size, 3)
+
+
+def _draw_mesh(cloud: PointCloud, camera: Camera, pixels: int, inside: bool) -> Image:
+    from ..runtime.open3d_loader import open3d, ray_scene
+
+    assert cloud.faces is not None
+    vertices = camera.normalised(cloud.points)
+    scene = ray_scene(vertices, cloud.faces)
+    rays = camera.rays(pixels)
+    hit = {k: v.numpy() for k, v in scene.cast_rays(open3d().core.Tensor(rays)).items()}
+    if inside:
+        _pass_back_faces(scene, rays, hit)
+    distance = hit["t_hit"]
+    found = np.isfinite(distance)
+    image = np.broadcast_to(BACKGROUND, (pixels, pixels, 3)).copy()
+    face = cloud.faces[hit["primitive_ids"][found]]
+    uv = hit["primitive_uvs"][found]
+    weights = np.stack([1 - uv.sum(-1), uv[:, 0], uv[:, 1]], 1)[..., None]
+    a, b, c = vertices[face].transpose(1, 0, 2)
+    normals: Any = np.cross(b - a, c - a)
+    if cloud.normals is not None:
+        normals = (cloud.normals[face] * weights).sum(1)
+    normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
+    albedo = CLAY if cloud.colours is None else (cloud.colours[face] * weights).sum(1) / 255
+    shaded = camera.shade(normals, albedo)
+    # ambient occlusion by a few short rays: holes and folds read as such
+    at = rays[found][:, :3] + (distance[found][:, None] - 1e-4) * rays[found][:, 3:]
+    facing = np.where((normals * rays[found][:, 3:]).sum(1, keepdims=True) > 0, -normals, normals)
+    rng = np.random.default_rng(0)
+    open_sky = np.zeros(len(at))
+    count = 12
+    for _ in range(0 if inside else count):
+        d = facing + 0.98 * _unit(rng.normal(size=at.shape))
+        start = at + 2e-3 * facing
+        blocked = scene.test_occlusions(
+            open3d().core.Tensor(np.concatenate([start, _unit(d)], 1).astype(np.float32)), 0.0, 0.25
+        )
+        open_sky += ~blocked.numpy()
+    image[found] = shaded if inside else shaded * (0.45 + 0.55 * open_sky / count)[:, None]
+    return image
+
+
+def _pass_back_faces(scene: Any, rays: NDArray[np.float32], hit: dict[str, NDArray[Any]], most: int = 12) -> None:
+    """Replace hits on faces that look away by the next hit along the same ray."""
+    from ..runtime.open3d_loader import open3d
+
+    for _ in range(most):
+        away = np.isfinite(hit["t_hit"]) & ((hit["primitive_normals"] * rays[..., 3:]).sum(-1) > 0)
+        if not away.any():
+            return
+        start = rays[away].copy()
+        reached = hit["t_hit"][away] + 1e-4
+        start[:, :3] += reached[:, None] * start[:, 3:]
+        further = scene.cast_rays(open3d().core.Tensor(start))
+        for name in ("primitive_ids", "primitive_uvs", "primitive_normals"):
+            hit[name][away] = further[name].numpy()
+        hit["t_hit"][away] = further["t_hit"].numpy() + reached
+
+
+def _unit(v: NDArray[np.float64]) -> NDArray[np.float64]:
+    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-30)
+
+
+def _draw_points(cloud: PointCloud, camera: Camera, pixels: int) -> Image:
+    """Discs of a fixed size in pixels, the nearest on top; oriented points that look away are left out."""
+    keep = np.isfinite(cloud.points).all(1)
+    points = camera.normalised(cloud.points[keep])
+    albedo = np.broadcast_to(np.array([0.25, 0.42, 0.62]), points.shape)
+    if cloud.colours is not None:
+        albedo = cloud.colours[keep] / 255
+    if cloud.normals is not None:
+        normals = _unit(cloud.normals[keep])
+        front = (normals * (camera.eye - points)).sum(1) > 0
+        points, albedo = points[front], camera.shade(normals[front], albedo[front]) + 0.1
+    where, depth = camera.project(points, pixels)
+    image = np.broadcast_to(BACKGROUND, (pixels, pixels, 3)).copy()
+    order = np.argsort(-depth)  # far ones first: near ones are painted over them
+    where, albedo = where[order], albedo[order]
+    radius = 1 if len(points) > 20_000 else 2
+    for i in range(-radius, radius + 1):
+        for j in range(-radius, radius + 1):
+            if i * i + j * j > radius * radius:
+                continue
+            spot = where + (i, j)
+            inside = ((spot >= 0) & (spot < pixels)).all(1)
+            image[spot[inside, 0], spot[inside, 1]] = albedo[inside]
+    return image

@@ -1,0 +1,148 @@
+"""Writing meshes: PLY, OBJ, STL, GLB, OFF, by extension; float64 where float32 would lose the coordinates."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..pointcloud.io.read import read_cloud
+from ..runtime.files import write_atomically
+from ..similarity import Similarity
+from .mesh import TriangleMesh
+
+
+def check_output(path: Path) -> None:
+    """Raise InputError now if `write_mesh` could not write ``path`` later."""
+    if path.suffix.lower() not in WRITERS:
+        raise InputError(f"unknown mesh format {path.suffix!r}", where=path, hint=f"known: {' '.join(WRITERS)}")
+    if path.is_dir():
+        raise InputError("this is a folder", where=path, hint="name a file in it")
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        raise InputError("its folder does not exist", where=path, hint=f"mkdir -p {path.parent}")
+    if not os.access(parent, os.W_OK):
+        raise InputError("no permission to write there", where=path)
+
+
+def write_mesh(path: Path, mesh: TriangleMesh, frame: Similarity, resolution: int) -> None:
+    """Write atomically, in the format of the extension.
+
+    Parameters
+    ----------
+    frame, resolution : decide whether float32 resolves the grid at these coordinates. If not, PLY is written
+        with double coordinates, GLB with the offset in its node's transform, STL as text.
+
+    Raises
+    ------
+    InputError : unknown extension, or the place cannot be written
+    """
+    check_output(path)
+    double = frame.needs_float64(2 * frame.scale / resolution)
+    try:
+        write_atomically(path, WRITERS[path.suffix.lower()](mesh, frame, double))
+    except OSError as e:
+        raise InputError(f"cannot write it ({e.strerror})", where=path) from None
+
+
+def read_mesh(path: Path) -> TriangleMesh:
+    """A PLY file that `write_mesh` wrote."""
+    cloud = read_cloud(path)
+    if cloud.faces is None or cloud.normals is None:
+        raise InputError("not a mesh that shapesiren wrote", where=path, hint="run `shapesiren mesh --force`")
+    return TriangleMesh(cloud.points, cloud.faces, cloud.normals.astype(np.float32), cloud.colours, cloud.intensity)
+
+
+def _ply(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
+    from plyfile import PlyData, PlyElement
+
+    real = "<f8" if double else "<f4"
+    fields: list[tuple[str, str]] = [(n, real) for n in "xyz"] + [(n, "<f4") for n in ("nx", "ny", "nz")]
+    columns = [*mesh.vertices.T, *mesh.normals.T]
+    if mesh.colours is not None:
+        fields += [(n, "u1") for n in ("red", "green", "blue")]
+        columns += list(mesh.colours.T)
+    if mesh.intensity is not None:
+        fields.append(("intensity", "<f4"))
+        columns.append(mesh.intensity)
+    vertex = np.empty(len(mesh.vertices), fields)
+    for (name, _), column in zip(fields, columns, strict=True):
+        vertex[name] = column
+    # plyfile writes lists row by row, 2.4 s for a million: the header is its own, the rest bytes
+    one = np.zeros(1, [("vertex_indices", "<i4", (3,))])
+    elements = [PlyElement.describe(vertex, "vertex"), PlyElement.describe(one, "face")]
+    header = PlyData(elements, byte_order="<", comments=["shapesiren"]).header
+    face = np.empty(len(mesh.faces), [("corners", "u1"), ("vertex_indices", "<i4", (3,))])
+    face["corners"], face["vertex_indices"] = 3, mesh.faces
+    header = header.replace("element face 1\n", f"element face {len(face)}\n")
+    return header.encode() + b"\n" + vertex.tobytes() + face.tobytes()
+
+
+def _trimesh(mesh: TriangleMesh, offset: np.ndarray) -> Any:
+    import trimesh
+
+    return trimesh.Trimesh(
+        mesh.vertices - offset, mesh.faces, vertex_normals=mesh.normals, vertex_colors=mesh.colours, process=False
+    )
+
+
+def _obj(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
+    """Text, 17 digits where float32 would not do; colours follow the coordinates, as MeshLab writes them."""
+    digits = ".17g" if double else ".9g"
+    rows = mesh.vertices if mesh.colours is None else np.hstack([mesh.vertices, mesh.colours / 255])
+    pattern = "v " + " ".join([f"%{digits}"] * 3 + ["%.6g"] * (rows.shape[1] - 3))
+    out = io.StringIO()
+    out.write("# shapesiren\n")
+    np.savetxt(out, rows, pattern)
+    np.savetxt(out, mesh.normals, "vn %.6g %.6g %.6g")
+    np.savetxt(out, np.repeat(mesh.faces + 1, 2, axis=1), "f %d//%d %d//%d %d//%d")
+    return out.getvalue().encode()
+
+
+def _off(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
+    out = io.StringIO()
+    out.write(f"OFF\n{len(mesh.vertices)} {len(mesh.faces)} 0\n")
+    np.savetxt(out, mesh.vertices, "%.17g" if double else "%.9g")
+    np.savetxt(out, mesh.faces, "3 %d %d %d")
+    return out.getvalue().encode()
+
+
+def _stl(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
+    """Binary; its float32 would lose large coordinates, which are therefore written as text."""
+    if not double:
+        return bytes(_trimesh(mesh, np.zeros(3)).export(file_type="stl"))
+    corner = mesh.vertices[mesh.faces]
+    normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
+    pattern = "facet normal %.6g %.6g %.6g\nouter loop\n" + "vertex %.17g %.17g %.17g\n" * 3 + "endloop\nendfacet"
+    out = io.StringIO()
+    out.write("solid shapesiren\n")
+    np.savetxt(out, np.hstack([normal, corner.reshape(-1, 9)]), pattern)
+    out.write("endsolid shapesiren\n")
+    return out.getvalue().encode()
+
+
+def _glb(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
+    """Its float32 buffer holds coordinates round the frame's centre, which goes into the node's transform."""
+    import trimesh
+
+    offset = np.array(frame.centre) if double else np.zeros(3)
+    transform = np.eye(4)
+    transform[:3, 3] = offset
+    scene = trimesh.Scene()
+    scene.add_geometry(_trimesh(mesh, offset), node_name="mesh", transform=transform)
+    return bytes(scene.export(file_type="glb"))
+
+
+WRITERS: dict[str, Callable[[TriangleMesh, Similarity, bool], bytes]] = {
+    ".ply": _ply,
+    ".obj": _obj,
+    ".stl": _stl,
+    ".glb": _glb,
+    ".off": _off,
+}

@@ -1,0 +1,133 @@
+"""What the viewer shows: the newest field of a run, finished or being fitted, and surfaces and slices made from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, ShapesirenError
+from ..field import Field
+from ..stages.fit import FIELD, LOG, SNAPSHOT
+from ..stages.ingest import unpack
+from ..stages.stage import stored_config
+from ..stages.store import Run
+from ..surface.band_precision import BandValues
+from ..surface.extract import grid_of, slope_bound
+from ..surface.marching_cubes import sparse_marching_cubes
+from ..surface.narrow_band import Grid, narrow_band
+from ..surface.query import plane
+
+Array = NDArray[Any]
+MARGIN, SLICE_MARGIN = 0.05, 0.15  # of the grid and of slices, round the scan
+
+
+class RunWatcher:
+    """A run folder that is looked at again and again. Nothing in it is written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.field: Field | None = None
+        self.seen: tuple[str, int, int] | None = None
+
+    def cloud(self) -> dict[str, Array] | None:
+        """The ingested arrays, as soon as they are there. Raises InputError if the run is no shape's."""
+        try:
+            run = Run.open(self.folder)
+        except InputError:
+            return None
+        if run.record("ingest") is None:
+            return None
+        task, _ = stored_config(run, [])
+        if task.name != "shape":
+            raise InputError(
+                f"a run of task {task.name} has no surface to view", where=self.folder, hint=f"shapesiren report {self.folder}"
+            )
+        return unpack(self.folder / task.cache).arrays
+
+    def refresh(self) -> bool:
+        """Read the field anew if there is a newer one; whether there was."""
+        for name in (SNAPSHOT, FIELD):
+            path = self.folder / name
+            try:
+                status = path.stat()
+                version = (name, status.st_mtime_ns, status.st_ino)
+                if version == self.seen:
+                    return False
+                self.field = Field.load(path)
+            except (OSError, ShapesirenError):
+                continue
+            self.seen = version
+            return True
+        return False
+
+    @property
+    def fitting(self) -> bool:
+        """Whether what is shown is the snapshot of a fit."""
+        return self.seen is not None and self.seen[0] == SNAPSHOT
+
+    def progress(self) -> str:
+        """The last line of the fit's log, in words."""
+        try:
+            with open(self.folder / LOG, "rb") as file:
+                file.seek(0, 2)
+                file.seek(max(0, file.tell() - 2000))
+                row = json.loads(file.read().splitlines()[-1])
+            return f"step {row['step']:,}, {row['seconds']:.0f} s, loss {sum(row['losses'].values()):.3g}"
+        except (OSError, ValueError, KeyError, IndexError):
+            return ""
+
+    def surface(self, resolution: int, level: float = 0.0) -> tuple[Array, Array] | None:
+        """Vertices (n, 3) in box coordinates and faces (m, 3) of a level set; ``level`` in the user's units. None if there
+        is none, or so much of it that the fit has hardly begun."""
+        if self.field is None:
+            return None
+        field, shift = self.field, level / self.field.frame.scale
+        grid: Grid = grid_of(field, resolution, MARGIN)
+        try:
+            band = narrow_band(
+                lambda x: field.box_values(x) - np.float32(shift),
+                grid,
+                slope_bound(field, grid, samples=2000),
+                20 * (max(grid.cells) // 2) ** 2,
+                BandValues(field, grid.step).slope,
+            )
+            vertices, faces = sparse_marching_cubes(band)
+        except (ShapesirenError, ValueError):
+            return None
+        return (grid.positions(vertices), faces) if len(faces) else None
+
+    def slice(self, axis: int, at: float, samples: int = 128) -> tuple[Array, Array, Array] | None:
+        """A plane of the field as a picture.
+
+        Parameters
+        ----------
+        axis : 0, 1 or 2, the normal of the plane; at : its place on that axis, box coordinates
+
+        Returns
+        -------
+        picture (h, w, 3) uint8, rows along the next axis but one downwards; centre (3,) and size (2,) in box coordinates
+        """
+        if self.field is None:
+            return None
+        values, u, v = plane(self.field, axis, at, samples, SLICE_MARGIN)
+        size = np.array([u[-1] - u[0], v[-1] - v[0]])
+        centre = np.empty(3)
+        centre[axis], centre[(axis + 1) % 3], centre[(axis + 2) % 3] = at, (u[0] + u[-1]) / 2, (v[0] + v[-1]) / 2
+        return paint(values[::-1], float(size.max()) * self.field.frame.scale / 24), centre, size
+
+
+def paint(values: Array, step: float) -> NDArray[np.uint8]:
+    """Distances (h, w) as a picture: blue inside, red outside, a line every ``step`` and a thick one at zero."""
+    from matplotlib import colormaps
+
+    reach = float(np.abs(values).max()) or 1.0
+    picture = colormaps["RdBu_r"](0.5 + 0.5 * values / reach)[..., :3]
+    slope = np.maximum(np.hypot(*np.gradient(values)), 1e-12)  # per pixel, so that lines are as wide everywhere
+    off = np.abs(values / step - np.round(values / step)) * step / slope
+    picture *= np.clip(off - 0.1, 0.55, 1)[..., None]
+    picture *= np.clip(np.abs(values) / slope - 0.6, 0, 1)[..., None]
+    return (picture * 255).round().astype(np.uint8)

@@ -1,0 +1,133 @@
+"""Clouds and files that nobody would make on purpose: a cloud, or one clear line; never a traceback, never a hang."""
+
+import warnings
+
+import numpy as np
+import pytest
+import trimesh
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shapesiren.errors import InputError
+from shapesiren.pointcloud.cloud import PointCloud
+from shapesiren.pointcloud.ingest import ingest_shape
+from shapesiren.pointcloud.io.read import APART, READERS, read_cloud
+from shapesiren.pointcloud.synthetic.scanner import write_scan
+from shapesiren.tasks.shape import IngestSettings
+from tests.pointcloud.io.test_survey import write_e57, write_las
+
+SETTINGS = IngestSettings(guide_samples=200, guide_depth=4)
+FEW = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+@st.composite
+def clouds(draw):
+    """Point clouds of every kind of degeneracy, with and without normals."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.sampled_from([0, 1, 3, 9, 10, 11, 40, 300]))
+    kind = draw(st.sampled_from(["blob", "ball", "plane", "line", "point", "two", "grid", "planes", "curve", "cross"]))
+    points = rng.normal(size=(n, 3))
+    if kind == "ball":
+        points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
+    elif kind == "plane":
+        points = points * [1, 1, 0]
+    elif kind == "line":
+        points = points[:, :1] * [[1, 2, 3]]
+    elif kind == "point":
+        points = np.ones((n, 3))
+    elif kind == "two":
+        points = np.round(rng.random((n, 1))) * [[1, 0, 0]]
+    elif kind == "grid":
+        points = rng.integers(0, 3, (n, 3)).astype(float)
+    elif kind == "planes":
+        points[:, 2] = np.round(rng.random(n)) * 1e-6
+    elif kind == "curve":
+        t = np.linspace(0, 9, n)
+        points = np.stack([np.cos(t), np.sin(t), t], 1)
+    elif kind == "cross":
+        points[np.arange(n), rng.integers(0, 3, n)] = 0
+    points = points * 10.0 ** draw(st.sampled_from([-300, -30, -9, 0, 9, 30, 120, 300]))
+    points = points * draw(st.sampled_from([[1, 1, 1], [1, 1, 1e-9], [1, 1e-7, 1e7]]))
+    points = points + draw(st.sampled_from([0.0, 1.0, 5e6, 1e15, -1e300]))
+    if draw(st.booleans()) and n:
+        points[rng.random(n) < 0.3] = rng.choice([np.nan, np.inf, -np.inf, 0.0])
+    if draw(st.booleans()) and n:
+        points = points[rng.integers(0, n, 2 * n)]
+    normals = rng.normal(size=points.shape) * draw(st.sampled_from([0.0, 1e-300, 1.0, 1e200]))
+    if draw(st.booleans()):
+        normals[rng.random(len(points)) < 0.5] = np.nan
+    return PointCloud(points, normals if draw(st.booleans()) else None)
+
+
+@FEW
+@given(clouds())
+def test_any_cloud(cloud):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            arrays, header, _ = ingest_shape(cloud, SETTINGS, 0, lambda _: None)
+        except InputError as e:
+            assert "\n" not in e.line()
+            return
+    for name, array in arrays.items():
+        assert np.isfinite(array).all(), name
+    assert np.abs(arrays["points"]).max() <= 1
+    np.testing.assert_allclose(np.linalg.norm(arrays["normals"], axis=1), 1, atol=1e-3)
+    assert all(np.isfinite(header[k]) for k in ("noise", "spacing", "support"))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A good file of every format, as bytes."""
+    folder = tmp_path_factory.mktemp("good")
+    rng = np.random.default_rng(0)
+    points = np.round(rng.normal(size=(60, 3)), 3)
+    out = {}
+    for suffix in READERS:
+        path = folder / f"a{suffix}"
+        if suffix in (".ply", ".npy", ".npz", ".xyz", ".txt"):
+            write_scan(path, PointCloud(points, points))
+        elif suffix == ".pts":
+            np.savetxt(path, points, header="60", comments="")
+        elif suffix == ".pcd":
+            head = "FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 60\nHEIGHT 1\nPOINTS 60\nDATA binary\n"
+            path.write_bytes(head.encode() + points.astype(np.float32).tobytes())
+        elif suffix in (".las", ".laz"):
+            write_las(path, points)
+        elif suffix == ".e57":
+            write_e57(path, [(points, [0, 0, 0], np.ones(60))])
+        else:
+            trimesh.creation.icosphere(1).export(path)
+        assert len(read_cloud(path).points) >= 42
+        out[suffix] = path.read_bytes()
+    return out
+
+
+@pytest.mark.parametrize("suffix", sorted(READERS))
+def test_mutated_files(tmp_path, files, suffix):
+    """Bytes flipped, cut out, doubled, numbers made huge: the reader gives a cloud or one line, in bounded memory."""
+    rng = np.random.default_rng(sum(suffix.encode()))
+    path = tmp_path / f"a{suffix}"
+    for _ in range(8 if suffix in APART else 40):  # a process each
+        data = bytearray(files[suffix])
+        for _ in range(rng.integers(1, 4)):
+            at = int(rng.integers(0, max(1, min(len(data), 4000 if rng.random() < 0.5 else len(data)))))
+            way = rng.integers(0, 5)
+            if way == 0:
+                data[at : at + 1] = rng.bytes(1)
+            elif way == 1:
+                del data[at : at + int(rng.integers(1, 50))]
+            elif way == 2:
+                data[at:at] = data[at : at + int(rng.integers(1, 200))]
+            elif way == 3:
+                data[at : at + 4] = b"\xff\xff\xff\x7f"
+            else:
+                data = bytearray(bytes(data).replace(b"60", b"6000000000", 1))
+        path.write_bytes(bytes(data))
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                assert len(read_cloud(path).points) > 0
+            except InputError as e:
+                assert path.name in e.line()
+                assert "\n" not in e.line()
