@@ -21,10 +21,10 @@ import shapesiren
 from shapesiren.metrics.surface_distance import Surface, compare_surfaces
 from shapesiren.pointcloud.cloud import PointCloud
 from shapesiren.pointcloud.prepare import prepare
+from shapesiren.pointcloud.settings import IngestSettings
 from shapesiren.pointcloud.synthetic.scanner import Scanner, load_surface, scan
 from shapesiren.pointcloud.synthetic.shapes import SHAPES
 from shapesiren.similarity import Similarity
-from shapesiren.tasks.shape import IngestSettings
 
 DAMAGES = {
     "none": {},

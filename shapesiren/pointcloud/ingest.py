@@ -15,17 +15,17 @@ from .guide.unsigned import make_unsigned_guide
 from .io.read import from_table, to_uint8
 from .normals.estimate import check_sides
 from .prepare import CloudSource, prepare
+from .settings import IngestSettings
 
 
 def ingest_shape(
-    source: CloudSource, settings: Any, seed: int, say: Callable[[str], None]
+    source: CloudSource, settings: IngestSettings, seed: int, say: Callable[[str], None]
 ) -> tuple[dict[str, np.ndarray], dict[str, Any], dict[str, Any]]:
     """Read, clean, orient, frame and sample.
 
     Parameters
     ----------
     source : a file, several registered ones, or a cloud in memory
-    settings : `tasks.shape.IngestSettings`
     say : prints one line for the user
 
     Returns

@@ -14,6 +14,7 @@ from .guide.unsigned import make_unsigned_guide
 from .normals.estimate import LEAST, check_sides
 from .prepare import CloudSource, Prepared, Say, prepare
 from .scan.noise_weight import CLEAN, fidelity
+from .settings import IngestSettings
 
 LOOK_AT = 250_000  # points; of more than that the table hardly changes
 LARGE, FEWER = 50 * 2**20, 100_000  # bytes of a file, millions of points, of which so many are looked at: 20 s are to be enough
@@ -24,7 +25,7 @@ COARSE = 6  # depth of the Poisson surface that tells open from closed
 BASE_MIB, POINT_BYTES = 750, 280
 
 
-def preflight(source: CloudSource, settings: Any, seed: int, say: Say) -> dict[str, Any]:
+def preflight(source: CloudSource, settings: IngestSettings, seed: int, say: Say) -> dict[str, Any]:
     """Facts of a scan: counts, extent, spacing, normals, noise, openness, and what would be chosen because of them.
 
     Of a larger cloud than `LOOK_AT` that many random points are looked at, of a `LARGE` file `FEWER`; counts are then of those.
@@ -65,7 +66,7 @@ def preflight(source: CloudSource, settings: Any, seed: int, say: Say) -> dict[s
     return facts | {"seconds": time.perf_counter() - begun}
 
 
-def choices(p: Prepared, settings: Any, is_open: bool, unsupported: float) -> list[dict[str, str]]:
+def choices(p: Prepared, settings: IngestSettings, is_open: bool, unsupported: float) -> list[dict[str, str]]:
     """What follows from the facts, as {setting, value, why}; a setting that the user gave is left out."""
     scale, out = p.frame.scale, []
 

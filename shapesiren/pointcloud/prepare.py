@@ -20,6 +20,7 @@ from .scan.noise import scatter, smooth_steps, step_noise, support_distance
 from .scan.outliers import find_outliers
 from .scan.viewpoint import believable, high_above, seen_from_above
 from .scan.viewpoint_search import find_position
+from .settings import IngestSettings
 
 Say = Callable[[str], None]
 CloudSource = Path | Sequence[Path] | PointCloud
@@ -75,7 +76,7 @@ def name_of(source: CloudSource) -> object:
     return source if isinstance(source, Path) else source[0] if len(source) == 1 else f"{source[0]} and {len(source) - 1} more"
 
 
-def load(source: CloudSource, settings: Any, seed: int, say: Say) -> tuple[PointCloud, bool, str]:
+def load(source: CloudSource, settings: IngestSettings, seed: int, say: Say) -> tuple[PointCloud, bool, str]:
     """Read one file or several registered ones, each with its own scanner, and sample what is a mesh.
 
     Returns the cloud, whether it was a mesh, and where its scanner positions are from: in the file, found, none.
@@ -103,7 +104,7 @@ def load(source: CloudSource, settings: Any, seed: int, say: Say) -> tuple[Point
     return cloud, all(meshes), next((origin for origin in ("in the file", "found") if origin in origins), "none")
 
 
-def _place(cloud: PointCloud, settings: Any) -> tuple[PointCloud, str]:
+def _place(cloud: PointCloud, settings: IngestSettings) -> tuple[PointCloud, str]:
     """The cloud with its file's scanner positions, if they are to be believed; or with one found, if its normals need it."""
     points = cloud.points[np.isfinite(cloud.points).all(1)]
     if cloud.sensors is not None and (cloud.sure or believable(points, cloud.sensors[0])):
@@ -120,7 +121,7 @@ def _place(cloud: PointCloud, settings: Any) -> tuple[PointCloud, str]:
     return replace(cloud.seen_from(position), notes=(*cloud.notes, note)), "found"
 
 
-def _look_from_above(cloud: PointCloud, settings: Any, say: Say) -> tuple[PointCloud, str]:
+def _look_from_above(cloud: PointCloud, settings: IngestSettings, say: Say) -> tuple[PointCloud, str]:
     """The cloud as seen from above, if it looks like a terrain and its normals need it."""
     if not _lacks_normals(cloud, settings) or not seen_from_above(cloud.points):
         return cloud, "none"
@@ -128,7 +129,7 @@ def _look_from_above(cloud: PointCloud, settings: Any, say: Say) -> tuple[PointC
     return cloud.seen_from(high_above(cloud.points)), "above"
 
 
-def _lacks_normals(cloud: PointCloud, settings: Any) -> bool:
+def _lacks_normals(cloud: PointCloud, settings: IngestSettings) -> bool:
     """Whether they will be estimated, and their sides are open."""
     if settings.normals == "unsigned":
         return False
@@ -137,13 +138,12 @@ def _lacks_normals(cloud: PointCloud, settings: Any) -> bool:
     return float(1 - unit_normals(cloud.normals)[1].mean()) > MISSING
 
 
-def prepare(source: CloudSource, settings: Any, seed: int, say: Say) -> Prepared:
+def prepare(source: CloudSource, settings: IngestSettings, seed: int, say: Say) -> Prepared:
     """Read, clean, frame, and orient.
 
     Parameters
     ----------
     source : a file, several registered ones, or a cloud in memory
-    settings : `tasks.shape.IngestSettings`
     say : gets one line about each thing that was done to the input
 
     Raises

@@ -7,8 +7,8 @@ from shapesiren.pointcloud.cloud import PointCloud
 from shapesiren.pointcloud.prepare import prepare
 from shapesiren.pointcloud.scan.viewpoint import believable, hidden_share, seen_from_above
 from shapesiren.pointcloud.scan.viewpoint_search import find_position
+from shapesiren.pointcloud.settings import IngestSettings
 from shapesiren.pointcloud.synthetic.scanner import Scanner, scan
-from shapesiren.tasks.shape import IngestSettings
 
 FAR_OFF = np.array([420.0, -310.0, 75.0])  # so that the origin is of no help
 
