@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from shapesiren.surface.narrow_band import LEAF, Band
+from shapesiren.surface.cell_tables import LEAF
+from shapesiren.surface.grid import Band
 
 COLUMNS = (
     "resolution",
