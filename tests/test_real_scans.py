@@ -51,4 +51,4 @@ def test_a_terrain_300_times_as_wide_as_high(rng):
     assert error.max() < 3
     parts, _ = TriangleMesh(mesh.vertices, mesh.faces, mesh.normals).face_components(by_edge=True)
     assert parts == 1
-    assert mesh.facts["trimmed"]["area_share"] > 0.02
+    assert mesh.facts.trimmed.area_share > 0.02

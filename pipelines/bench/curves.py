@@ -42,7 +42,7 @@ def main() -> None:
     rows: list[tuple[str, float, float]] = []
 
     def add(method: str, seconds: float, mesh: Surface) -> None:
-        rows.append((method, seconds, 1e3 * compare_surfaces(mesh, reference, 200_000, 0.01, 0)["chamfer"]))
+        rows.append((method, seconds, 1e3 * compare_surfaces(mesh, reference, 200_000, 0.01, 0).chamfer))
         print(f"{method}: {seconds:.1f} s, chamfer {rows[-1][2]:.3f}", flush=True)
 
     for depth in (6, 7, 8, 9, 10):

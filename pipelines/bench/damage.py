@@ -121,13 +121,13 @@ def cell(name: str, damage: Damage, preset: str) -> dict[str, object]:
 
     def judge(vertices: np.ndarray, faces: np.ndarray) -> tuple[float, float]:
         found = compare_surfaces(Surface(vertices, faces), reference, 100_000, 0.01, 0)
-        return 1e3 * found["chamfer"], found["normal_consistency"]
+        return 1e3 * found.chamfer, found.normal_consistency or 0.0
 
     start = time.perf_counter()
     made = shapesiren.fit(cloud.points, normals=normals, preset=preset).mesh()
     seconds = time.perf_counter() - start
     ours = judge(frame.to_box(made.vertices), made.faces)
-    trimmed = "trimmed" in made.facts
+    trimmed = made.facts.trimmed is not None
     prepared = prepare(given, IngestSettings(), 0, lambda _: None)
     raw_normals = normals if normals is not None else usual_normals(frame.to_box(cloud.points))
     raw = poisson(frame.to_box(cloud.points), raw_normals, trimmed, judge)
@@ -147,7 +147,7 @@ def cell(name: str, damage: Damage, preset: str) -> dict[str, object]:
                 f"{ours[0] / best[0]:.2f}",
                 f"{ours[1]:.4f}",
                 f"{best[1]:.4f}",
-                made.facts["verification"]["components"],
+                made.facts.verification.components,
                 "yes" if trimmed else "no",
             ),
             strict=True,

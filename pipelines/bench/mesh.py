@@ -65,8 +65,9 @@ def main() -> None:
 def measure(run: Path, resolution: int) -> list[str]:
     import shapesiren
     from shapesiren.surface.band_precision import precision_of
-    from shapesiren.surface.extract import band_of, extract
+    from shapesiren.surface.extract import extract
     from shapesiren.surface.io import write_mesh
+    from shapesiren.surface.level_set import band_of
     from shapesiren.surface.settings import MeshSettings
 
     field = shapesiren.load(run)
@@ -80,20 +81,20 @@ def measure(run: Path, resolution: int) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         write_mesh(Path(folder) / "mesh.ply", mesh, field.frame, resolution)
     written = time.perf_counter() - start
-    v, evaluations, refinements = facts["verification"], facts["evaluations"], facts["refinements"]
+    v, evaluations, refinements = facts.verification, facts.evaluations, facts.refinements
     del mesh, facts
     band = band_of(field, resolution, 0.05, precision_of(field, resolution, "auto"))
     return [
         str(resolution),
         f"{seconds:.1f}",
         f"{written:.1f}",
-        f"{v['vertices']:,}",
+        f"{v.vertices:,}",
         f"{evaluations:,}",
         f"{evaluations / surface_corners(band):.2f}",
         f"{refinements:,}",
         f"{base:.0f}",
         f"{most:.0f}",
-        str(v["watertight"]),
+        str(v.watertight),
     ]
 
 
@@ -101,7 +102,7 @@ def twin(run: Path, resolution: int) -> None:
     """Prints how the mesh of the narrow band differs from that of the whole grid, evaluated in float32 everywhere."""
     import shapesiren
     from shapesiren.surface.band_precision import precision_of
-    from shapesiren.surface.extract import band_of
+    from shapesiren.surface.level_set import band_of
     from shapesiren.surface.marching_cubes import dense_marching_cubes, sparse_marching_cubes
     from shapesiren.surface.mesh import TriangleMesh
     from shapesiren.surface.refine import newton_refine

@@ -150,16 +150,16 @@ def bench(name: str, noise: float, args: argparse.Namespace, rows: list[dict[str
             "surface": label,
             "noise %": f"{100 * noise:g}",
             "method": method,
-            "chamfer": f"{1e3 * found['chamfer']:.3f}",
-            "hausdorff95": f"{1e3 * found['hausdorff95']:.2f}",
-            "nc": f"{found['normal_consistency']:.4f}",
+            "chamfer": f"{1e3 * found.chamfer:.3f}",
+            "hausdorff95": f"{1e3 * found.hausdorff95:.2f}",
+            "nc": f"{found.normal_consistency:.4f}",
             **more,
         }
         if baseline is not None:
-            values["vs poisson"] = f"{found['chamfer'] / baseline:.2f}"
+            values["vs poisson"] = f"{found.chamfer / baseline:.2f}"
         rows.append(values)
         print("| " + " | ".join(str(values.get(c, "")) for c in COLUMNS) + " |", flush=True)
-        return found["chamfer"]
+        return found.chamfer
 
     errors = []
     for depth in args.depths:
@@ -193,6 +193,7 @@ def bench(name: str, noise: float, args: argparse.Namespace, rows: list[dict[str
             field = shapesiren.load(out)
             moved = Surface(field.frame.to_box(truth.points), truth.faces)
             judged = field_errors(field, moved, field.arrays["points"], 0)
+            off = judged.distance_percent_of_box
             row(
                 f"shapesiren {preset}",
                 Surface(frame.to_box(written.points), written.faces),
@@ -207,8 +208,8 @@ def bench(name: str, noise: float, args: argparse.Namespace, rows: list[dict[str
                     "GFLOP/s": f"{gflops:.0f}",
                     "of peak": f"{gflops / peaks[facts['precision']]:.0%}",
                     "peak MiB": f"{max(memory, more):.0f}",
-                    "field %": f"{judged.get('distance_percent_of_box', np.nan):.3f}",
-                    "eikonal": f"{judged['eikonal']:.3f}",
+                    "field %": f"{np.nan if off is None else off:.3f}",
+                    "eikonal": f"{judged.eikonal:.3f}",
                     "components": stages["mesh"]["facts"]["verification"]["components"],
                 },
             )

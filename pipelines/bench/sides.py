@@ -106,7 +106,7 @@ def surface(name: str, damage: str, settings: dict[str, float], preset: str | No
     for normals in ("auto", "unsigned") if preset else ():
         mesh = shapesiren.fit(cloud.points, preset=preset, settings={"ingest": {"normals": normals}}).mesh()
         found = compare_surfaces(Surface(frame.to_box(mesh.vertices), mesh.faces), reference, 200_000, 0.01, 0)
-        cells += [f"{1000 * found['chamfer']:.3f}", str(mesh.facts["verification"]["genus"])]
+        cells += [f"{1000 * found.chamfer:.3f}", str(mesh.facts.verification.genus)]
     row(Path(name).stem, damage, *cells, *["-"] * (6 - len(cells)))
 
 

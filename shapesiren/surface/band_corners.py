@@ -22,7 +22,7 @@ CENTRE = int(np.flatnonzero(MIDDLES == 3)[0])
 ENDS = np.flatnonzero(MIDDLES == 0)  # (8,)
 # each of the 18 others: its place, the ends nearest to it, and its distances from those and from the centre, in cells
 BETWEEN = [
-    (m, ENDS[np.abs(PLACES[ENDS] - PLACES[m]).max(1) == 1], float(np.sqrt(MIDDLES[m])), float(np.sqrt(3 - MIDDLES[m])))
+    (int(m), ENDS[np.abs(PLACES[ENDS] - PLACES[m]).max(1) == 1], float(np.sqrt(MIDDLES[m])), float(np.sqrt(3 - MIDDLES[m])))
     for m in np.flatnonzero((MIDDLES == 1) | (MIDDLES == 2))
 ]
 CELL_CORNERS = LOW_CORNERS[:, None] + LOW_CORNERS  # (8, 8) places of the corners of a leaf's cells

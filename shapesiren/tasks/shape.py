@@ -12,11 +12,12 @@ from pydantic import Field as Setting
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
 from ..facts import Facts
 from ..header import Header
-from ..metrics.shape import EvaluateSettings
+from ..metrics.shape import EvaluateSettings, ShapeMetrics
 from ..pointcloud.io.depth import SUFFIXES
 from ..pointcloud.scan.noise_weight import CLEAN, fidelity
 from ..pointcloud.settings import IngestSettings
 from ..similarity import Similarity
+from ..surface.facts import MeshFacts
 from ..surface.settings import MeshSettings
 from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View, plain_signal
 
@@ -119,6 +120,7 @@ class ShapeTask(Task):
     suffixes = (".ply", ".pcd", ".xyz", ".pts", ".txt", ".obj", ".stl", ".off", ".glb", ".npz", ".npy", ".las", ".laz", ".e57")
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
+    facts_types: ClassVar[Mapping[str, type[Facts]]] = {"mesh": MeshFacts, "evaluate": ShapeMetrics}
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": {"fit": {"steps": STEPS}},
         "fast": {
@@ -278,18 +280,18 @@ class ShapeTask(Task):
         return Signal({**half, "guide_directions": points}, Header(frame=Similarity((0.0, 0.0, 0.0), 1.0)))
 
     @classmethod
-    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
+    def write(cls, fitted: Field, arrays: Arrays, config: ShapeConfig, path: Path, say: Say) -> MeshFacts:
         from ..surface.extract import extract
         from ..surface.io import write_mesh
 
         mesh, facts = extract(fitted, arrays, config.mesh, say)
-        write_mesh(path, mesh, fitted.frame, facts["resolution"])
-        return Facts.of(facts)
+        write_mesh(path, mesh, fitted.frame, facts.resolution)
+        return facts
 
     @classmethod
-    def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
-        from ..surface.extract import resolution_of
+    def convert(cls, written: Path, path: Path, fitted: Field, config: ShapeConfig) -> None:
         from ..surface.io import read_mesh, write_mesh
+        from ..surface.level_set import resolution_of
 
         write_mesh(path, read_mesh(written), fitted.frame, resolution_of(fitted, config.mesh))
 
@@ -300,10 +302,12 @@ class ShapeTask(Task):
         check_output(path)
 
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
+    def evaluate(
+        cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: ShapeConfig, say: Say
+    ) -> ShapeMetrics:
         from ..metrics.shape import evaluate_shape
 
-        return Facts.of(evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say))
+        return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say)
 
     @classmethod
     def fitted(cls, field: Field, arrays: Arrays, config: Config, run: Path | None = None) -> ShapeField:
@@ -344,22 +348,7 @@ class ShapeTask(Task):
                 f"spacing {facts['spacing']:.3g}, noise about {facts['noise']:.2g}, "
                 f"{'open' if facts['guide']['open'] else 'closed'}, guide: {facts['guide']['surface']}",
             ]
-        if stage == "fit":
-            return [
-                f"{facts['steps']:,} steps in {facts['seconds']:.1f} s on {facts['device']}, {facts['precision']} "
-                f"first, {facts['parameters']:,} parameters"
-            ]
-        if stage == "mesh":
-            from ..surface.extract import summary
-
-            return [*summary(facts), f"resolution {facts['resolution']}, {facts['seconds']:.1f} s"]
-        surface, percent, field = facts["surface"], facts["percent"], facts["field"]
-        lines = [f"{k}: {surface[k]:.4g} ({percent[k]:.3g} % of the diagonal)" for k in percent]
-        if "normal_consistency" in surface:
-            lines.append(f"normal consistency: {surface['normal_consistency']:.4f}")
-        lines.append(f"F-score at {facts['units']['threshold']:.3g}: {surface['f_score']:.4f}")
-        error = f", distance error {field['distance']:.3g}" if "distance" in field else ""
-        return [*lines, f"field: Eikonal error {field['eikonal']:.3f}{error}"]
+        return super().summary(stage, facts)
 
 
 def _draw(table: Tensor, count: int, generator: torch.Generator) -> Tensor:

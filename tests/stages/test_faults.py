@@ -47,7 +47,7 @@ def reference(torus_scan, tmp_path_factory):
 def same_surface(a, b):
     one, two = (read_cloud(run / "mesh.ply") for run in (a, b))
     found = compare_surfaces(Surface(one.points, one.faces), Surface(two.points, two.faces), 20_000, 0.01, 0)
-    return found["chamfer"]
+    return found.chamfer
 
 
 def test_killed_at_random_moments(reference, torus_scan, tmp_path):

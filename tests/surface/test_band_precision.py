@@ -6,7 +6,7 @@ import torch
 
 import shapesiren
 from shapesiren.surface import band_precision
-from shapesiren.surface.extract import band_of
+from shapesiren.surface.level_set import band_of
 from shapesiren.surface.marching_cubes import sparse_marching_cubes
 from shapesiren.surface.refine import newton_refine
 

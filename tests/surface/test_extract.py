@@ -11,8 +11,9 @@ from shapesiren.pointcloud.synthetic.shapes import SHAPES, gradient
 from shapesiren.runtime.kdtree import KDTree
 from shapesiren.similarity import Similarity
 from shapesiren.surface import connected_components
+from shapesiren.surface.attributes import carry_attributes
 from shapesiren.surface.cell_tables import LEAF
-from shapesiren.surface.components import carry, drop_phantoms, drop_small_components, keep_largest
+from shapesiren.surface.components import drop_phantoms, drop_small_components, keep_largest
 from shapesiren.surface.grid import Grid
 from shapesiren.surface.io import read_mesh, write_mesh
 from shapesiren.surface.marching_cubes import dense_marching_cubes, sparse_marching_cubes
@@ -193,7 +194,7 @@ def test_colours_and_intensity_are_blended():
     points = np.array([[0.0, 0, 0], [1, 0, 0]])
     colours = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
     mesh = TriangleMesh(np.array([[0.0, 0, 0], [0.5, 0, 0], [1, 0, 0]]), np.array([[0, 1, 2]]), np.zeros((3, 3), np.float32))
-    out = carry(mesh, KDTree(points), colours, np.array([0, 8], np.float32))
+    out = carry_attributes(mesh, KDTree(points), colours, np.array([0, 8], np.float32))
     np.testing.assert_array_equal(out.colours, [[0, 0, 0], [100, 50, 25], [200, 100, 50]])
     np.testing.assert_allclose(out.intensity, [0, 4, 8], atol=1e-6)
 

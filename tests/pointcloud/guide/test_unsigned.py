@@ -54,7 +54,7 @@ def test_the_fit_finds_the_sides(rng, noise):
     clear = np.abs(exact) > 0.03
     assert ((field(samples) > 0) == (exact > 0))[clear].mean() > 0.995
     mesh = field.mesh()
-    assert mesh.facts["verification"]["watertight"]
+    assert mesh.facts.verification.watertight
     assert np.abs(SHAPES["torus"](mesh.vertices)).mean() < 0.006
     assert ((mesh.normals * cloud_normals(mesh.vertices)).sum(1) > 0).mean() > 0.99
 

@@ -80,8 +80,8 @@ def test_a_thin_wall_is_two_sheets(rng):
         assert (outside > 0).mean() > 0.98
         assert np.abs(outside - thickness / 2).mean() < 0.2 * thickness
     facts = field.mesh().facts
-    assert facts["verification"]["components"] == 1
-    assert facts["input_distance"]["mean"] < 0.05 * thickness
+    assert facts.verification.components == 1
+    assert facts.input_distance.mean < 0.05 * thickness
 
 
 def test_depth_in_python(frame):
