@@ -4,7 +4,7 @@
     python pipelines/bench/signals.py --only camera rivals --seconds 60 --presets default
 
 ``camera`` and ``astronaut`` are scikit-image's; the video is made here; FOLDER holds gt_bach.wav and gt_counting.wav (the
-paper's, from vsitzmann/siren). The rivals (`nets/baselines.py`) fit ``camera`` by intensity for equal time, each at the better
+paper's, from vsitzmann/siren). The rivals (`nets/baselines/`) fit ``camera`` by intensity for equal time, each at the better
 of two learning rates; their derivatives are compared with the filters on the original. Prints tables as it goes.
 """
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .activations import sine
 from .cpu import bulk
 from .derivatives import value_and_gradient, value_gradient_hessian, value_gradient_laplacian
-from .siren import Network
+from .network import Network
 from .windows import Windows
 
 CHUNK = 2048  # rows of one pass: 2 MiB of float32 activations at width 256, a core's L2 cache
@@ -30,7 +30,7 @@ def values(net: Network, points: NDArray[np.floating], chunk: int | None = None)
         return done[0]
     head, device = net.linears[-1], net.linears[-1].weight.device
     chunk = chunk or (CHUNK if device.type == "cpu" else 1 << 18)
-    layers = list(net.stages())
+    layers = list(net.activated_layers())
     out = np.empty((len(points), net.out_features), np.float32)
     buffers = [torch.empty((min(chunk, len(points)), len(bias)), device=device) for _, bias, _ in layers]
     for start in range(0, len(points), chunk):
@@ -70,7 +70,7 @@ def values_and_gradients(
     head, device = net.linears[-1], net.linears[-1].weight.device
     chunk = chunk or (CHUNK // 2 if device.type == "cpu" else 1 << 17)
     n, d, m = len(points), net.in_features, net.out_features
-    layers = list(net.stages())
+    layers = list(net.activated_layers())
     value, gradient = np.empty((n, m), np.float32), np.empty((n, m, d), np.float32)
     for start in range(0, n, chunk):
         x = torch.as_tensor(np.ascontiguousarray(points[start : start + chunk], np.float32), device=device)

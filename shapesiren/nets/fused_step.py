@@ -28,7 +28,8 @@ from torch.autograd.function import once_differentiable
 
 from .cpu.engine import Engine
 from .jets import jet
-from .siren import Network, Siren
+from .network import Network
+from .siren import Siren
 
 
 class _FusedSiren(torch.autograd.Function):

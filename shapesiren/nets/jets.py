@@ -18,7 +18,8 @@ from torch.autograd.function import once_differentiable
 
 from .cpu.engine import CHUNK, MIN_CHUNK, Engine, Parameters, array, kernels, parameter_gradients, size
 from .derivatives import value_and_gradient, value_gradient_laplacian
-from .siren import Network, Siren
+from .network import Network
+from .siren import Siren
 
 
 @cache

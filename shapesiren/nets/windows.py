@@ -5,14 +5,14 @@ A network holds so much sound; a longer one needs more networks, not a wider one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from .activations import Activation
-from .siren import Network
+from .network import Network
 
 
 class Windows(Network):
@@ -45,7 +45,7 @@ class Windows(Network):
         """Of all the networks, one after the other."""
         return [layer for part in self.networks for layer in part.linears]
 
-    def stages(self) -> Iterator[tuple[Tensor, Tensor, Activation]]:
+    def activated_layers(self) -> Iterator[tuple[Tensor, Tensor, Activation]]:
         raise NotImplementedError("windows are evaluated one by one: see `share`")
 
     def centre(self, k: int) -> float:
@@ -90,8 +90,3 @@ class Windows(Network):
             "overlap": self.overlap,
             "part": self.networks[0].spec(),
         }
-
-
-def windows_from_spec(spec: Mapping[str, Any], make: Any) -> Windows:
-    """``make`` builds one network from its description."""
-    return Windows([make(spec["part"]) for _ in range(spec["count"])], spec["reach"], spec["overlap"])

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..siren import Network, Siren
+from ..network import Network
+from ..siren import Siren
 from .engine import array, available, kernels, pool_of
 
 LEAST = 1 << 15  # points that are worth loading numba for
@@ -27,10 +28,10 @@ class PackedWeights:
     """A SIREN's weights as the passes want them, omega folded in; ``low`` in ``dtype``."""
 
     def __init__(self, net: Siren, dtype: torch.dtype = torch.float32) -> None:
-        stages = [(weight.detach(), bias.detach()) for weight, bias, _ in net.stages()]
-        self.dtype, self.weights = dtype, [weight for weight, _ in stages]
+        layers = [(weight.detach(), bias.detach()) for weight, bias, _ in net.activated_layers()]
+        self.dtype, self.weights = dtype, [weight for weight, _ in layers]
         self.low = [weight.to(dtype) for weight in self.weights]
-        self.biases = [bias.numpy() for _, bias in stages]
+        self.biases = [bias.numpy() for _, bias in layers]
         self.first = self.weights[0].T.contiguous().numpy()
         self.head, self.head_bias = (p.detach().numpy() for p in (net.linears[-1].weight, net.linears[-1].bias))
 
