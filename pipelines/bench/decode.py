@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 
 from shapesiren.media.image import grid
-from shapesiren.nets.evaluate import CHUNK, values
+from shapesiren.nets.evaluate import CPU_CHUNK, values
 from shapesiren.nets.siren import Siren
 
 
@@ -24,12 +24,12 @@ def main() -> None:
     net = Siren(2, 3, generator=torch.Generator().manual_seed(0))
     points = grid(args.size, args.size, -1, -1, 1, 1).astype("float32")
     layers = [layer.weight.detach() for layer in net.linears]
-    buffers = [torch.zeros((CHUNK, len(w))) for w in layers]
+    buffers = [torch.zeros((CPU_CHUNK, len(w))) for w in layers]
     coordinates = torch.from_numpy(points)
 
     def products() -> None:
-        for start in range(0, len(points), CHUNK):
-            h = coordinates[start : start + CHUNK]
+        for start in range(0, len(points), CPU_CHUNK):
+            h = coordinates[start : start + CPU_CHUNK]
             for weight, buffer in zip(layers, buffers, strict=True):
                 h = torch.mm(h, weight.T, out=buffer[: len(h)])
 

@@ -16,10 +16,11 @@ import torch
 from shapes import machine, peak
 from torch import Tensor
 
-from shapesiren.nets.cpu.engine import Engine, available, threads_for
+from shapesiren.nets.cpu.engine import Engine, threads_for
 from shapesiren.nets.derivatives import autograd_value_and_gradient, value_and_gradient
 from shapesiren.nets.fused_step import fused_value_and_gradient
 from shapesiren.nets.siren import Siren
+from shapesiren.runtime.compiled import numba_works
 
 SAMPLES, GRADIENTS = 2800, 2400  # the default batch has so many gradients
 ROUNDS, TURN, SKIPPED = 12, 10, 3
@@ -32,7 +33,7 @@ def main() -> None:
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-4, fused=True)
     single, half = torch.float32, torch.bfloat16
     peaks = {dtype: peak(dtype) for dtype in (single, half)}
-    engine = Engine() if available() else None
+    engine = Engine() if numba_works() else None
     ways: list[tuple[str, torch.dtype, float, Engine | None, Way]] = [
         ("autograd double backward, float32", single, 0, None, lambda: autograd_value_and_gradient(net, x)),
         ("tangent form, autograd, float32", single, 12, None, lambda: value_and_gradient(net, x)),

@@ -18,10 +18,11 @@ import torch
 from shapes import machine
 
 import shapesiren
-from shapesiren.nets.cpu.engine import Engine, available, threads_for
+from shapesiren.nets.cpu.engine import Engine, threads_for
 from shapesiren.nets.derivatives import autograd_value_gradient_laplacian, value_gradient_laplacian
 from shapesiren.nets.jets import jet
 from shapesiren.nets.siren import Siren
+from shapesiren.runtime.compiled import numba_works
 
 PROBLEMS = Path(__file__).parents[2] / "data" / "problems"
 CYLINDER = """problem = "inversion"
@@ -91,7 +92,7 @@ def report(name: str, problem: Path, settings: dict[str, Any]) -> None:
 def laplacian_steps() -> None:
     """A loss on Laplacians with its parameter gradients, 4,096 samples, width 256, 3 hidden layers, in turns."""
     net, x = Siren(2, 1), torch.rand((4096, 2)) * 2 - 1
-    engine = Engine() if available() else None
+    engine = Engine() if numba_works() else None
     ways: list[tuple[str, Any, Any]] = [
         ("autograd", None, lambda: autograd_value_gradient_laplacian(net, x)[2]),
         ("closed form, torch", None, lambda: value_gradient_laplacian(net, x)[2]),

@@ -85,6 +85,10 @@ class Siren(MLP):
         for _ in range(self.hidden_layers):
             yield self.omega_hidden
 
+    def affine_parameters(self) -> list[Tensor]:
+        """Weight (width, width below) and bias (width,) of each sine layer and of the head, first to last."""
+        return [parameter for layer in self.linears for parameter in (layer.weight, layer.bias)]
+
     def activated_layers(self) -> Iterator[tuple[Tensor, Tensor, Activation]]:
         for layer, omega in zip(self.linears[:-1], self.omegas(), strict=True):
             yield omega * layer.weight, omega * layer.bias, sine

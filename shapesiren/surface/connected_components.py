@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from ..nets.cpu.engine import available
+from ..runtime.compiled import numba_works
 
 Nodes = NDArray[np.signedinteger[Any]]
 
@@ -24,7 +24,7 @@ def components(groups: Nodes, n: int) -> tuple[int, Nodes]:
     -------
     count, labels : how many, and (n,) which one each node belongs to, numbered by their first nodes
     """
-    if available():
+    if numba_works():
         from . import disjoint_sets
 
         labels, count = disjoint_sets.united(np.ascontiguousarray(groups), n)
