@@ -16,6 +16,7 @@ from ..pointcloud.io.depth import SUFFIXES
 from ..pointcloud.scan.noise_weight import CLEAN, fidelity
 from ..similarity import Similarity
 from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View, plain_signal
+from .shape_settings import BatchSettings, LossSettings
 
 if TYPE_CHECKING:
     import torch
@@ -50,39 +51,6 @@ class IngestSettings(Settings):
     guide_depth: int | None = Setting(
         None, ge=4, le=10, description="octree depth of the guide's coarse Poisson surface; by the noise if not given"
     )
-
-
-class BatchSettings(Settings):
-    """Samples of one step."""
-
-    on_surface: int = Setting(2000, ge=1)
-    off_surface: int = Setting(800, ge=1)
-    eikonal: int = Setting(400, ge=0, description="off-surface samples whose gradient is taken; all on-surface ones are")
-
-
-class LossSettings(Settings):
-    """Weights of the terms, and their shape."""
-
-    on_surface: float = Setting(900.0, ge=0)
-    normal: float = Setting(60.0, ge=0)
-    estimated: float = Setting(0.25, ge=0, description="factor on the normals' weight where they were estimated")
-    fidelity: float | None = Setting(
-        None, gt=0, description="factor on the weight of points; by the noise, of those with estimated normals, if not given"
-    )
-    focus: float = Setting(
-        4.0, ge=1, description="clean points count so many times more at the end, against the other terms, than at first"
-    )
-    eikonal: float = Setting(15.0, ge=0)
-    off_surface: float = Setting(0.0, ge=0, description="repulsion from zero, the paper's term")
-    distance: float = Setting(100.0, ge=0, description="signed distance of the guide samples")
-    direction: float = Setting(5.0, ge=0, description="angle between gradient and guide, at samples with a gradient")
-    trust: float = Setting(0.03, gt=0, description="distance, in box units, within which the guide counts less and less")
-    eikonal_power: Literal[1, 2] = 2
-    sharpness: float = Setting(100.0, gt=0, description="of the repulsion")
-    noise: Literal["auto", "ignore"] = Setting("auto", description="let tolerance and fidelity follow the noise, or not")
-    tolerance: float = Setting(5e-4, ge=0, description="on the surface, in box units, of clean points: below it, squares count")
-    guide_tolerance: float = Setting(3e-3, ge=0, description="the same of the guide's distances")
-    mean_over_all: bool = Setting(False, description="divide each sum by all samples of the batch, as the paper does")
 
 
 class MeshSettings(Settings):
@@ -239,8 +207,8 @@ class ShapeTask(Task):
         begins = not self.signed and moment.progress < BEGINNING
         weights, tolerance = self.weights_at(moment.progress, begins), self.tolerance_of(surface)
         if moment.engine is not None and self.signed:
-            batch = shape_losses_cpu.Batch.of(surface, tolerance, elsewhere, loss)
-            return shape_losses_cpu.terms(value, gradient, batch, weights)
+            targets = shape_losses_cpu.Targets.of(surface, tolerance, elsewhere, loss)
+            return shape_losses_cpu.weighted_terms(value, gradient, targets, weights)
 
         f_off, g_on, g_off = value[on:], gradient[:on], gradient[on:]
         terms = {
