@@ -11,7 +11,8 @@ from pydantic import Field as Setting
 
 from ..config import Config, FitSettings, NetSettings, Precision, Settings, Tree
 from ..facts import Facts
-from ..header import Header
+from ..header import BoxBounds, Header
+from ..pointcloud.header import CloudHeader
 from ..pointcloud.io.depth import SUFFIXES
 from ..pointcloud.scan.noise_weight import CLEAN, fidelity
 from ..pointcloud.settings import IngestSettings
@@ -153,6 +154,7 @@ class ShapeTask(Task):
     suffixes = (".ply", ".pcd", ".xyz", ".pts", ".txt", ".obj", ".stl", ".off", ".glb", ".npz", ".npy", ".las", ".laz", ".e57")
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
+    header_type: ClassVar[type[Header]] = CloudHeader
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": {"fit": {"steps": STEPS}},
         "fast": {
@@ -185,11 +187,12 @@ class ShapeTask(Task):
         points = table("points", "normals", *(("deviation",) if "deviation" in signal.arrays else ()))
         assert points is not None
         self.points = points
-        self.signed = bool(signal.header.get("signed", True))
+        header = CloudHeader.of(signal.header)
+        self.signed = header.signed
         self.guide = table("guide_points", "guide_distances", "guide_directions", *(() if self.signed else ("guide_sides",)))
-        estimated = signal.header.get("normals") == "estimated"
+        estimated = header.normals == "estimated"
         follow = self.loss.noise == "auto"
-        noise, floor = (float(signal.header.get(name, 0.0)) if follow else 0.0 for name in ("noise", "noise_floor"))
+        noise, floor = (header.noise, header.noise_floor) if follow else (0.0, 0.0)
         self.point_weight = self.loss.on_surface * (self.loss.fidelity or (fidelity(floor) if estimated else 1.0))
         self.normal_weight = self.loss.normal * (self.loss.estimated if estimated else 1.0)
         self.tolerance = 2 * noise if noise > CLEAN else self.loss.tolerance
@@ -309,7 +312,9 @@ class ShapeTask(Task):
         points /= np.linalg.norm(points, axis=1, keepdims=True)
         zero = np.zeros(len(points), np.float32)
         half: Arrays = {"points": points / 2, "normals": points, "guide_points": points / 2, "guide_distances": zero}
-        return Signal({**half, "guide_directions": points}, Header(frame=Similarity((0.0, 0.0, 0.0), 1.0)))
+        bounds = BoxBounds(low=(-0.5, -0.5, -0.5), high=(0.5, 0.5, 0.5))
+        header = CloudHeader(frame=Similarity((0.0, 0.0, 0.0), 1.0), bounds=bounds)
+        return Signal({**half, "guide_directions": points}, header)
 
     @classmethod
     def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
