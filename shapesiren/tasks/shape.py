@@ -12,12 +12,13 @@ from pydantic import Field as Setting
 from ..config import Config, FitSettings, NetSettings, Precision, Settings, Tree
 from ..facts import Facts
 from ..header import BoxBounds, Header
+from ..pointcloud.facts import CloudFacts, InspectFacts
 from ..pointcloud.header import CloudHeader
 from ..pointcloud.io.depth import SUFFIXES
 from ..pointcloud.scan.noise_weight import CLEAN, fidelity
 from ..pointcloud.settings import IngestSettings
 from ..similarity import Similarity
-from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View, plain_signal
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View
 
 if TYPE_CHECKING:
     import torch
@@ -155,6 +156,10 @@ class ShapeTask(Task):
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
     header_type: ClassVar[type[Header]] = CloudHeader
+    facts_types: ClassVar[Mapping[str, type[Facts]]] = {
+        "ingest": CloudFacts,
+        "inspect": InspectFacts,
+    }
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": {"fit": {"steps": STEPS}},
         "fast": {
@@ -288,8 +293,7 @@ class ShapeTask(Task):
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
         from ..pointcloud.ingest import ingest_shape
 
-        arrays, header, info = ingest_shape(source, config.ingest, config.seed, say)
-        return plain_signal(arrays, header, info)
+        return Signal(*ingest_shape(source, config.ingest, config.seed, say))
 
     @classmethod
     def of_arrays(cls, source: Any, normals: Any, colours: Any) -> Any:
@@ -298,13 +302,14 @@ class ShapeTask(Task):
         return cloud_from_arrays(source, normals, colours)
 
     @classmethod
-    def inspect(cls, source: Any, config: Any, say: Say) -> Facts:
+    def inspect(cls, source: Any, config: Any, say: Say) -> InspectFacts:
         from ..pointcloud.inspect import preflight
 
         facts = preflight(source, config.ingest, config.seed, say)
         if config.loss.fidelity is not None or config.loss.noise == "ignore":
-            facts["choices"] = [c for c in facts["choices"] if c["setting"] != "loss.fidelity"]
-        return Facts.of(facts)
+            followed = [c for c in facts.choices if c.setting != "loss.fidelity"]
+            return facts.model_copy(update={"choices": followed})
+        return facts
 
     @classmethod
     def trial(cls) -> Signal:
@@ -370,24 +375,8 @@ class ShapeTask(Task):
 
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:
-        if stage == "inspect":
-            from ..pointcloud.inspect import table
-
-            return table(facts)
-        if stage == "ingest":
-            extras = "".join(f", {name}" for name in ("colours", "intensity") if facts[name])
-            size = " x ".join(f"{s:.4g}" for s in facts["size"])
-            origin = facts["normals"]["origin"].replace("faces", "of the faces")
-            return [
-                f"{facts['points']:,} points, normals {origin}{extras}, size {size}",
-                f"spacing {facts['spacing']:.3g}, noise about {facts['noise']:.2g}, "
-                f"{'open' if facts['guide']['open'] else 'closed'}, guide: {facts['guide']['surface']}",
-            ]
-        if stage == "fit":
-            return [
-                f"{facts['steps']:,} steps in {facts['seconds']:.1f} s on {facts['device']}, {facts['precision']} "
-                f"first, {facts['parameters']:,} parameters"
-            ]
+        if stage in ("ingest", "inspect", "fit", "report"):
+            return super().summary(stage, facts)
         if stage == "mesh":
             from ..surface.extract import summary
 
