@@ -28,12 +28,12 @@ from shapesiren.pointcloud.cloud import PointCloud
 from shapesiren.pointcloud.guide.samples import poisson_surface
 from shapesiren.pointcloud.normals.estimate import plane_normals
 from shapesiren.pointcloud.prepare import prepare
+from shapesiren.pointcloud.settings import IngestSettings
 from shapesiren.pointcloud.synthetic.scanner import Scanner, load_surface, scan
 from shapesiren.runtime.open3d_loader import open3d
 from shapesiren.similarity import Similarity
 from shapesiren.surface.mesh import TriangleMesh
 from shapesiren.surface.trim import cut, trim
-from shapesiren.tasks.shape import IngestSettings
 
 
 @dataclass(frozen=True)

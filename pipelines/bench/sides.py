@@ -21,10 +21,10 @@ import shapesiren
 from shapesiren.metrics.surface_distance import Surface, compare_surfaces
 from shapesiren.pointcloud.cloud import PointCloud
 from shapesiren.pointcloud.prepare import prepare
+from shapesiren.pointcloud.settings import IngestSettings
 from shapesiren.pointcloud.synthetic.scanner import Scanner, load_surface, scan
 from shapesiren.pointcloud.synthetic.shapes import SHAPES
 from shapesiren.similarity import Similarity
-from shapesiren.tasks.shape import IngestSettings
 
 DAMAGES = {
     "none": {},
@@ -74,7 +74,7 @@ def row(*cells: object) -> None:
 
 def real(path: Path) -> None:
     known = prepare(path, IngestSettings(), 0, lambda _: None)
-    if known.facts["sensors"]["origin"] not in ("in the file", "above"):
+    if known.facts.sensors.origin not in ("in the file", "above"):
         raise SystemExit(f"{path}: does not say where the scanner stood")
     points = load(str(path)).points
     points = points[np.isfinite(points).all(1)]
@@ -88,7 +88,7 @@ def real(path: Path) -> None:
             path.stem,
             damage,
             f"{share:.4f}",
-            f"{made.facts['normals']['oriented']}, {made.facts['sensors']['origin']}",
+            f"{made.facts.normals.oriented}, {made.facts.sensors.origin}",
             *"----",
         )
 
@@ -97,7 +97,7 @@ def surface(name: str, damage: str, settings: dict[str, float], preset: str | No
     cloud, truth = scan(name, Scanner(**settings)), load_surface(name)  # type: ignore[arg-type]
     assert cloud.normals is not None
     made = prepare(PointCloud(cloud.points, None), IngestSettings(), 0, lambda _: None)
-    cells = [f"{right(made.cloud, cloud.points, cloud.normals):.4f}", made.facts["normals"]["oriented"]]
+    cells = [f"{right(made.cloud, cloud.points, cloud.normals):.4f}", made.facts.normals.oriented]
     frame = Similarity.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
     reference = Surface(frame.to_box(truth.points), truth.faces)
     if "views" in settings:

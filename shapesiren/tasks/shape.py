@@ -11,11 +11,14 @@ from pydantic import Field as Setting
 
 from ..config import Config, FitSettings, NetSettings, Precision, Settings, Tree
 from ..facts import Facts
-from ..header import Header
+from ..header import BoxBounds, Header
+from ..pointcloud.facts import CloudFacts, InspectFacts
+from ..pointcloud.header import CloudHeader
 from ..pointcloud.io.depth import SUFFIXES
 from ..pointcloud.scan.noise_weight import CLEAN, fidelity
+from ..pointcloud.settings import IngestSettings
 from ..similarity import Similarity
-from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View, plain_signal
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View
 from .shape_settings import BatchSettings, LossSettings
 
 if TYPE_CHECKING:
@@ -29,28 +32,6 @@ if TYPE_CHECKING:
 STEPS = 5500  # of the default preset
 BEGINNING = 0.15  # share of a fit without sides after which they are the field's own
 FOCUS_FROM = 0.5  # share of a fit after which points begin to count more against the other terms
-
-
-class IngestSettings(Settings):
-    """From file to arrays."""
-
-    extent: float = Setting(1.8, gt=0.1, le=2, description="box units along the scan's longest side")
-    samples: int = Setting(200_000, ge=100, description="points drawn from a mesh given as input")
-    max_points: int = Setting(2_000_000, ge=100, description="more are subsampled at random")
-    normals: Literal["auto", "given", "estimate", "unsigned"] = Setting(
-        "auto", description="use the file's, or estimate them; unsigned: the fit finds their sides"
-    )
-    neighbours: int | None = Setting(None, ge=5, le=400, description="of a point, for its normal; by the noise if not given")
-    viewpoint: tuple[float, float, float] | None = Setting(None, description="where the scanner stood, in the file's units")
-    intrinsics: tuple[float, float, float, float] | None = Setting(None, description="fx, fy, cx, cy of a depth image")
-    depth_scale: float = Setting(1000.0, gt=0, description="values of a depth image to a unit of length")
-    outliers: Literal["remove", "keep"] = Setting("remove", description="points that lie on no surface")
-    steps: Literal["smooth", "keep"] = Setting("smooth", description="of a depth camera's values: smooth within each step")
-    surface: Literal["auto", "closed", "open"] = Setting("auto", description="an open one is trimmed where no point is")
-    guide_samples: int = Setting(300_000, ge=0, description="off-surface samples with a distance; 0 for none")
-    guide_depth: int | None = Setting(
-        None, ge=4, le=10, description="octree depth of the guide's coarse Poisson surface; by the noise if not given"
-    )
 
 
 class MeshSettings(Settings):
@@ -142,6 +123,11 @@ class ShapeTask(Task):
     suffixes = (".ply", ".pcd", ".xyz", ".pts", ".txt", ".obj", ".stl", ".off", ".glb", ".npz", ".npy", ".las", ".laz", ".e57")
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
+    header_type: ClassVar[type[Header]] = CloudHeader
+    facts_types: ClassVar[Mapping[str, type[Facts]]] = {
+        "ingest": CloudFacts,
+        "inspect": InspectFacts,
+    }
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": {"fit": {"steps": STEPS}},
         "fast": {
@@ -174,11 +160,12 @@ class ShapeTask(Task):
         points = table("points", "normals", *(("deviation",) if "deviation" in signal.arrays else ()))
         assert points is not None
         self.points = points
-        self.signed = bool(signal.header.get("signed", True))
+        header = CloudHeader.of(signal.header)
+        self.signed = header.signed
         self.guide = table("guide_points", "guide_distances", "guide_directions", *(() if self.signed else ("guide_sides",)))
-        estimated = signal.header.get("normals") == "estimated"
+        estimated = header.normals == "estimated"
         follow = self.loss.noise == "auto"
-        noise, floor = (float(signal.header.get(name, 0.0)) if follow else 0.0 for name in ("noise", "noise_floor"))
+        noise, floor = (header.noise, header.noise_floor) if follow else (0.0, 0.0)
         self.point_weight = self.loss.on_surface * (self.loss.fidelity or (fidelity(floor) if estimated else 1.0))
         self.normal_weight = self.loss.normal * (self.loss.estimated if estimated else 1.0)
         self.tolerance = 2 * noise if noise > CLEAN else self.loss.tolerance
@@ -274,8 +261,7 @@ class ShapeTask(Task):
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
         from ..pointcloud.ingest import ingest_shape
 
-        arrays, header, info = ingest_shape(source, config.ingest, config.seed, say)
-        return plain_signal(arrays, header, info)
+        return Signal(*ingest_shape(source, config.ingest, config.seed, say))
 
     @classmethod
     def of_arrays(cls, source: Any, normals: Any, colours: Any) -> Any:
@@ -284,13 +270,14 @@ class ShapeTask(Task):
         return cloud_from_arrays(source, normals, colours)
 
     @classmethod
-    def inspect(cls, source: Any, config: Any, say: Say) -> Facts:
+    def inspect(cls, source: Any, config: Any, say: Say) -> InspectFacts:
         from ..pointcloud.inspect import preflight
 
         facts = preflight(source, config.ingest, config.seed, say)
         if config.loss.fidelity is not None or config.loss.noise == "ignore":
-            facts["choices"] = [c for c in facts["choices"] if c["setting"] != "loss.fidelity"]
-        return Facts.of(facts)
+            followed = [c for c in facts.choices if c.setting != "loss.fidelity"]
+            return facts.model_copy(update={"choices": followed})
+        return facts
 
     @classmethod
     def trial(cls) -> Signal:
@@ -298,7 +285,9 @@ class ShapeTask(Task):
         points /= np.linalg.norm(points, axis=1, keepdims=True)
         zero = np.zeros(len(points), np.float32)
         half: Arrays = {"points": points / 2, "normals": points, "guide_points": points / 2, "guide_distances": zero}
-        return Signal({**half, "guide_directions": points}, Header(frame=Similarity((0.0, 0.0, 0.0), 1.0)))
+        bounds = BoxBounds(low=(-0.5, -0.5, -0.5), high=(0.5, 0.5, 0.5))
+        header = CloudHeader(frame=Similarity((0.0, 0.0, 0.0), 1.0), bounds=bounds)
+        return Signal({**half, "guide_directions": points}, header)
 
     @classmethod
     def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
@@ -354,24 +343,8 @@ class ShapeTask(Task):
 
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:
-        if stage == "inspect":
-            from ..pointcloud.inspect import table
-
-            return table(facts)
-        if stage == "ingest":
-            extras = "".join(f", {name}" for name in ("colours", "intensity") if facts[name])
-            size = " x ".join(f"{s:.4g}" for s in facts["size"])
-            origin = facts["normals"]["origin"].replace("faces", "of the faces")
-            return [
-                f"{facts['points']:,} points, normals {origin}{extras}, size {size}",
-                f"spacing {facts['spacing']:.3g}, noise about {facts['noise']:.2g}, "
-                f"{'open' if facts['guide']['open'] else 'closed'}, guide: {facts['guide']['surface']}",
-            ]
-        if stage == "fit":
-            return [
-                f"{facts['steps']:,} steps in {facts['seconds']:.1f} s on {facts['device']}, {facts['precision']} "
-                f"first, {facts['parameters']:,} parameters"
-            ]
+        if stage in ("ingest", "inspect", "fit", "report"):
+            return super().summary(stage, facts)
         if stage == "mesh":
             from ..surface.extract import summary
 
