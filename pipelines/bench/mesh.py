@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from shapesiren.surface.narrow_band import LEAF, Band
+from shapesiren.surface.cell_tables import LEAF
+from shapesiren.surface.grid import Band
 
 COLUMNS = (
     "resolution",
@@ -66,7 +67,7 @@ def measure(run: Path, resolution: int) -> list[str]:
     from shapesiren.surface.band_precision import precision_of
     from shapesiren.surface.extract import band_of, extract
     from shapesiren.surface.io import write_mesh
-    from shapesiren.tasks.shape import MeshSettings
+    from shapesiren.surface.settings import MeshSettings
 
     field = shapesiren.load(run)
     field.box_values(np.zeros((1, 3)))

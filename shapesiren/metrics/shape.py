@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field as Setting
 
-from ..field import Field
+from ..config import Settings
 from ..pointcloud.io.read import read_cloud
 from .surface_distance import Surface, compare_surfaces
 
+if TYPE_CHECKING:
+    from ..field import Field
+
 LENGTHS = ("accuracy", "completeness", "chamfer", "hausdorff", "hausdorff95")
+
+
+class EvaluateSettings(Settings):
+    """Section ``[evaluate]`` of a shape: how its mesh is judged."""
+
+    samples: int = Setting(200_000, ge=100, description="points drawn on each surface")
+    threshold: float = Setting(0.5, gt=0, description="of the F-score, in percent of the bounding-box diagonal")
 
 
 def evaluate_shape(
@@ -21,7 +32,7 @@ def evaluate_shape(
     arrays: dict[str, NDArray[Any]],
     mesh_file: Path,
     reference: Path | None,
-    settings: Any,
+    settings: EvaluateSettings,
     seed: int,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
@@ -31,7 +42,6 @@ def evaluate_shape(
     ----------
     arrays : the ingested cloud; stands in for the reference when there is none
     reference : mesh or cloud in the user's coordinates, or None
-    settings : `tasks.shape.EvaluateSettings`
 
     Returns
     -------

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.kdtree import KDTree
+if TYPE_CHECKING:
+    from ..runtime.kdtree import KDTree
 
 Array = NDArray[np.float64]
 
@@ -33,6 +34,8 @@ class Surface:
 
     @cached_property
     def _tree(self) -> KDTree:
+        from ..runtime.kdtree import KDTree
+
         return KDTree(self.vertices)
 
     @cached_property

@@ -13,6 +13,7 @@ from ..errors import RunError
 from ..field import Field
 from ..runtime.kdtree import KDTree
 from .mesh import TriangleMesh
+from .settings import MeshSettings
 from .trim import cut, fill_holes, trim
 
 Array = NDArray[np.float64]
@@ -26,7 +27,7 @@ def clean_up(
     field: Field,
     points: Array,
     tree: KDTree,
-    settings: Any,
+    settings: MeshSettings,
     facts: dict[str, Any],
     say: Callable[[str], None],
 ) -> TriangleMesh:

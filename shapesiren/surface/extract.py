@@ -23,6 +23,7 @@ from .mesh import TriangleMesh
 from .narrow_band import Band, Grid, narrow_band
 from .postprocess import decimate, decimate_to_error, farthest, smooth
 from .refine import newton_refine
+from .settings import MeshSettings
 from .verify import verify
 
 SLOPE_MARGIN = 1.25  # on the largest gradient seen
@@ -39,7 +40,7 @@ def slope_bound(field: Field, grid: Grid, seed: int = 0, samples: int = 20_000) 
     return float(min(SLOPE_CAP, max(1.0, np.linalg.norm(g, axis=1).max()) * SLOPE_MARGIN))
 
 
-def resolution_of(field: Field, settings: Any) -> int:
+def resolution_of(field: Field, settings: MeshSettings) -> int:
     """The resolution asked for, else cells of two point spacings: finer ones would show the fit, not the scan."""
     if settings.resolution is not None:
         return int(settings.resolution)
@@ -65,14 +66,13 @@ def band_of(field: Field, resolution: int, margin: float, dtype: torch.dtype = t
 
 
 def extract(
-    field: Field, arrays: dict[str, NDArray[Any]], settings: Any, say: Callable[[str], None] = lambda _: None
+    field: Field, arrays: dict[str, NDArray[Any]], settings: MeshSettings, say: Callable[[str], None] = lambda _: None
 ) -> tuple[TriangleMesh, dict[str, Any]]:
     """The zero level set of a field as a mesh in the user's coordinates, and what was found about it.
 
     Parameters
     ----------
     arrays : of the ingested cloud; its points (box coordinates) trim and verify, its colours are carried over
-    settings : `tasks.shape.MeshSettings`
 
     Returns
     -------
@@ -134,7 +134,9 @@ def extract(
     return mesh, facts
 
 
-def _after(mesh: TriangleMesh, field: Field, settings: Any, facts: dict[str, Any], say: Callable[[str], None]) -> TriangleMesh:
+def _after(
+    mesh: TriangleMesh, field: Field, settings: MeshSettings, facts: dict[str, Any], say: Callable[[str], None]
+) -> TriangleMesh:
     """Smoothing and decimation, where asked for; how far the result is from the mesh before goes into ``facts``."""
     if not (settings.smooth or settings.faces or settings.max_error):
         return mesh

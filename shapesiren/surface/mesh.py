@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .connected_components import components
+from .connected_components import connected_components
 
 AT_ONCE = 500_000  # faces; bounds the memory of what is computed at their corners
 
@@ -69,9 +69,9 @@ class TriangleMesh:
             key = self.edge_keys().reshape(-1)
             order = np.argsort(key, kind="stable")
             same = np.flatnonzero(key[order[1:]] == key[order[:-1]])
-            count, label = components(np.stack([order[same], order[same + 1]], 1) // 3, len(self.faces))
+            count, label = connected_components(np.stack([order[same], order[same + 1]], 1) // 3, len(self.faces))
         else:
-            count, label = components(self.faces, len(self.vertices))
+            count, label = connected_components(self.faces, len(self.vertices))
             label = label[self.faces[:, 0]]
             used = np.zeros(count, bool)  # a vertex without faces is none
             used[label] = True

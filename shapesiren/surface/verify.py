@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .connected_components import components
+from .connected_components import connected_components
 from .mesh import TriangleMesh, in_parts
 
 
@@ -106,7 +106,7 @@ def _vertices_with_several_fans(
     cols = np.concatenate([np.where(alike, b, after_b), np.where(alike, after_b, b)])
     joined = np.stack([rows, cols], 1)
     del rows, cols, after_a, after_b
-    fans, label = components(joined, 3 * len(faces))
+    fans, label = connected_components(joined, 3 * len(faces))
     vertex = np.empty(fans, faces.dtype)
     vertex[label] = faces.reshape(-1)
     return int((np.bincount(vertex, minlength=n) > 1).sum())

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field as Setting
 
-from ..config import Config, FitSettings, NetSettings, Precision, Settings, Tree
+from ..config import Config, FitSettings, NetSettings, Tree
 from ..facts import Facts
 from ..header import BoxBounds, Header
+from ..metrics.shape import EvaluateSettings
 from ..pointcloud.facts import CloudFacts, InspectFacts
 from ..pointcloud.header import CloudHeader
 from ..pointcloud.io.depth import SUFFIXES
 from ..pointcloud.scan.noise_weight import CLEAN, fidelity
 from ..pointcloud.settings import IngestSettings
 from ..similarity import Similarity
+from ..surface.settings import MeshSettings
 from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View
 from .shape_settings import BatchSettings, LossSettings
 
@@ -32,42 +33,6 @@ if TYPE_CHECKING:
 STEPS = 5500  # of the default preset
 BEGINNING = 0.15  # share of a fit without sides after which they are the field's own
 FOCUS_FROM = 0.5  # share of a fit after which points begin to count more against the other terms
-
-
-class MeshSettings(Settings):
-    """From field to triangles."""
-
-    resolution: int | None = Setting(
-        None, ge=8, le=8192, description="cells along the longest side; two point spacings each, 256 to 512, if not given"
-    )
-    refine: int = Setting(2, ge=0, le=10, description="Newton steps of each vertex onto the level set")
-    precision: Precision = Setting(
-        "auto", description="of products that decide on which side of the surface a corner lies; auto: float32 up to 256 cells"
-    )
-    facets: Literal["fitted", "plain"] = Setting(
-        "fitted",
-        description="fitted: edges and vertices so that the faces fit the level set; plain: vertices on it, edges as they come",
-    )
-    margin: float = Setting(0.05, ge=0, le=0.5, description="of the grid round the scan, as a share of its longest side")
-    trim: Literal["auto", "on", "off"] = Setting("auto", description="cut off what no point supports; auto: open scans")
-    trim_distance: float | None = Setting(None, gt=0, description="in the scan's units; from the data if not given")
-    fill_holes: float = Setting(0.0, ge=0, description="trimmed holes up to this size, in the scan's units, stay filled")
-    min_component: float | None = Setting(
-        None, ge=0, lt=1, description="share of the area below which components are dropped; .001, of open scans .0002"
-    )
-    largest: int | None = Setting(None, ge=1, description="keep only so many components, the largest")
-    sharp: bool = Setting(False, description="dual contouring: sharp edges stay sharp")
-    faces: int | None = Setting(None, ge=64, description="decimate to about so many faces")
-    max_error: float | None = Setting(None, gt=0, description="decimate as far as this distance allows, in the scan's units")
-    smooth: int = Setting(0, ge=0, le=1000, description="rounds of Taubin smoothing")
-    colours: bool = Setting(True, description="carry the scan's colours and intensity to the vertices")
-
-
-class EvaluateSettings(Settings):
-    """Judging the mesh."""
-
-    samples: int = Setting(200_000, ge=100, description="points drawn on each surface")
-    threshold: float = Setting(0.5, gt=0, description="of the F-score, in percent of the bounding-box diagonal")
 
 
 class ShapeConfig(Config):

@@ -6,9 +6,10 @@ import pytest
 from shapesiren.pointcloud.synthetic.shapes import SHAPES, gradient
 from shapesiren.surface import fitted_faces
 from shapesiren.surface.fitted_faces import MOST, balance, flip_edges
+from shapesiren.surface.grid import Grid
 from shapesiren.surface.marching_cubes import sparse_marching_cubes
 from shapesiren.surface.mesh import TriangleMesh
-from shapesiren.surface.narrow_band import Grid, narrow_band
+from shapesiren.surface.narrow_band import narrow_band
 from shapesiren.surface.refine import newton_refine
 from shapesiren.surface.verify import verify
 

@@ -7,9 +7,10 @@ import trimesh
 from shapesiren.pointcloud.synthetic.shapes import SHAPES, gradient
 from shapesiren.runtime.kdtree import KDTree
 from shapesiren.surface.dual_contouring import EDGES, dual_contouring, sheets
+from shapesiren.surface.grid import Grid
 from shapesiren.surface.marching_cubes import sparse_marching_cubes
 from shapesiren.surface.mesh import TriangleMesh
-from shapesiren.surface.narrow_band import Grid, narrow_band
+from shapesiren.surface.narrow_band import narrow_band
 from shapesiren.surface.postprocess import decimate, decimate_to_error, farthest, smooth
 from shapesiren.surface.refine import newton_refine
 from shapesiren.surface.trim import cut, fill_holes, trim
