@@ -139,7 +139,7 @@ def _over_windows(net: Windows, points: NDArray[np.floating], slopes: bool) -> t
     """Values (n, m) and, if asked for, gradients (n, m, 1) of networks side by side."""
     value = np.zeros((len(points), net.out_features), np.float32)
     gradient = np.zeros((len(points) if slopes else 0, net.out_features, 1), np.float32)
-    for part, index, at, weight, slope in net.share(torch.from_numpy(np.asarray(points, np.float64))):
+    for part, index, at, weight, slope in net.parts_at(torch.from_numpy(np.asarray(points, np.float64))):
         i, w, local = index.numpy(), weight.numpy().astype(np.float32), at.numpy()
         if slopes:
             v, g = values_and_gradients(part, local)

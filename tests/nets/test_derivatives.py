@@ -1,5 +1,6 @@
 """Closed forms against their autograd twins, in float64."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -137,8 +138,6 @@ def test_other_networks(kind):
     if kind == "relu":
         assert not D.value_gradient_laplacian(net, x)[2].any()
     net = net.float()
-    import numpy as np
-
     expected, slopes = (t.detach().numpy() for t in D.value_and_gradient(net, x.float()))
     value, gradient = values_and_gradients(net, x.numpy())
     np.testing.assert_allclose(values(net, x.numpy()), expected, atol=1e-5)
