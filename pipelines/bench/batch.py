@@ -47,7 +47,7 @@ samples = 5000
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--out", type=Path, required=True)
-    arguments.add_argument("--scans", type=int, default=40)
+    arguments.add_argument("--scans", type=int, default=40, help="at least 22, unless --throughput")
     arguments.add_argument("--throughput", action="store_true", help="only the rows that compare times")
     args = arguments.parse_args()
     shutil.rmtree(args.out, ignore_errors=True)

@@ -1,6 +1,6 @@
 """What `--live` costs a fit: whole commands, alternately with and without the viewer, a browser looking on if one is there.
 
-    python pipelines/bench/live.py data/trefoil.ply --out FOLDER --rounds 3          # eight minutes on two cores
+    python pipelines/bench/live.py data/trefoil.ply --out FOLDER --rounds 3          # some seven minutes on two cores
 
 Prints the seconds of each fit and of each command, and how the medians of the fits differ. Needs shapesiren[live]; the runs
 stay in FOLDER.

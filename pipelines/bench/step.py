@@ -1,6 +1,6 @@
 """Time of one fitting step by the way that input gradients are taken.
 
-    python pipelines/bench/step.py          # two minutes on two cores
+    python pipelines/bench/step.py          # under a minute on two cores
 
 2,800 samples, width 256, 3 hidden layers, Adam included: autograd, the closed forms, the fused step in torch and, with numba,
 in machine code (native), in float32 and in bfloat16. The ways take turns and the median counts. The GFLOP are those of the
