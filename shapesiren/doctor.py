@@ -70,10 +70,10 @@ def examine() -> tuple[dict[str, Any], list[str], bool]:
     if packages["torch"]:
         import torch
 
-        from .nets.cpu.engine import available
         from .nets.precision import low_precision
+        from .runtime.compiled import numba_works
 
-        facts["native"] = available()
+        facts["native"] = numba_works()
         if not facts["native"]:
             lines.append(
                 "note     no numba: steps on the CPU run in plain torch, half as slow again, and meshes have no edges "

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..field import Field
 from ..nets.activations import relu, sine, tanh
+from ..nets.network import MLP
 from ..runtime.files import write_atomically
 from ..version import __version__
 
@@ -63,8 +64,8 @@ def write_onnx(field: Field, path: Path, _: int, gradient: bool) -> dict[str, An
         raise InputError("the package onnx is missing", where=path, hint="pip install 'shapesiren[onnx]'") from None
     net = field.net
     known = (sine, relu, tanh)
-    stages = list(net.stages()) if hasattr(net, "layers") else []
-    if not stages or any(activation not in known for *_, activation in stages):
+    layers = list(net.activated_layers()) if isinstance(net, MLP) else []
+    if not layers or any(activation not in known for *_, activation in layers):
         raise InputError(
             f"a network of kind {net.kind} has no ONNX form here", where=path, hint="siren, relu, tanh, relu-pe, rff do"
         )
@@ -74,7 +75,7 @@ def write_onnx(field: Field, path: Path, _: int, gradient: bool) -> dict[str, An
     centred = g.node("Sub", "points", g.constant(np.array(field.frame.centre, np.float64)))
     x = g.node("Cast", g.node("Div", centred, g.constant(np.float64(field.frame.scale))), to=TensorProto.FLOAT)
     trail: list[tuple[str, str]] = []
-    for weight, bias, activation in stages:
+    for weight, bias, activation in layers:
         own = weight.detach().cpu().numpy()
         z = g.node("Gemm", x, g.constant(own.T), g.constant(bias.detach().cpu().numpy()))
         x = g.activation(activation, z)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..nets.siren import Network
+from ..nets.network import Network
 from ..nets.windows import Windows
 from ..tasks.base import Moment, Task
 from .adam import Adam
@@ -76,7 +76,7 @@ def look(net: Network, bounds: Tensor, step: int) -> list[LayerStatistics]:
     h = (bounds[0] + unit * (bounds[1] - bounds[0])).to(net.linears[0].weight.device)
     jacobian: Tensor | None = None
     rows = []
-    for i, (layer, (weight, bias, activation)) in enumerate(zip(net.linears, net.stages(), strict=False)):
+    for i, (layer, (weight, bias, activation)) in enumerate(zip(net.linears, net.activated_layers(), strict=False)):
         z = torch.addmm(bias, h, weight.T)
         through = weight.T.expand(len(h), -1, -1) if jacobian is None else jacobian @ weight.T
         h, slope = activation(z, 1)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..config import Precision
 from ..field import Field
-from ..nets.cpu.bulk import LEAST
+from ..nets.cpu.evaluate import MIN_POINTS
 from ..nets.precision import low_precision
 from ..nets.siren import Siren
 
@@ -43,9 +43,9 @@ class BandValues:
         self.margin: float | None = None  # |f - level| from which bfloat16 will do; None: nowhere
 
     def __call__(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
-        if self.margin is None and len(points) >= LEAST:
+        if self.margin is None and len(points) >= MIN_POINTS:
             self._measure(points)
-        rough = self.field.box_rough_values(points) if self.margin is not None and len(points) >= LEAST else None
+        rough = self.field.box_rough_values(points) if self.margin is not None and len(points) >= MIN_POINTS else None
         if rough is None:
             return self.field.box_values(points) - self.level
         rough = rough - self.level

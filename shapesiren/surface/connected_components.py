@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nets.cpu.engine import available
+from ..runtime.compiled import numba_works
 
 Nodes = NDArray[np.signedinteger[Any]]
 
@@ -21,7 +21,7 @@ def connected_components(groups: Nodes, n: int) -> tuple[int, Nodes]:
     -------
     count, labels : how many, and (n,) which one each node belongs to, numbered by their first nodes
     """
-    if available():
+    if numba_works():
         labels, count = _compiled_disjoint_sets()(np.ascontiguousarray(groups), n)
         return int(count), labels
     from scipy.sparse import coo_matrix

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nets.cpu.engine import available
+from ..runtime.compiled import numba_works
 from .mesh import faces_in_parts
 
 Array = NDArray[np.float64]
@@ -39,7 +39,7 @@ def flip_edges(vertices: Array, faces: Index, normals: NDArray[np.floating[Any]]
     faces : (m, 3); the same array if numba is missing
     flips : how many edges were flipped
     """
-    if not available() or not len(faces):
+    if not numba_works() or not len(faces):
         return faces, 0
     from . import edge_flips
 

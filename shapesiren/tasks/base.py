@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..field import Field
     from ..nets.cpu.engine import Engine
-    from ..nets.siren import Network
+    from ..nets.network import Network
     from ..reports.page import Section
     from .fitted import FittedField
 

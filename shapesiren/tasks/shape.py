@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field as Setting
 
-from ..config import Config, FitSettings, NetSettings, Settings, Tree
+from ..config import Config, FitSettings, NetSettings, Tree
 from ..facts import Facts
-from ..header import Header
+from ..header import BoxBounds, Header
 from ..metrics.shape import EvaluateSettings, ShapeMetrics
+from ..pointcloud.facts import CloudFacts, InspectFacts
+from ..pointcloud.header import CloudHeader
 from ..pointcloud.io.depth import SUFFIXES
 from ..pointcloud.scan.noise_weight import CLEAN, fidelity
 from ..pointcloud.settings import IngestSettings
 from ..similarity import Similarity
 from ..surface.facts import MeshFacts
 from ..surface.settings import MeshSettings
-from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View, plain_signal
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View
+from .shape_settings import BatchSettings, LossSettings
 
 if TYPE_CHECKING:
     import torch
@@ -32,39 +34,6 @@ if TYPE_CHECKING:
 STEPS = 5500  # of the default preset
 BEGINNING = 0.15  # share of a fit without sides after which they are the field's own
 FOCUS_FROM = 0.5  # share of a fit after which points begin to count more against the other terms
-
-
-class BatchSettings(Settings):
-    """Samples of one step."""
-
-    on_surface: int = Setting(2000, ge=1)
-    off_surface: int = Setting(800, ge=1)
-    eikonal: int = Setting(400, ge=0, description="off-surface samples whose gradient is taken; all on-surface ones are")
-
-
-class LossSettings(Settings):
-    """Weights of the terms, and their shape."""
-
-    on_surface: float = Setting(900.0, ge=0)
-    normal: float = Setting(60.0, ge=0)
-    estimated: float = Setting(0.25, ge=0, description="factor on the normals' weight where they were estimated")
-    fidelity: float | None = Setting(
-        None, gt=0, description="factor on the weight of points; by the noise, of those with estimated normals, if not given"
-    )
-    focus: float = Setting(
-        4.0, ge=1, description="clean points count so many times more at the end, against the other terms, than at first"
-    )
-    eikonal: float = Setting(15.0, ge=0)
-    off_surface: float = Setting(0.0, ge=0, description="repulsion from zero, the paper's term")
-    distance: float = Setting(100.0, ge=0, description="signed distance of the guide samples")
-    direction: float = Setting(5.0, ge=0, description="angle between gradient and guide, at samples with a gradient")
-    trust: float = Setting(0.03, gt=0, description="distance, in box units, within which the guide counts less and less")
-    eikonal_power: Literal[1, 2] = 2
-    sharpness: float = Setting(100.0, gt=0, description="of the repulsion")
-    noise: Literal["auto", "ignore"] = Setting("auto", description="let tolerance and fidelity follow the noise, or not")
-    tolerance: float = Setting(5e-4, ge=0, description="on the surface, in box units, of clean points: below it, squares count")
-    guide_tolerance: float = Setting(3e-3, ge=0, description="the same of the guide's distances")
-    mean_over_all: bool = Setting(False, description="divide each sum by all samples of the batch, as the paper does")
 
 
 class ShapeConfig(Config):
@@ -120,7 +89,13 @@ class ShapeTask(Task):
     suffixes = (".ply", ".pcd", ".xyz", ".pts", ".txt", ".obj", ".stl", ".off", ".glb", ".npz", ".npy", ".las", ".laz", ".e57")
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
-    facts_types: ClassVar[Mapping[str, type[Facts]]] = {"mesh": MeshFacts, "evaluate": ShapeMetrics}
+    header_type: ClassVar[type[Header]] = CloudHeader
+    facts_types: ClassVar[Mapping[str, type[Facts]]] = {
+        "ingest": CloudFacts,
+        "inspect": InspectFacts,
+        "mesh": MeshFacts,
+        "evaluate": ShapeMetrics,
+    }
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": {"fit": {"steps": STEPS}},
         "fast": {
@@ -153,11 +128,12 @@ class ShapeTask(Task):
         points = table("points", "normals", *(("deviation",) if "deviation" in signal.arrays else ()))
         assert points is not None
         self.points = points
-        self.signed = bool(signal.header.get("signed", True))
+        header = CloudHeader.of(signal.header)
+        self.signed = header.signed
         self.guide = table("guide_points", "guide_distances", "guide_directions", *(() if self.signed else ("guide_sides",)))
-        estimated = signal.header.get("normals") == "estimated"
+        estimated = header.normals == "estimated"
         follow = self.loss.noise == "auto"
-        noise, floor = (float(signal.header.get(name, 0.0)) if follow else 0.0 for name in ("noise", "noise_floor"))
+        noise, floor = (header.noise, header.noise_floor) if follow else (0.0, 0.0)
         self.point_weight = self.loss.on_surface * (self.loss.fidelity or (fidelity(floor) if estimated else 1.0))
         self.normal_weight = self.loss.normal * (self.loss.estimated if estimated else 1.0)
         self.tolerance = 2 * noise if noise > CLEAN else self.loss.tolerance
@@ -186,8 +162,8 @@ class ShapeTask(Task):
         begins = not self.signed and moment.progress < BEGINNING
         weights, tolerance = self.weights_at(moment.progress, begins), self.tolerance_of(surface)
         if moment.engine is not None and self.signed:
-            batch = shape_losses_cpu.Batch.of(surface, tolerance, elsewhere, loss)
-            return shape_losses_cpu.terms(value, gradient, batch, weights)
+            targets = shape_losses_cpu.Targets.of(surface, tolerance, elsewhere, loss)
+            return shape_losses_cpu.weighted_terms(value, gradient, targets, weights)
 
         f_off, g_on, g_off = value[on:], gradient[:on], gradient[on:]
         terms = {
@@ -253,8 +229,7 @@ class ShapeTask(Task):
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
         from ..pointcloud.ingest import ingest_shape
 
-        arrays, header, info = ingest_shape(source, config.ingest, config.seed, say)
-        return plain_signal(arrays, header, info)
+        return Signal(*ingest_shape(source, config.ingest, config.seed, say))
 
     @classmethod
     def of_arrays(cls, source: Any, normals: Any, colours: Any) -> Any:
@@ -263,13 +238,14 @@ class ShapeTask(Task):
         return cloud_from_arrays(source, normals, colours)
 
     @classmethod
-    def inspect(cls, source: Any, config: Any, say: Say) -> Facts:
+    def inspect(cls, source: Any, config: Any, say: Say) -> InspectFacts:
         from ..pointcloud.inspect import preflight
 
         facts = preflight(source, config.ingest, config.seed, say)
         if config.loss.fidelity is not None or config.loss.noise == "ignore":
-            facts["choices"] = [c for c in facts["choices"] if c["setting"] != "loss.fidelity"]
-        return Facts.of(facts)
+            followed = [c for c in facts.choices if c.setting != "loss.fidelity"]
+            return facts.model_copy(update={"choices": followed})
+        return facts
 
     @classmethod
     def trial(cls) -> Signal:
@@ -277,7 +253,9 @@ class ShapeTask(Task):
         points /= np.linalg.norm(points, axis=1, keepdims=True)
         zero = np.zeros(len(points), np.float32)
         half: Arrays = {"points": points / 2, "normals": points, "guide_points": points / 2, "guide_distances": zero}
-        return Signal({**half, "guide_directions": points}, Header(frame=Similarity((0.0, 0.0, 0.0), 1.0)))
+        bounds = BoxBounds(low=(-0.5, -0.5, -0.5), high=(0.5, 0.5, 0.5))
+        header = CloudHeader(frame=Similarity((0.0, 0.0, 0.0), 1.0), bounds=bounds)
+        return Signal({**half, "guide_directions": points}, header)
 
     @classmethod
     def write(cls, fitted: Field, arrays: Arrays, config: ShapeConfig, path: Path, say: Say) -> MeshFacts:
@@ -332,23 +310,6 @@ class ShapeTask(Task):
         from ..reports.shape import sections
 
         return sections(run)
-
-    @classmethod
-    def summary(cls, stage: str, facts: Tree) -> list[str]:
-        if stage == "inspect":
-            from ..pointcloud.inspect import table
-
-            return table(facts)
-        if stage == "ingest":
-            extras = "".join(f", {name}" for name in ("colours", "intensity") if facts[name])
-            size = " x ".join(f"{s:.4g}" for s in facts["size"])
-            origin = facts["normals"]["origin"].replace("faces", "of the faces")
-            return [
-                f"{facts['points']:,} points, normals {origin}{extras}, size {size}",
-                f"spacing {facts['spacing']:.3g}, noise about {facts['noise']:.2g}, "
-                f"{'open' if facts['guide']['open'] else 'closed'}, guide: {facts['guide']['surface']}",
-            ]
-        return super().summary(stage, facts)
 
 
 def _draw(table: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -11,7 +11,7 @@ import shapesiren
 from shapesiren.errors import InputError
 from shapesiren.export import export_field
 from shapesiren.field import Field
-from shapesiren.nets.baselines import Baseline
+from shapesiren.nets.build import NETWORKS
 from shapesiren.nets.siren import Siren
 
 HEADER = {
@@ -51,7 +51,7 @@ def test_onnx_numpy_and_torch_agree(tmp_path, rng):
 @pytest.mark.parametrize("kind", ["relu", "tanh", "relu-pe", "rff"])
 def test_onnx_of_other_networks(tmp_path, rng, kind):
     onnxruntime = pytest.importorskip("onnxruntime")
-    field = Field(Baseline(kind, 3, 1, 32, 2), "shape", HEADER)
+    field = Field(NETWORKS[kind](3, 1, 32, 2), "shape", HEADER)
     export_field(field, tmp_path / "f.onnx", gradient=True)
     x = points_of(field, rng)
     value, gradient = onnxruntime.InferenceSession(tmp_path / "f.onnx").run(None, {"points": x})
@@ -73,7 +73,7 @@ def test_onnx_of_an_image_and_of_what_has_none(tmp_path, rng):
     with pytest.raises(InputError, match="has no distance grid"):
         export_field(field, tmp_path / "i.npz")
     with pytest.raises(InputError, match="kind finer has no ONNX form"):
-        export_field(Field(Baseline("finer", 3, 1, 32, 1), "shape", HEADER), tmp_path / "x.onnx")
+        export_field(Field(NETWORKS["finer"](3, 1, 32, 1), "shape", HEADER), tmp_path / "x.onnx")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["i.onnx"]
 
 

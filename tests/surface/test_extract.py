@@ -247,7 +247,7 @@ def test_components_by_hand_and_without_numba(kind, rng, monkeypatch):
         connected_components.connected_components(many, 2000),
         connected_components.connected_components(groups[:0], 2),
     ]
-    monkeypatch.setattr(connected_components, "available", lambda: False)
+    monkeypatch.setattr(connected_components, "numba_works", lambda: False)
     for groups_, n, (count, labels) in zip((groups, many, groups[:0]), (8, 2000, 2), with_numba, strict=True):
         other, expected = connected_components.connected_components(groups_, n)
         assert count == other

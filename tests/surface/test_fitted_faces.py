@@ -99,7 +99,7 @@ def test_no_edge_is_made_twice():
 
 def test_without_numba_edges_stay(monkeypatch):
     vertices, faces, normals, step = marched("trefoil", 32)
-    monkeypatch.setattr(fitted_faces, "available", lambda: False)
+    monkeypatch.setattr(fitted_faces, "numba_works", lambda: False)
     flipped, count = flip_edges(vertices, faces, normals, step)
     assert count == 0
     assert flipped is faces

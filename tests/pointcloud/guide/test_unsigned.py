@@ -35,10 +35,10 @@ def test_guide_samples_without_sides(rng):
     np.testing.assert_allclose(guide["guide_distances"], np.abs(exact), atol=0.02)
     assert (guide["guide_sides"] * exact >= 0).all()
     np.testing.assert_allclose(np.linalg.norm(guide["guide_directions"], axis=1), 1, atol=1e-5)
-    assert not facts["open"]
+    assert not facts.open
     upper = cloud.points[:, 2] > 0  # a gutter: the ball is on both sides of it
     guide, facts = make_unsigned_guide(cloud.points[upper], cloud.normals[upper], 500, 0.01, 0.0, 0)
-    assert facts["open"]
+    assert facts.open
     assert not guide["guide_sides"].any()
 
 

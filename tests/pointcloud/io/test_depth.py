@@ -33,7 +33,7 @@ def test_back_projection(frame):
     assert cloud.sensors.tolist() == [[0, 0, 0]]
     made = prepare(frame, IngestSettings(intrinsics=CAMERA), 0, lambda _: None)
     assert (made.normals[:, 2] < -0.9).all()  # towards the camera
-    assert made.facts["sensors"]["origin"] == "in the file"
+    assert made.facts.sensors.origin == "in the file"
 
 
 def test_a_depth_image_is_fitted_and_trimmed(frame, tmp_path):

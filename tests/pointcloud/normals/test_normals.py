@@ -26,8 +26,8 @@ def test_estimated(name, noise):
     cosine = (normals * cloud.normals).sum(1)
     assert (cosine > 0).mean() > 0.995
     assert (cosine > 0.9).mean() > 0.94
-    assert facts["origin"] == "estimated"
-    assert facts["confidence"] > 0.97
+    assert facts.origin == "estimated"
+    assert facts.confidence > 0.97
     assert "oriented by propagation" in said[0]
 
 
@@ -72,7 +72,7 @@ def test_sides_of_what_nests_and_of_what_is_thin(name, noise, rng):
     points = points + noise * rng.normal(size=points.shape)
     normals, facts, said = normals_of(points)
     assert ((normals * truth).sum(1) > 0).mean() > 0.98
-    assert facts["confidence"] > 0.99
+    assert facts.confidence > 0.99
     assert "oriented by winding number" in said[0]
 
 
@@ -82,7 +82,7 @@ def test_sides_from_outside(rng):
     normals, facts, said = normals_of(points)
     assert ((normals * truth).sum(1) > 0).mean() > 0.9
     assert "oriented from outside" in said[0]
-    assert 0.7 < facts["confidence"] < 0.97
+    assert 0.7 < facts.confidence < 0.97
     assert "--viewpoint" in said[1]
 
 
@@ -108,11 +108,8 @@ def test_wrong_sides_are_not_confident(rng):
     points, truth = slab(rng, 20_000, (0.9, 0.6, 0.007))
     normals, facts, said = normals_of(points)
     assert ((normals * truth).sum(1) > 0).mean() < 0.9
-    before = facts["confidence"]
-    check_sides(facts, True, said.append)
-    assert facts["confidence"] == before
-    check_sides(facts, False, said.append)
-    assert facts["confidence"] < 0.9
+    assert check_sides(facts, True, said.append) == facts
+    assert check_sides(facts, False, said.append).confidence < 0.9
     assert "--viewpoint" in said[-1]
 
 
@@ -136,7 +133,7 @@ def test_flipped_are_turned():
     turned = np.random.default_rng(0).random(20_000) < 0.1
     normals, facts, said = normals_of(cloud.points, np.where(turned[:, None], -cloud.normals, cloud.normals))
     assert (normals * cloud.normals).sum(1).min() > 0.99
-    assert facts["flipped"] == pytest.approx(0.1, abs=0.02)
+    assert facts.flipped == pytest.approx(0.1, abs=0.02)
     assert "looked the other way" in said[0]
     assert not flipped(cloud.points, cloud.normals).any()
 
@@ -165,10 +162,10 @@ def test_missing_are_filled_in():
     given[1::7] = np.nan
     normals, facts, said = normals_of(cloud.points, given)
     assert (normals * cloud.normals).sum(1).min() > 0.9
-    assert facts["missing"] == pytest.approx(1 / 3 + 2 / 21, abs=0.01)
+    assert facts.missing == pytest.approx(1 / 3 + 2 / 21, abs=0.01)
     assert "on their neighbours' side" in said[0]
     _, facts, said = normals_of(cloud.points, np.zeros_like(given))
-    assert facts["origin"] == "estimated"
+    assert facts.origin == "estimated"
     assert "ignored" in said[0]
 
 
@@ -250,7 +247,7 @@ def test_sparse_points_have_noise_too():
 
     def found(floor):
         normals, facts = make_normals(cloud.points, None, None, None, noise, spacing, None, lambda _: None, True, floor)
-        return (normals * cloud.normals).sum(1).mean(), facts["neighbours"]
+        return (normals * cloud.normals).sum(1).mean(), facts.neighbours
 
     (cosine, neighbours), (plain, few) = found(floor), found(0)
     assert few == 16 < neighbours

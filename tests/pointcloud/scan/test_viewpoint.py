@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from shapesiren.pointcloud.cloud import PointCloud
+from shapesiren.pointcloud.facts import SensorsFacts
 from shapesiren.pointcloud.prepare import prepare
 from shapesiren.pointcloud.scan.viewpoint import believable, hidden_share, seen_from_above
 from shapesiren.pointcloud.scan.viewpoint_search import find_position
@@ -96,14 +97,14 @@ def test_bare_points_look_at_the_scanner_that_is_found(rng):
     made = prepare(
         PointCloud(np.concatenate([points, noise]), np.zeros((len(points) + len(noise), 3))), IngestSettings(), 0, said.append
     )
-    assert made.facts["sensors"] == {"origin": "found", "positions": 1}
-    assert made.facts["normals"]["oriented"] == "towards the scanner"
+    assert made.facts.sensors == SensorsFacts(origin="found", positions=1)
+    assert made.facts.normals.oriented == "towards the scanner"
     assert ((eye + FAR_OFF - made.cloud.points) * made.normals).sum(1).mean() > 0
     assert (((eye + FAR_OFF - made.cloud.points) * made.normals).sum(1) > 0).mean() > 0.99
     (line,) = [s for s in said if "had stood" in s]
     assert "--viewpoint" in line
     given = prepare(PointCloud(points), IngestSettings(viewpoint=tuple(FAR_OFF)), 0, said.append)
-    assert given.facts["sensors"]["origin"] == "given"
+    assert given.facts.sensors.origin == "given"
 
 
 def test_each_of_several_scans_has_its_own_scanner(tmp_path):
@@ -115,6 +116,6 @@ def test_each_of_several_scans_has_its_own_scanner(tmp_path):
         np.save(paths[-1], room(eye) + at)
         eyes.append(eye + at)
     made = prepare(paths, IngestSettings(), 0, lambda _: None)
-    assert made.facts["sensors"] == {"origin": "found", "positions": 2}
+    assert made.facts.sensors == SensorsFacts(origin="found", positions=2)
     of_point = (made.cloud.points[:, 0] > FAR_OFF[0] + 20).astype(int)
     assert (((np.array(eyes)[of_point] - made.cloud.points) * made.normals).sum(1) > 0).mean() > 0.99
