@@ -12,7 +12,8 @@ from ..errors import InputError
 from .cloud import PointCloud
 from .guide.process import guide_maker
 from .guide.unsigned import make_unsigned_guide
-from .io.read import from_table, to_uint8
+from .io.arrays import from_table
+from .io.attributes import to_uint8
 from .normals.estimate import check_sides
 from .prepare import CloudSource, prepare
 
