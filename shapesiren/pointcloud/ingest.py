@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from .cloud import PointCloud
 from .guide.process import guide_maker
 from .guide.unsigned import make_unsigned_guide
-from .io.arrays import from_table
-from .io.attributes import to_uint8
 from .normals.estimate import check_sides
 from .prepare import CloudSource, prepare
 
@@ -81,17 +76,3 @@ def ingest_shape(
         "guide": {"samples": len(guide["guide_points"]), **facts},
     }
     return arrays, header, info
-
-
-def cloud_from_arrays(points: Any, normals: Any = None, colours: Any = None) -> PointCloud:
-    """Arrays in memory -> cloud: points (n, 3) or (n, 6) with normals. Raises InputError for other shapes."""
-    cloud = from_table(np.asarray(points), "points")
-    for name, value in (("normals", normals), ("colours", colours)):
-        if value is not None and np.shape(value) != cloud.points.shape:
-            raise InputError(f"shape {np.shape(value)} does not match points {cloud.points.shape}", where=name)
-    if normals is not None:
-        cloud = replace(cloud, normals=np.asarray(normals, np.float64))
-    if colours is not None:
-        colours = np.asarray(colours)
-        cloud = replace(cloud, colours=to_uint8(colours, colours.dtype.kind in "iu"))
-    return cloud

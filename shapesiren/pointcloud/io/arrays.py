@@ -1,19 +1,44 @@
-"""Arrays: NPY and NPZ files, and tables whose columns have no names."""
+"""Arrays: in memory, in NPY and NPZ files, and tables whose columns have no names."""
 
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InputError
 from ..cloud import PointCloud
 from .attributes import to_uint8
 from .mesh import checked_faces, triangulate
 from .partial import ChooseRows, take_rows
+
+
+def cloud_from_arrays(points: ArrayLike, normals: ArrayLike | None = None, colours: ArrayLike | None = None) -> PointCloud:
+    """Arrays in memory -> cloud.
+
+    Parameters
+    ----------
+    points : (n, 3), or (n, k) with columns as in `from_table`
+    normals : (n, 3), of any length
+    colours : (n, 3), of any range (`attributes.to_uint8`)
+
+    Raises
+    ------
+    InputError : their shapes are others
+    """
+    cloud = from_table(np.asarray(points), "points")
+    for name, value in (("normals", normals), ("colours", colours)):
+        if value is not None and np.shape(value) != cloud.points.shape:
+            raise InputError(f"shape {np.shape(value)} does not match points {cloud.points.shape}", where=name)
+    if normals is not None:
+        cloud = replace(cloud, normals=np.asarray(normals, np.float64))
+    if colours is not None:
+        cloud = replace(cloud, colours=to_uint8(np.asarray(colours)))
+    return cloud
 
 
 def read_npy(path: Path, choose: ChooseRows) -> PointCloud:
