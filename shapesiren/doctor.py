@@ -2,86 +2,152 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
+from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+
+from pydantic import Field
 
 from .errors import ShapesirenError
-
-# package -> what it is needed for, and the command that installs it
-NEEDED = {
-    "torch": "fitting",
-    "numpy": "everything",
-    "scipy": "ingest and mesh",
-    "scikit-image": "marching cubes",
-    "safetensors": "run folders",
-    "pydantic": "settings",
-    "plyfile": "PLY files",
-    "trimesh": "OBJ, STL, OFF, GLB and mesh sampling",
-    "open3d": "normals, guide, evaluation",
-    "soundfile": "sounds",
-    "av": "videos, 16-bit colour PNG",
-    "matplotlib": "pictures of signals",
-    "plotly": "reports",
-    "jinja2": "reports",
-}
-# package -> what it adds, and the extra that brings it
-EXTRAS = {
-    "laspy": ("LAS and LAZ files", "survey"),
-    "pye57": ("E57 files", "survey"),
-    "viser": ("view and --live", "live"),
-    "ray": ("batch --engine ray", "ray"),
-    "onnx": ("export to ONNX", "onnx"),
-    "tensorboard": ("--tensorboard", "tensorboard"),
-}
+from .facts import Facts
 
 
-def examine() -> tuple[dict[str, Any], list[str], bool]:
-    """Facts as data, the same as lines, and whether everything that is needed is there."""
-    facts: dict[str, Any] = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
-    lines = [f"python {facts['python']}, {facts['system']}, {facts['cores']} cores"]
-    healthy = True
-    packages: dict[str, str | None] = {}
-    for name, purpose in NEEDED.items():
-        try:
-            packages[name] = metadata.version(name)
-            lines.append(f"ok       {name} {packages[name]}")
-        except metadata.PackageNotFoundError:
-            packages[name] = None
-            healthy = False
-            lines.append(f"MISSING  {name} (for {purpose}): pip install {name}")
-    for name, (purpose, extra) in EXTRAS.items():
-        try:
-            packages[name] = metadata.version(name)
-            lines.append(f"ok       {name} {packages[name]}")
-        except metadata.PackageNotFoundError:
-            packages[name] = None
-            lines.append(f"optional {name} (for {purpose}): pip install 'shapesiren[{extra}]'")
-    facts["packages"] = packages
-    if packages["open3d"]:
-        try:
-            importlib.import_module("shapesiren.runtime.open3d_loader").open3d()
+@dataclass(frozen=True)
+class Package:
+    """A package that is looked for.
+
+    name : of its distribution
+    purpose : what it is for
+    extra : the extra of shapesiren that brings it; empty where every installation needs it
+    """
+
+    name: str
+    purpose: str
+    extra: str = ""
+
+
+# in the order in which they are told; tests/test_doctor.py holds them to pyproject.toml
+PACKAGES = (
+    Package("torch", "fitting"),
+    Package("numpy", "everything"),
+    Package("scipy", "ingest and mesh"),
+    Package("scikit-image", "marching cubes"),
+    Package("safetensors", "run folders"),
+    Package("pydantic", "settings"),
+    Package("plyfile", "PLY files"),
+    Package("trimesh", "OBJ, STL, OFF, GLB and mesh sampling"),
+    Package("open3d", "normals, guide, evaluation"),
+    Package("soundfile", "sounds"),
+    Package("av", "videos, 16-bit colour PNG"),
+    Package("matplotlib", "pictures of signals"),
+    Package("plotly", "reports"),
+    Package("jinja2", "reports"),
+    Package("laspy", "LAS and LAZ files", "survey"),
+    Package("pye57", "E57 files", "survey"),
+    Package("viser", "view and --live", "live"),
+    Package("ray", "batch --engine ray", "ray"),
+    Package("onnx", "export to ONNX", "onnx"),
+    Package("tensorboard", "--tensorboard", "tensorboard"),
+)
+
+
+class MachineFacts(Facts):
+    """What this machine has.
+
+    python : its version
+    system : name and version of the operating system, and the processor's architecture
+    cores : of the processor, None where the system does not say
+    packages : the version of each of `PACKAGES`, None where it is absent
+    native : whether steps on the CPU run compiled, by numba; absent without torch, as are the others
+    cuda : whether torch finds a CUDA device
+    threads : that torch uses
+    precision : the faster one of this CPU, float32 or bfloat16
+    open3d_error : why open3d is installed and does not load; no part of the data
+    """
+
+    python: str
+    system: str
+    cores: int | None
+    packages: dict[str, str | None]
+    native: bool = False
+    cuda: bool = False
+    threads: int = 0
+    precision: str = ""
+    open3d_error: str | None = Field(None, exclude=True)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether everything is there that every installation needs."""
+        return self.open3d_error is None and all(package.extra or self.packages[package.name] for package in PACKAGES)
+
+    def lines(self) -> list[str]:
+        """What is there, a line each, and for what is not the command that brings it."""
+        lines = [f"python {self.python}, {self.system}, {self.cores} cores"]
+        for package in PACKAGES:
+            version = self.packages[package.name]
+            if version:
+                lines.append(f"ok       {package.name} {version}")
+            elif package.extra:
+                lines.append(f"optional {package.name} (for {package.purpose}): pip install 'shapesiren[{package.extra}]'")
+            else:
+                lines.append(f"MISSING  {package.name} (for {package.purpose}): pip install {package.name}")
+        if self.open3d_error is not None:
+            lines.append(f"BROKEN   {self.open3d_error}")
+        elif self.packages["open3d"]:
             lines.append("ok       open3d loads")
-        except ShapesirenError as e:
-            healthy = False
-            lines.append(f"BROKEN   {e.line()}")
-    if packages["torch"]:
-        import torch
+        if self.packages["torch"]:
+            if not self.native:
+                lines.append(
+                    "note     no numba: steps on the CPU run in plain torch, half as slow again, and meshes have no edges "
+                    "flipped: pip install numba"
+                )
+            lines.append(f"ok       {self.threads} threads; {self.precision} is the faster precision on this CPU")
+            lines.append("ok       CUDA is there" if self.cuda else "note     no CUDA device; fitting runs on the CPU")
+        return lines
 
-        from .nets.precision import low_precision
-        from .runtime.compiled import numba_works
 
-        facts["native"] = numba_works()
-        if not facts["native"]:
-            lines.append(
-                "note     no numba: steps on the CPU run in plain torch, half as slow again, and meshes have no edges "
-                "flipped: pip install numba"
-            )
-        facts["cuda"] = torch.cuda.is_available()
-        facts["threads"] = torch.get_num_threads()
-        facts["precision"] = str(low_precision("auto", torch.device("cpu"), 256)).removeprefix("torch.")
-        lines.append(f"ok       {facts['threads']} threads; {facts['precision']} is the faster precision on this CPU")
-        lines.append("ok       CUDA is there" if facts["cuda"] else "note     no CUDA device; fitting runs on the CPU")
-    return facts, lines, healthy
+def examine() -> MachineFacts:
+    """Look at this machine; loads torch and open3d, where they are installed."""
+    packages = {package.name: _version(package.name) for package in PACKAGES}
+    found = MachineFacts(
+        python=platform.python_version(),
+        system=platform.platform(),
+        cores=os.cpu_count(),
+        packages=packages,
+        open3d_error=_open3d_error() if packages["open3d"] else None,
+    )
+    if packages["torch"] is None:
+        return found
+    import torch
+
+    from .nets.precision import low_precision
+    from .runtime.compiled import numba_works
+
+    return found.model_copy(
+        update={
+            "native": numba_works(),
+            "cuda": torch.cuda.is_available(),
+            "threads": torch.get_num_threads(),
+            "precision": str(low_precision("auto", torch.device("cpu"), 256)).removeprefix("torch."),
+        }
+    )
+
+
+def _version(package: str) -> str | None:
+    """The installed version of a distribution, or None."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _open3d_error() -> str | None:
+    """Why open3d does not load, or None if it does."""
+    from .runtime.open3d_loader import open3d
+
+    try:
+        open3d()
+    except ShapesirenError as e:
+        return e.line()
+    return None

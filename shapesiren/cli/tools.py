@@ -161,9 +161,9 @@ def doctor(as_json: Json = False) -> None:
     """What this machine has, what is missing, and the command that mends it."""
     from ..doctor import examine
 
-    facts, lines, healthy = examine()
-    Screen(False, as_json).result(facts, lines)
-    if not healthy:
+    found = examine()
+    Screen(False, as_json).result(found.tree(), found.lines())
+    if not found.healthy:
         raise typer.Exit(1)
 
 

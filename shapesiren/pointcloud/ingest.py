@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
 from ..header import BoxBounds
-from .cloud import PointCloud
 from .facts import CloudFacts
 from .guide.process import guide_maker
 from .guide.unsigned import make_unsigned_guide
 from .header import CloudHeader
-from .io.read import from_table, to_uint8
 from .normals.estimate import check_sides
 from .prepare import CloudSource, prepare
 from .settings import IngestSettings
@@ -87,17 +83,3 @@ def ingest_shape(source: CloudSource, settings: IngestSettings, seed: int, say: 
         guide=facts,
     )
     return IngestedCloud(arrays, header, found)
-
-
-def cloud_from_arrays(points: Any, normals: Any = None, colours: Any = None) -> PointCloud:
-    """Arrays in memory -> cloud: points (n, 3) or (n, 6) with normals. Raises InputError for other shapes."""
-    cloud = from_table(np.asarray(points), "points")
-    for name, value in (("normals", normals), ("colours", colours)):
-        if value is not None and np.shape(value) != cloud.points.shape:
-            raise InputError(f"shape {np.shape(value)} does not match points {cloud.points.shape}", where=name)
-    if normals is not None:
-        cloud = replace(cloud, normals=np.asarray(normals, np.float64))
-    if colours is not None:
-        colours = np.asarray(colours)
-        cloud = replace(cloud, colours=to_uint8(colours, colours.dtype.kind in "iu"))
-    return cloud

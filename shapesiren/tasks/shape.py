@@ -233,7 +233,7 @@ class ShapeTask(Task):
 
     @classmethod
     def of_arrays(cls, source: Any, normals: Any, colours: Any) -> Any:
-        from ..pointcloud.ingest import cloud_from_arrays
+        from ..pointcloud.io.arrays import cloud_from_arrays
 
         return cloud_from_arrays(source, normals, colours)
 

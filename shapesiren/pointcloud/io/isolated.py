@@ -1,34 +1,53 @@
 """Reading a file in a process of its own: some native parsers do not raise on a damaged file, they end the program.
 
-    python -m shapesiren.pointcloud.io.isolated FILE MOST SEED OUT.npz
+    python -m shapesiren.pointcloud.io.isolated READER FILE MOST SEED OUT.npz
 
-Exit codes: 0 and the cloud is in OUT.npz; 2 and the reason is the last line on stderr.
+READER is a function by its name, ``module:name``. Exit codes: 0 and the cloud is in OUT.npz; 2 and the reason is the last line
+on stderr, as JSON.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import pkgutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import fields
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from ...errors import InputError
 from ..cloud import PointCloud
 
-LEAST_SECONDS, SLOWEST = 20.0, 2e5  # what a parser is given, and bytes a second
-ARRAYS = ("points", "normals", "colours", "faces", "intensity", "sensors", "sensor")
+SECONDS = 20.0  # that a parser has, whatever the size of the file
+BYTES_PER_SECOND = 2e5  # of the slowest parser: the time that it has besides
+PLAIN = "plain"  # the entry of OUT.npz for what is no array, as JSON
 
 
-def read_apart(path: Path, most: int | None, seed: int) -> PointCloud:
-    """`readers.read_cloud`, elsewhere. Raises InputError for what is wrong with the file, a crash of its parser included."""
+class Reader(Protocol):
+    """A function of a module, so that another process finds it: a file, the most points wanted of it, a seed -> cloud."""
+
+    __module__: str
+    __qualname__: str
+
+    def __call__(self, path: Path, most: int | None, seed: int, /) -> PointCloud: ...
+
+
+def read_isolated(reader: Reader, path: Path, most: int | None, seed: int) -> PointCloud:
+    """``reader(path, most, seed)``, elsewhere.
+
+    Raises
+    ------
+    InputError : what ``reader`` raised; its process crashed, or did not end in time
+    """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "cloud.npz"
-        words = [sys.executable, "-m", "shapesiren.pointcloud.io.isolated", path, -1 if most is None else most, seed, out]
-        limit = LEAST_SECONDS + path.stat().st_size / SLOWEST
+        name = f"{reader.__module__}:{reader.__qualname__}"
+        words = [sys.executable, "-m", __name__, name, path, -1 if most is None else most, seed, out]
+        limit = SECONDS + path.stat().st_size / BYTES_PER_SECOND
         try:
             done = subprocess.run([str(w) for w in words], capture_output=True, text=True, check=False, timeout=limit)
         except subprocess.TimeoutExpired:
@@ -39,24 +58,35 @@ def read_apart(path: Path, most: int | None, seed: int) -> PointCloud:
             raise InputError(found["what"], where=path, hint=found["hint"])
         if done.returncode or not out.exists():
             raise InputError(f"damaged, or not a {path.suffix[1:].upper()} file (its parser crashed)", where=path)
-        with np.load(out, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ARRAYS if name in file.files}
-            facts = json.loads(str(file["facts"]))
-    return PointCloud(**arrays, **{**facts, "notes": tuple(facts["notes"])})
+        return _load(out)
 
 
 def main() -> None:
-    from .read import read_here
-
-    path, most, seed, out = sys.argv[1:]
+    """What the process does."""
+    name, path, most, seed, out = sys.argv[1:]
+    reader: Reader = pkgutil.resolve_name(name)
     try:
-        cloud = read_here(Path(path), None if most == "-1" else int(most), int(seed))
+        cloud = reader(Path(path), None if most == "-1" else int(most), int(seed))
     except InputError as e:
         print(json.dumps({"what": e.what, "hint": e.hint}), file=sys.stderr)
         sys.exit(2)
-    values = {f.name: getattr(cloud, f.name) for f in dataclasses.fields(cloud)}
-    arrays = {name: values.pop(name) for name in ARRAYS}
-    np.savez(out, facts=np.array(json.dumps(values)), **{k: v for k, v in arrays.items() if v is not None})
+    _save(Path(out), cloud)
+
+
+def _save(path: Path, cloud: PointCloud) -> None:
+    """Write every field of a cloud to an NPZ file: arrays as they are, all else as JSON."""
+    values = {f.name: getattr(cloud, f.name) for f in fields(cloud)}
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    plain = {name: value for name, value in values.items() if name not in arrays}
+    np.savez(path, allow_pickle=False, **{PLAIN: np.array(json.dumps(plain))}, **arrays)
+
+
+def _load(path: Path) -> PointCloud:
+    """The cloud that `_save` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        values = {name: file[name] for name in file.files}
+    plain = json.loads(str(values.pop(PLAIN)))
+    return PointCloud(**values, **{**plain, "notes": tuple(plain["notes"])})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...runtime.files import write_atomically
-from ..cloud import PointCloud, sample_mesh
+from ..cloud import PointCloud, merge, sample_mesh
 from ..io.read import read_cloud
 from .shapes import SHAPES, gradient, tessellate
 
@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 class Scanner:
     """What the scanner does to a surface.
 
+    Attributes
+    ----------
     points : samples asked for, outliers included
     noise : standard deviation of the positions, as a share of the surface's longest side
     normal_noise : standard deviation added to each component of the unit normals
@@ -40,10 +42,15 @@ class Scanner:
 
 
 def load_surface(name: str) -> PointCloud:
-    """A mesh file, or an analytic shape by its name."""
+    """The mesh to scan, vertices and faces: that of a file, or an analytic shape of `SHAPES` by its name.
+
+    Raises
+    ------
+    InputError : neither a file nor a shape is called so, or the file holds no faces
+    """
     if name in SHAPES:
         vertices, faces = tessellate(SHAPES[name])
-        return PointCloud(vertices, None, None, faces)
+        return PointCloud(vertices, faces=faces)
     path = Path(name)
     if not path.suffix and not path.exists():
         raise InputError("no such file or shape", where=name, hint=f"shapes: {', '.join(SHAPES)}")
@@ -54,7 +61,11 @@ def load_surface(name: str) -> PointCloud:
 
 
 def scan(name: str, scanner: Scanner) -> PointCloud:
-    """Scan a mesh file or an analytic shape; see `Scanner`.
+    """Scan a mesh file or an analytic shape; see `Scanner`. Of a shape the points lie on its exact surface, before noise.
+
+    Returns
+    -------
+    cloud : of ``scanner.points`` points in random order, with unit normals if the scanner writes them, in the mesh's units
 
     Raises
     ------
@@ -66,13 +77,13 @@ def scan(name: str, scanner: Scanner) -> PointCloud:
     wanted = scanner.points - outliers
     if wanted < 1:
         raise InputError("no points are left beside the outliers", where="simulate")
-    exact = SHAPES.get(name)
     if scanner.views:
-        points, normals, colours = _seen(surface, scanner, wanted, rng, name)
+        samples = _visible_samples(surface, scanner, wanted, rng, name)
     else:
-        cloud = sample_mesh(surface, wanted, scanner.seed, name)
-        assert cloud.normals is not None
-        points, normals, colours = cloud.points, cloud.normals, cloud.colours
+        samples = sample_mesh(surface, wanted, scanner.seed, name)
+    points, normals, colours = samples.points, samples.normals, samples.colours
+    assert normals is not None
+    exact = SHAPES.get(name)
     if exact is not None:  # from the tessellation onto the true surface
         points = points - exact(points)[:, None] * gradient(exact, points)
         normals = gradient(exact, points)
@@ -89,8 +100,8 @@ def scan(name: str, scanner: Scanner) -> PointCloud:
         if colours is not None:
             colours = np.concatenate([colours, rng.integers(0, 256, (outliers, 3), dtype=np.uint8)])
     normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
-    order = rng.permutation(len(points))
-    return PointCloud(points[order], normals[order] if scanner.normals else None, None if colours is None else colours[order])
+    cloud = PointCloud(points, normals if scanner.normals else None, colours)
+    return cloud.take(rng.permutation(len(points)))
 
 
 def viewpoints(count: int, centre: Array, radius: float) -> Array:
@@ -102,10 +113,12 @@ def viewpoints(count: int, centre: Array, radius: float) -> Array:
     return centre + radius * np.stack([ring * np.cos(angle), ring * np.sin(angle), z], 1)
 
 
-def _seen(
-    surface: PointCloud, scanner: Scanner, wanted: int, rng: np.random.Generator, name: str
-) -> tuple[Array, Array, NDArray[np.uint8] | None]:
-    """Samples that at least one viewpoint sees, facing it, nothing in between."""
+def _visible_samples(surface: PointCloud, scanner: Scanner, wanted: int, rng: np.random.Generator, name: str) -> PointCloud:
+    """Samples of a mesh that at least one viewpoint sees: they face it, and nothing is in between.
+
+    The viewpoints lie two longest sides of the mesh away from its centre. Samples are drawn until ``wanted`` of them are seen;
+    fewer come back if 20 draws do not find so many.
+    """
     from ...runtime.open3d_loader import open3d, ray_scene
 
     low, high = surface.points.min(0), surface.points.max(0)
@@ -116,29 +129,25 @@ def _seen(
     kept: list[PointCloud] = []
     found, draw = 0, wanted
     for attempt in range(20):
-        cloud = sample_mesh(surface, max(1000, draw), scanner.seed + 1000 * attempt, name)
-        assert cloud.normals is not None
-        p = (cloud.points - centre) / side
+        samples = sample_mesh(surface, max(1000, draw), scanner.seed + 1000 * attempt, name)
+        assert samples.normals is not None
+        p = (samples.points - centre) / side
         seen = np.zeros(len(p), bool)
         for eye in eyes:
             to_eye = eye - p
-            facing = (to_eye * cloud.normals).sum(1) > 0.1 * np.linalg.norm(to_eye, axis=1)
-            start = p + 1e-4 * cloud.normals
+            facing = (to_eye * samples.normals).sum(1) > 0.1 * np.linalg.norm(to_eye, axis=1)
+            start = p + 1e-4 * samples.normals
             rays = np.concatenate([start, eye - start], 1).astype(np.float32)
             blocked = scene.test_occlusions(open3d().core.Tensor(rays), 0.0, 1.0).numpy()
             seen |= facing & ~blocked
-        kept.append(cloud.take(seen))
+        kept.append(samples.take(seen))
         found += int(seen.sum())
         if found >= wanted:
             break
         draw = int((wanted - found) / max(seen.mean(), 0.01) * 1.1) + 1000
     if not found:
         raise InputError("no viewpoint sees any of it", where=name)
-    points = np.concatenate([c.points for c in kept])
-    normals = np.concatenate([c.normals for c in kept if c.normals is not None])
-    colours = np.concatenate([c.colours for c in kept if c.colours is not None]) if surface.colours is not None else None
-    index = rng.permutation(len(points))[:wanted]
-    return points[index], normals[index], None if colours is None else colours[index]
+    return merge(kept).take(rng.permutation(found)[:wanted])
 
 
 def write_scan(path: Path, cloud: PointCloud) -> None:

@@ -1,8 +1,10 @@
 """Analytic shapes with exact signed distance: the truth that tests and benchmarks measure against.
 
-Each function takes (n, 3) points and returns (n,) distances, negative inside. All fit in [-1, 1]^3.
-Formulas without a note follow from the definition; the box and the extrusion follow Inigo Quilez, "3D SDF
-functions".
+Each function takes (n, 3) points and returns (n,) distances, negative inside. All fit in [-1, 1]^3. Formulas without a note
+follow from the definition; the box and the extrusion follow Inigo Quilez, "3D SDF functions"
+(iquilezles.org/articles/distfunctions).
+
+To add a shape, write such a function and enter it in `SHAPES`: the commands know it by its name.
 """
 
 from __future__ import annotations
@@ -54,13 +56,13 @@ def holed_plate(p: Array, half_height: float = 0.15) -> Array:
 
 
 def two_spheres(p: Array) -> Array:
-    """Two components."""
+    """Two components, .27 apart."""
     a = np.linalg.norm(p - np.array([0.45, 0.1, 0]), axis=1) - 0.35
     b = np.linalg.norm(p + np.array([0.45, 0.1, 0]), axis=1) - 0.3
     return np.minimum(a, b)
 
 
-TREFOIL_TUBE = 0.13
+TREFOIL_TUBE = 0.13  # radius
 
 
 def trefoil_curve(t: Array) -> Array:
@@ -92,7 +94,7 @@ def trefoil(p: Array) -> Array:
 
 
 def _extrude(planar: Array, z: Array, half_height: float) -> Array:
-    """Signed distance of a planar region's extrusion along z."""
+    """Signed distance of a planar region's extrusion along z, from those of the region and the height above the middle."""
     w = np.abs(z) - half_height
     outside = np.hypot(np.maximum(planar, 0), np.maximum(w, 0))
     return np.minimum(np.maximum(planar, w), 0) + outside
@@ -102,31 +104,35 @@ SHAPES: dict[str, Distance] = {f.__name__: f for f in (sphere, torus, box, plate
 
 
 def gradient(distance: Distance, points: Array, h: float = 1e-5) -> Array:
-    """Central differences of a signed distance, normalised. (n, 3) -> (n, 3)"""
+    """Unit gradient of a signed distance by central differences of step ``h``, its normal on the surface. (n, 3) -> (n, 3)"""
     g = np.stack([distance(points + h * e) - distance(points - h * e) for e in np.eye(3)], 1)
     return g / np.maximum(np.linalg.norm(g, axis=1, keepdims=True), 1e-30)
 
 
 def tessellate(distance: Distance, resolution: int = 128) -> tuple[Array, NDArray[np.int64]]:
-    """A fine mesh of an analytic shape: marching cubes with vertices moved onto the surface.
+    """A fine mesh of an analytic shape: marching cubes of [-1, 1]^3 with vertices moved onto the surface.
 
-    Where the distance at every fourth corner says that the surface is farther than the corners round it, it stands for
-    theirs: a distance changes by no more than the way.
+    The distance is asked for at every fourth corner of the grid first. Where it says that the surface is farther away than the
+    corners round it, it stands for theirs, as a distance changes by no more than the way walked; elsewhere each is asked for.
+
+    Parameters
+    ----------
+    resolution : cells along each axis
 
     Returns
     -------
     vertices : (n, 3) on the zero level set
-    faces : (m, 3)
+    faces : (m, 3), wound so that their normals point outward
     """
     from skimage.measure import marching_cubes
 
     axis = np.linspace(-1, 1, resolution + 1)
-    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1)
-    every = np.round(np.arange(resolution + 1) / 4).astype(int).clip(max=resolution // 4)  # the one near each corner
-    few = grid[::4, ::4, ::4]
-    volume = distance(few.reshape(-1, 3)).reshape(few.shape[:3])[np.ix_(every, every, every)]
-    near = np.abs(volume) < 2 / resolution * (3 + 1) * 3**0.5  # three cells from the corner asked, one round it
-    volume[near] = distance(grid[near])
+    corners = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1)
+    coarse = corners[::4, ::4, ::4]
+    nearest = np.round(np.arange(resolution + 1) / 4).astype(int).clip(max=resolution // 4)  # coarse corner to each, by axis
+    volume = distance(coarse.reshape(-1, 3)).reshape(coarse.shape[:3])[np.ix_(nearest, nearest, nearest)]
+    near = np.abs(volume) < 2 / resolution * (3 + 1) * 3**0.5  # three cells from the coarse corner, one round it
+    volume[near] = distance(corners[near])
     volume[volume == 0] = 1e-9
     vertices, faces, _, _ = marching_cubes(volume, 0.0, gradient_direction="ascent")
     vertices = vertices.astype(np.float64) * 2 / resolution - 1

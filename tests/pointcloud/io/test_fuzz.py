@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shapesiren.errors import InputError
 from shapesiren.pointcloud.cloud import PointCloud
 from shapesiren.pointcloud.ingest import ingest_shape
-from shapesiren.pointcloud.io.read import APART, READERS, read_cloud
+from shapesiren.pointcloud.io.read import BY_SUFFIX, read_cloud
 from shapesiren.pointcloud.synthetic.scanner import write_scan
 from shapesiren.tasks.shape import IngestSettings
 from tests.pointcloud.io.test_survey import write_e57, write_las
@@ -83,7 +83,7 @@ def files(tmp_path_factory):
     rng = np.random.default_rng(0)
     points = np.round(rng.normal(size=(60, 3)), 3)
     out = {}
-    for suffix in READERS:
+    for suffix in BY_SUFFIX:
         path = folder / f"a{suffix}"
         if suffix in (".ply", ".npy", ".npz", ".xyz", ".txt"):
             write_scan(path, PointCloud(points, points))
@@ -103,12 +103,12 @@ def files(tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("suffix", sorted(READERS))
+@pytest.mark.parametrize("suffix", sorted(BY_SUFFIX))
 def test_mutated_files(tmp_path, files, suffix):
     """Bytes flipped, cut out, doubled, numbers made huge: the reader gives a cloud or one line, in bounded memory."""
     rng = np.random.default_rng(sum(suffix.encode()))
     path = tmp_path / f"a{suffix}"
-    for _ in range(8 if suffix in APART else 40):  # a process each
+    for _ in range(8 if BY_SUFFIX[suffix].isolated else 40):  # a process each
         data = bytearray(files[suffix])
         for _ in range(rng.integers(1, 4)):
             at = int(rng.integers(0, max(1, min(len(data), 4000 if rng.random() < 0.5 else len(data)))))

@@ -7,7 +7,8 @@ from plyfile import PlyData, PlyElement
 
 from shapesiren.errors import InputError
 from shapesiren.pointcloud.cloud import PointCloud, clean, random_rows, sample_mesh, subsample
-from shapesiren.pointcloud.io.read import READERS, read_cloud, strip_triangles, triangulate
+from shapesiren.pointcloud.io.mesh import strip_triangles, triangulate
+from shapesiren.pointcloud.io.read import BY_SUFFIX, FORMATS, SUFFIXES, Format, read_cloud
 from shapesiren.pointcloud.synthetic.scanner import write_scan
 
 
@@ -166,7 +167,7 @@ def test_clouds_without_a_surface(points, message):
         clean(PointCloud(points), "x")
 
 
-@pytest.mark.parametrize("suffix", sorted(set(READERS) - {".las", ".laz", ".e57"}))  # those: test_fuzz.py
+@pytest.mark.parametrize("suffix", sorted(set(SUFFIXES) - {".las", ".laz", ".e57"}))  # those: test_fuzz.py
 def test_damaged_files_give_one_line(tmp_path, cloud, suffix, rng):
     """Empty, garbage, binary noise and truncations of a good file: an InputError that names the file, or a smaller cloud."""
     path = tmp_path / f"a{suffix}"
@@ -217,3 +218,29 @@ def test_a_large_file_is_read_in_part(tmp_path, suffix):
 def test_random_rows_differ_and_ascend(total, count):
     rows = random_rows(total, count, 1)
     assert len(rows) == count and (np.diff(rows) > 0).all() and rows.min() >= 0 and rows.max() < total
+
+
+def test_a_format_is_one_entry(tmp_path, monkeypatch):
+    """A format made up here is read whole, or in part, and what its parser raises is one line about the file."""
+    rows = np.arange(300.0).reshape(100, 3)
+    path = tmp_path / "a.raw"
+    path.write_bytes(rows.tobytes())
+
+    def read_raw(path, choose):
+        table = np.frombuffer(path.read_bytes()).reshape(-1, 3)
+        chosen = choose(len(table))
+        return PointCloud(table if chosen is None else table[chosen])
+
+    monkeypatch.setitem(BY_SUFFIX, ".raw", Format((".raw",), in_part=read_raw))
+    np.testing.assert_array_equal(read_cloud(path).points, rows)
+    part = read_cloud(path, 20)
+    assert len(part.points) == 20 and "100 points" in part.notes[-1]
+    path.write_bytes(b"12345")
+    with pytest.raises(InputError, match="a.raw: damaged, or not a RAW file"):
+        read_cloud(path)
+    with pytest.raises(TypeError, match="one function"):
+        Format((".raw",))
+
+
+def test_every_extension_belongs_to_one_format():
+    assert sorted(s for form in FORMATS for s in form.suffixes) == sorted(set(SUFFIXES))

@@ -1,0 +1,84 @@
+"""PLY, the Stanford polygon format: ASCII and binary, clouds and meshes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ..cloud import PointCloud
+from .attributes import intensity_name, to_uint8
+from .mesh import checked_faces, strip_triangles, triangulate
+from .partial import ChooseRows, take_rows
+
+NORMALS = ("nx", "ny", "nz")
+COLOURS = (("diffuse_red", "diffuse_green", "diffuse_blue"), ("red", "green", "blue"))  # the preferred ones first
+
+
+def read_ply(path: Path, choose: ChooseRows) -> PointCloud:
+    """ASCII and binary, any scalar types, faces with any number of corners, and triangle strips.
+
+    A file with faces is read whole: its points belong together.
+    """
+    elements = {element.name: element.data for element in _parsed(path).elements}
+    if "vertex" not in elements:
+        raise InputError("the PLY file has no vertex element", where=path)
+    vertex = elements["vertex"]
+    names = vertex.dtype.names or ()
+    missing = [n for n in "xyz" if n not in names]
+    if missing:
+        raise InputError(f"the PLY vertices lack {' '.join(missing)}", where=path, hint=f"they have {' '.join(names)}")
+    if any(vertex.dtype[n].kind == "O" for n in "xyz"):
+        raise InputError("the PLY coordinates are lists", where=path)
+    is_mesh = any(len(elements[name]) for name in ("face", "tristrips") if name in elements)
+    rows = None if is_mesh else choose(len(vertex))
+    if rows is not None:
+        vertex = take_rows(vertex, rows)
+    points = _columns(vertex, ("x", "y", "z"))
+    normals = _columns(vertex, NORMALS) if set(NORMALS) <= set(names) else None
+    rgb = next((c for c in COLOURS if set(c) <= set(names)), None)
+    colours = None if rgb is None else to_uint8(_columns(vertex, rgb), vertex.dtype[rgb[0]].kind in "iu")
+    faces, notes = _faces(elements)
+    scalar = intensity_name([n for n in names if vertex.dtype[n].kind != "O"])
+    intensity = None if scalar is None else np.asarray(vertex[scalar], np.float32)
+    return PointCloud(points, normals, colours, checked_faces(faces, len(points), path), intensity, notes=notes)
+
+
+def _parsed(path: Path) -> Any:
+    """plyfile's `PlyData`; fast where all faces are triangles."""
+    from plyfile import PlyData, PlyElementParseError, PlyHeaderParseError
+
+    try:
+        try:
+            return PlyData.read(path, known_list_len={"face": {"vertex_indices": 3}})
+        except (PlyElementParseError, KeyError, ValueError):
+            return PlyData.read(path)  # faces of other sizes, or another name of the list
+    except PlyHeaderParseError as e:
+        raise InputError(f"not a PLY file ({e})", where=path) from None
+    except PlyElementParseError as e:
+        raise InputError(f"the PLY file is truncated or damaged ({e})", where=path) from None
+
+
+def _columns(table: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Columns of a structured table as one array, (n, k)."""
+    return np.stack([np.asarray(table[n], np.float64) for n in names], 1)
+
+
+def _faces(elements: dict[str, NDArray[Any]]) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+    """The triangles (m, 3) of all faces and strips, or None where the file has neither; and a note about strips."""
+    triangles: list[NDArray[np.int64]] = []
+    notes: tuple[str, ...] = ()
+    if "face" in elements and len(elements["face"]):
+        faces = elements["face"]
+        lists = [n for n in ("vertex_indices", "vertex_index") if n in (faces.dtype.names or ())]
+        if lists:
+            triangles.append(triangulate(faces[lists[0]]))
+    if "tristrips" in elements:
+        strips = elements["tristrips"]
+        name = (strips.dtype.names or ("",))[0]
+        triangles += [strip_triangles(np.asarray(strip)) for strip in strips[name]]
+        notes = ("triangle strips unrolled",)
+    return (np.concatenate(triangles) if triangles else None), notes
