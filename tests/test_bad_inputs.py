@@ -14,7 +14,7 @@ import pytest
 from shapesiren.media.audio import write_sound
 from shapesiren.media.image import write_image
 from shapesiren.media.video import write_frames
-from tests.media import RATE, clip, picture, sound
+from tests.samples import RATE, clip, picture, sound
 
 PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
 HEAD = """# What it says when something is wrong

@@ -181,7 +181,7 @@ def test_the_same_in_python(tmp_path, torus_scan):
 
 def test_an_image_from_the_command_line(tmp_path, here):
     from shapesiren.media.image import read_image, write_image
-    from tests.media import picture
+    from tests.samples import picture
 
     write_image(tmp_path / "a.png", picture(30, 40, 3), 8)
     small = ["--width", "48", "--hidden-layers", "2", "--learning-rate", "2e-3", "--steps", "150"]

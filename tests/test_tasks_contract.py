@@ -19,7 +19,7 @@ from shapesiren.stages.ingest import pack, unpack
 from shapesiren.tasks import TASKS, task_for
 from shapesiren.tasks.base import Moment
 from tests.conftest import QUICK
-from tests.media import PROBLEMS, RATE, SMALL, clip, picture, sound
+from tests.samples import PROBLEMS, RATE, SMALL, clip, picture, sound
 
 # it is asked for dozens of rounds here
 QUICK_INVERSION = PROBLEMS["inversion"][1] | {

@@ -24,7 +24,7 @@ from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
 from shapesiren.tasks import TASKS
 from tests.browser import opened
 from tests.conftest import QUICK
-from tests.media import picture
+from tests.samples import picture
 
 SMALL = QUICK | {"fit": {"steps": 150, "learning_rate": 1e-3}, "mesh": {"resolution": 32}, "evaluate": {"samples": 2000}}
 

@@ -8,7 +8,7 @@ from shapesiren.errors import InputError
 from shapesiren.media.image import band_limited, gradient, laplacian, read_image, write_image
 from shapesiren.media.poisson_solvers import clone, from_gradient, from_laplacian
 from shapesiren.metrics.image import psnr
-from tests.media import picture
+from tests.samples import picture
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -24,7 +24,7 @@ from shapesiren.nets import derivatives as D
 from shapesiren.nets.siren import Siren
 from shapesiren.reports.equations import small
 from shapesiren.tasks import TASKS
-from tests.media import PROBLEMS, solved
+from tests.samples import PROBLEMS, solved
 
 
 @pytest.mark.parametrize("d", [2, 3])

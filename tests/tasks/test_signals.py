@@ -19,7 +19,7 @@ from shapesiren.nets.evaluate import values, values_and_gradients
 from shapesiren.stages.ingest import pack, unpack
 from shapesiren.tasks.base import Signal
 from shapesiren.tasks.batches import Shuffle
-from tests.media import RATE, SMALL, clip, picture, sound
+from tests.samples import RATE, SMALL, clip, picture, sound
 
 
 def fit(source, task, **settings):

@@ -7,7 +7,7 @@ import shapesiren
 from shapesiren.config import resolve
 from shapesiren.equations.plane_waves import lattice, plane_waves
 from shapesiren.tasks import TASKS
-from tests.media import PROBLEMS, solved
+from tests.samples import PROBLEMS, solved
 
 
 def test_wave(tmp_path):
