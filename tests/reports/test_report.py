@@ -9,6 +9,7 @@ import pytest
 from markupsafe import escape
 
 import shapesiren
+from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
 from shapesiren.reports import page
 from shapesiren.reports.shape import nice
 from tests.browser import model_in, opened, pixels
@@ -47,8 +48,8 @@ def test_text_is_escaped(tmp_path, torus_scan):
 
 
 @pytest.mark.parametrize("width", [1100, 390])
-def test_the_armadillo_in_a_browser(armadillo_report, chromium, width):
-    with opened(chromium, armadillo_report, width=width) as tab:
+def test_a_report_in_a_browser(trefoil_report, chromium, width):
+    with opened(chromium, trefoil_report, width=width) as tab:
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
         for scheme in ("dark", "light"):
             tab.emulate_media(color_scheme=scheme)
@@ -80,24 +81,27 @@ def test_the_armadillo_in_a_browser(armadillo_report, chromium, width):
 
 
 @pytest.fixture(scope="session")
-def armadillo_report(shared, tmp_path_factory):
-    run = tmp_path_factory.mktemp("armadillo") / "armadillo"
-    shapesiren.fit(shared / "shapes" / "armadillo.obj", out=run, settings=QUICK, steps=300)
+def trefoil_report(tmp_path_factory):
+    """Of a run that is evaluated, of a shape without colours of its own."""
+    folder = tmp_path_factory.mktemp("trefoil")
+    write_scan(folder / "trefoil.ply", scan("trefoil", Scanner(points=40_000)))
+    run = folder / "trefoil"
+    shapesiren.fit(folder / "trefoil.ply", out=run, settings=QUICK, steps=300)
     shapesiren.mesh(run)
     shapesiren.evaluate(run)
     return shapesiren.report(run)
 
 
-def test_compare(quick_run, armadillo_report, tmp_path, chromium, here):
-    runs = [quick_run, armadillo_report.parent]
+def test_compare(quick_run, trefoil_report, tmp_path, chromium, here):
+    runs = [quick_run, trefoil_report.parent]
     for name in ("t.md", "t.csv", "t.html"):
         assert here("compare", *runs, "-o", tmp_path / name).returncode == 0
     with open(tmp_path / "t.csv") as file:
         table = {row[0]: row[1:] for row in csv.reader(file)}
-    assert table["figure"] == ["torus", "armadillo"]
+    assert table["figure"] == ["torus", "trefoil"]
     assert table["fit.steps"] == ["400", "300"]  # a setting that differs
     assert "net.width" not in table  # one that does not
-    metrics = [json.loads((run / "metrics.json").read_text()) for run in (quick_run, armadillo_report.parent)]
+    metrics = [json.loads((run / "metrics.json").read_text()) for run in (quick_run, trefoil_report.parent)]
     assert [float(v) for v in table["evaluate, surface, accuracy"]] == [m["surface"]["accuracy"] for m in metrics]
     assert "| mesh, verification, watertight | yes |" in (tmp_path / "t.md").read_text()
     with opened(chromium, tmp_path / "t.html") as tab:
