@@ -33,7 +33,7 @@ test: lint
 	$(PYTEST)
 
 quick: $(STAMP)
-	$(PYTEST) -m 'not slow'
+	OMP_NUM_THREADS=1 $(PYTEST) -m 'not slow' # there are as many workers as cores: more threads would wait for each other
 
 hooks: $(STAMP)
 	$(BIN)/python -m pip install -q pre-commit

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from tests.conftest import QUICK_ARGS
 
@@ -32,6 +33,7 @@ def test_unwritable_mesh_output(tmp_path, torus_scan, here):
         assert "no permission" in here("mesh", run, "-o", locked / "a.ply").stderr
 
 
+@pytest.mark.slow
 def test_the_whole_path(tmp_path, torus_scan):
     run = tmp_path / "runs" / "torus"
     done = cli("fit", torus_scan, *QUICK_ARGS, cwd=tmp_path)
@@ -60,6 +62,7 @@ def test_the_whole_path(tmp_path, torus_scan):
         assert abs(np.argwhere(drawn).mean(0) - 60).max() < 12  # in the middle
 
 
+@pytest.mark.slow
 def test_pipeline_and_version(tmp_path, torus_scan):
     (tmp_path / "p.toml").write_text('task = "shape"\npreset = "fast"\n[fit]\nsteps = 30\n[mesh]\nresolution = 32\n')
     args = ["run", "p.toml", torus_scan, *QUICK_ARGS[: -2 * 3]]
@@ -80,6 +83,7 @@ def test_pipeline_and_version(tmp_path, torus_scan):
     assert cli("--version").stdout.startswith("shapesiren ")
 
 
+@pytest.mark.slow
 def test_ingest_here_fit_there(tmp_path, torus_scan):
     assert cli("ingest", torus_scan, "--out", tmp_path / "a", *QUICK_ARGS).returncode == 0
     (tmp_path / "a").rename(tmp_path / "b")
@@ -94,6 +98,7 @@ def test_ingest_here_fit_there(tmp_path, torus_scan):
     assert (config.fit.steps, config.net.width, config.ingest.guide_depth) == (1800, 256, 6)
 
 
+@pytest.mark.slow
 def test_doctor():
     done = cli("doctor", "--json")
     assert done.returncode == 0, done.stderr
@@ -110,6 +115,7 @@ def test_errors_of_a_real_process(tmp_path):
     assert cli("fit", "nosuch.ply", cwd=tmp_path).stderr == "error: nosuch.ply: no such file\n"
 
 
+@pytest.mark.slow
 def test_inspect(tmp_path, torus_scan):
     done = cli("inspect", torus_scan, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -134,6 +140,7 @@ def test_what_was_asked_for_is_on_stdout(tmp_path, here):
     assert "open3d loads" in here("doctor", cwd=tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_inspect_says_how_much_noisy_points_count(tmp_path, here):
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(4000, 3))
@@ -168,6 +175,7 @@ def test_several_scans_are_one_input(tmp_path, torus_scan, here):
     assert "another input (a.ply b.xyz)" in other.stderr
 
 
+@pytest.mark.slow
 def test_the_same_in_python(tmp_path, torus_scan):
     import shapesiren
     from tests.conftest import QUICK

@@ -12,6 +12,8 @@ from shapesiren.surface.mesh import TriangleMesh
 from tests.conftest import QUICK
 from tests.scans import SCANS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.extra(reason="scans and models of others, which may not be shipped")
 @pytest.mark.parametrize(

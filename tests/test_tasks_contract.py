@@ -102,6 +102,7 @@ def test_task(name, sources, tmp_path):
     json.dumps([signal.info, facts, metrics])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(TASKS))
 def test_all_stages_and_a_report(name, sources, tmp_path, here):
     """`shapesiren run` makes every file of a run; the second time it makes none."""

@@ -64,6 +64,7 @@ def batch(folder, *arguments, names=("sphere", "torus", "box", "garbage"), code=
     return {k: v["status"] for k, v in json.loads(done.stdout or "{}").items()}, done.stderr
 
 
+@pytest.mark.slow
 def test_serial_batch(scans, chromium):
     found, said = batch(scans, code=1)
     assert found == {"sphere": "done", "torus": "done", "box": "done", "garbage": "failed"}
@@ -92,6 +93,7 @@ def test_serial_batch(scans, chromium):
         assert [r["status"] for r in csv.DictReader(file)].count("failed") == 0
 
 
+@pytest.mark.slow
 def test_shards_add_up(tmp_path):
     """Images, which are fitted faster: two processes of a job array, one folder."""
     for name in ("a", "b", "c"):
@@ -130,6 +132,7 @@ def dying(job, plan):
     return Result(job.name, "done")
 
 
+@pytest.mark.slow
 def test_serial_outlives_a_crash(tmp_path, monkeypatch):
     import shapesiren.batch.engines as engines
 
@@ -195,6 +198,7 @@ def workers(names):
     return [p for p in psutil.process_iter(["cmdline"]) if " ".join(p.info["cmdline"] or []).strip() in titles]
 
 
+@pytest.mark.slow
 def test_ray_outlives_a_killed_worker(scans):
     pytest.importorskip("ray")
     files = [str(scans / f"{n}.ply") for n in ("sphere", "torus", "box", "garbage")]
@@ -235,6 +239,7 @@ def free_port():
         return s.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_a_ray_cluster_of_two_nodes(scans):
     """Two `ray start` processes on loopback, with a token; the batch joins them. With another token it is refused."""
     pytest.importorskip("ray")

@@ -16,6 +16,7 @@ from tests.browser import model_in, opened, pixels, still, until
 from tests.conftest import QUICK
 
 
+@pytest.mark.slow
 def test_the_page_is_whole(quick_run, tmp_path):
     made = shapesiren.report(quick_run, out=tmp_path / "copy.html")
     text = made.read_text()
@@ -37,6 +38,7 @@ def test_the_page_is_whole(quick_run, tmp_path):
     assert made.stat().st_mtime_ns == before  # skipped: nothing has changed
 
 
+@pytest.mark.slow
 def test_text_is_escaped(tmp_path, torus_scan):
     scan = tmp_path / "<img src=x onerror=alert(1)>.ply"
     scan.write_bytes(torus_scan.read_bytes())
@@ -47,6 +49,7 @@ def test_text_is_escaped(tmp_path, torus_scan):
     assert "<img src=x" not in text[0] + text[1].split("</main>")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1100, 390])
 def test_a_report_in_a_browser(trefoil_report, chromium, width):
     with opened(chromium, trefoil_report, width=width) as tab:
@@ -92,6 +95,7 @@ def trefoil_report(tmp_path_factory):
     return shapesiren.report(run)
 
 
+@pytest.mark.slow
 def test_compare(quick_run, trefoil_report, tmp_path, chromium, here):
     runs = [quick_run, trefoil_report.parent]
     for name in ("t.md", "t.csv", "t.html"):

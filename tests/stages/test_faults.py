@@ -18,6 +18,8 @@ from shapesiren.metrics.surface_distance import Surface, compare_surfaces
 from shapesiren.pointcloud.io.read import read_cloud
 from tests.conftest import QUICK_ARGS
 
+pytestmark = pytest.mark.slow
+
 KILLS = 5
 ARGS = [*QUICK_ARGS, "--set", "fit.checkpoint_seconds=0.2", "--set", "fit.steps=500"]
 

@@ -116,6 +116,7 @@ def test_two_processes_on_one_run(run, torus_scan):
         shapesiren.fit(torus_scan, out=run, settings=QUICK)
 
 
+@pytest.mark.slow
 def test_the_field_speaks_user_coordinates(tmp_path, torus_scan):
     """The same scan, moved to UTM coordinates and scaled to millimetres."""
     from shapesiren.pointcloud.io.read import read_cloud
@@ -159,6 +160,7 @@ def wait_for_checkpoint(folder, process):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
 def test_a_stopped_fit_goes_on(torus_scan, tmp_path, number):
     folder = tmp_path / "run"

@@ -62,6 +62,7 @@ def test_the_solver_is_least_squares():
     )
 
 
+@pytest.mark.slow
 def test_helmholtz_in_a_uniform_medium(tmp_path):
     found = solved(tmp_path, "helmholtz")
     assert found["relative_error"] < 0.02
@@ -69,6 +70,7 @@ def test_helmholtz_in_a_uniform_medium(tmp_path):
     assert found["correlation"] > 0.999
 
 
+@pytest.mark.slow
 def test_helmholtz_where_the_medium_jumps(tmp_path):
     text = PROBLEMS["helmholtz"][0] + '[[medium.inclusion]]\nshape = "disc"\ncentre = [0.1, 0.1]\nsize = 0.25\nspeed = 1.6\n'
     assert solved(tmp_path, "helmholtz", text)["relative_error"] < 0.05
@@ -89,6 +91,7 @@ def test_a_medium_from_an_image(tmp_path):
     np.testing.assert_allclose(speeds(problem.medium, points, problem.domain, tmp_path), [2, 1])
 
 
+@pytest.mark.slow
 def test_descent_on_the_same_equations(tmp_path):
     """Adam lowers what least squares minimise, and the two agree on what it is."""
     text, quick = PROBLEMS["helmholtz"]
@@ -133,6 +136,7 @@ def test_poisson_in_a_mask(tmp_path):
     assert solved(tmp_path, "poisson", text)["relative_error"] < 1e-3
 
 
+@pytest.mark.slow
 def test_inversion_finds_the_disc(tmp_path):
     found = solved(tmp_path, "inversion")
     assert found["centre_off"] < 0.05  # of a domain 2 wide
@@ -141,6 +145,7 @@ def test_inversion_finds_the_disc(tmp_path):
     assert found["adjoint_centre_off"] < 0.05  # the baseline finds it as well
 
 
+@pytest.mark.slow
 def test_measurements_from_a_file(tmp_path):
     problem, folder = read_problem_text(tmp_path, PROBLEMS["inversion"][0]), tmp_path
     from shapesiren.equations.measurements import setup
@@ -157,6 +162,7 @@ def test_measurements_from_a_file(tmp_path):
         setup(read_problem_text(tmp_path, text), folder, 0)
 
 
+@pytest.mark.slow
 def test_a_stopped_inversion_goes_on(tmp_path):
     text, quick = PROBLEMS["inversion"]
     (tmp_path / "p.toml").write_text(text)
@@ -188,6 +194,7 @@ def test_a_stopped_inversion_goes_on(tmp_path):
         assert torch.allclose(a, b, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_changed_image_is_another_input(tmp_path):
     from PIL import Image
 
@@ -212,6 +219,7 @@ def test_wide_sources_take_no_fine_cells(tmp_path):
     assert "sources.weight" not in arrays and len(arrays["interior.weight"]) == 400
 
 
+@pytest.mark.slow
 def test_least_squares_need_equations(tmp_path, torus_scan):
     with pytest.raises(InputError, match=r"least squares cannot fit a task shape"):
         shapesiren.fit(torus_scan, out=tmp_path / "run", settings={"fit": {"optimizer": "least-squares"}})

@@ -43,6 +43,7 @@ def test_image_in_its_own_coordinates():
         field.decode(crop=[40, 0, 20, 10])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "steps", "least"), [("gradient", 500, 28), ("laplacian", 1500, 18)])
 def test_image_from_its_derivatives(kind, steps, least):
     image = picture(40, 52)
@@ -52,6 +53,7 @@ def test_image_from_its_derivatives(kind, steps, least):
     np.testing.assert_allclose(field.decode().mean(), image.mean(), atol=1e-3)  # the constant that derivatives lose
 
 
+@pytest.mark.slow
 def test_inpainting_and_priors():
     image = picture(40, 52)
     plain = fit(image, "image", ingest={"keep": 0.3})
@@ -94,6 +96,7 @@ def test_windows_blend_without_a_step():
     np.testing.assert_allclose(g[1:-1, :, 0][away[1:-1]], numeric[1:-1][away[1:-1]], atol=0.2)
 
 
+@pytest.mark.slow
 def test_sound(tmp_path):
     given = sound(0.5, 2)
     write_sound(tmp_path / "a.wav", given, RATE)
@@ -113,6 +116,7 @@ def test_sound(tmp_path):
     json.dumps(metrics)
 
 
+@pytest.mark.slow
 def test_video_of_a_file_and_of_a_folder(tmp_path):
     frames = clip()
     write_frames(tmp_path / "a.mp4", frames, 12.0)

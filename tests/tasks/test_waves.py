@@ -1,6 +1,7 @@
 """Waves: against exact modes and spectral steps."""
 
 import numpy as np
+import pytest
 import torch
 
 import shapesiren
@@ -47,6 +48,7 @@ def test_more_waves_are_more_exact(tmp_path):
     assert errors[0] > 2 * errors[1] > 4 * errors[2]
 
 
+@pytest.mark.slow
 def test_a_wave_enters_a_slower_square(tmp_path):
     """Means over cells, where the residual at as many points is worse."""
     text = """problem = "wave"

@@ -58,6 +58,7 @@ def picture(tab):
     return pixels(tab.locator("body"))[100:680, 50:650]
 
 
+@pytest.mark.slow
 def test_view_of_a_run(quick_run, tab):
     process = start("view", quick_run, "--port", 8731)
     try:
@@ -79,6 +80,7 @@ def test_view_of_a_run(quick_run, tab):
         process.kill()
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_watched(torus_scan, tmp_path, tab):
     """The surface appears and changes; the viewer is killed and opened again, and the fit does not mind."""
     settings = [*QUICK_ARGS, "--time", "1800s", "--live", "--port", 8741]
@@ -124,6 +126,7 @@ def children(pid):
     return psutil.Process(pid).children(recursive=True)
 
 
+@pytest.mark.slow
 def test_what_the_viewer_shows(quick_run, tmp_path):
     source = RunWatcher(quick_run)
     assert source.cloud() is not None
