@@ -32,8 +32,9 @@ lint: $(STAMP)
 test: lint
 	$(PYTEST)
 
+# as many workers as cores: more threads would only wait for each other
 quick: $(STAMP)
-	OMP_NUM_THREADS=1 $(PYTEST) -m 'not slow' # there are as many workers as cores: more threads would wait for each other
+	OMP_NUM_THREADS=1 $(PYTEST) -m 'not slow'
 
 hooks: $(STAMP)
 	$(BIN)/python -m pip install -q pre-commit
