@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .config import Config, Tree, resolve
+from .config import Tree, resolve
 from .errors import InputError
-from .export import export_field
 from .field import Field
 from .fitting.events import Listener
 from .fitting.loop import fit_task
 from .runtime.files import write_atomically
-from .similarity import Similarity
 from .stages import evaluate as evaluate_stage
 from .stages import fit as fit_stage
 from .stages import ingest as ingest_stage
@@ -27,118 +23,20 @@ from .stages import report as report_stage
 from .stages.context import Settings, context_for, is_run, run_context, settings_layers, silent
 from .stages.stage import stored_config
 from .stages.store import Run
-from .surface import query
-from .surface.extract import extract, summary
-from .surface.io import write_mesh
-from .surface.mesh import TriangleMesh
-from .tasks import TASKS, task_for
-from .tasks.base import Arrays, Say
+from .tasks import task_for
+from .tasks.base import Say
+from .tasks.fitted import FittedField, SignalField
+from .tasks.shape_field import Mesh, ShapeField
 
 
-@dataclass(frozen=True)
-class Mesh(TriangleMesh):
-    """A mesh in the user's coordinates; ``facts`` holds its verification and distances."""
-
-    facts: dict[str, Any] = field(default_factory=dict)
-    frame: Similarity = field(default_factory=lambda: Similarity((0.0, 0.0, 0.0), 1.0))
-
-    def save(self, path: str | Path) -> None:
-        """Write as PLY, OBJ, STL, GLB or OFF, by extension."""
-        write_mesh(Path(path), self, self.frame, self.facts["resolution"])
-
-    @property
-    def watertight(self) -> bool:
-        """Closed, edge-manifold and oriented: checked, not assumed."""
-        return bool(self.facts["verification"]["watertight"])
-
-    def __str__(self) -> str:
-        return "; ".join(summary(self.facts))
-
-
-class ShapeField(Field):
-    """A fitted shape: a `Field` that knows its cloud, so that it can be meshed."""
-
-    arrays: Arrays
-    settings: Config
-    run: Path | None = None
-
-    def mesh(self, resolution: int | None = None, **settings: Any) -> Mesh:
-        """Its zero level set; keywords are settings of ``[mesh]``."""
-        assert hasattr(self.settings, "mesh")
-        changed = {k: v for k, v in {"resolution": resolution, **settings}.items() if v is not None}
-        tree = self.settings.model_dump(exclude_none=True)
-        config = resolve(type(self.settings), TASKS[self.task].presets, [("run", tree), ("mesh()", {"mesh": changed})])
-        made, facts = extract(self, self.arrays, config.mesh)  # type: ignore[attr-defined]
-        return Mesh(made.vertices, made.faces, made.normals, made.colours, made.intensity, facts, self.frame)
-
-    def curvature(self, points: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and Gaussian curvature, each (n,), of the level sets through (n, 3) points. See `surface.query`."""
-        return query.curvatures(self, points)
-
-    def closest_point(self, points: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The surface's nearest point (n, 3) to each of (n, 3) points, and the distances (n,). See `surface.query`."""
-        return query.closest_points(self, points)
-
-    def intersect(
-        self, origins: ArrayLike, directions: ArrayLike
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Where rays meet the surface: distances (n,), inf for none; points and normals (n, 3). See `surface.query`."""
-        return query.intersect_rays(self, origins, directions)
-
-    def export(self, path: str | Path, resolution: int = 128, gradient: bool = False) -> Tree:
-        """Write it as .onnx, or its distances on a grid as .npz, .nrrd, .vti. Returns facts. See `export`."""
-        return export_field(self, Path(path), resolution, gradient)
-
-
-class SignalField(Field):
-    """A fitted image, sound or video: a `Field` that can be decoded."""
-
-    arrays: Arrays
-    settings: Config
-    run: Path | None = None
-
-    def decode(self, path: str | Path | None = None, **settings: Any) -> Any:
-        """Its samples, at any size; keywords are settings of ``[decode]``. ``path`` writes a file instead.
-
-        Returns
-        -------
-        image (h, w, c), [0, 1] of integer files; sound (n, channels) in full scale; video an iterator of (h, w, 3) uint8
-        """
-        from .tasks.decoders import DECODERS
-
-        changed = {k: v for k, v in settings.items() if v is not None}
-        tree = self.settings.model_dump(exclude_none=True)
-        task = TASKS[self.task]
-        config = resolve(type(self.settings), task.presets, [("run", tree), ("decode()", {"decode": changed})])
-        if path is None:
-            return DECODERS[self.task](self, config.decode)[0]  # type: ignore[attr-defined]
-        task.check_output(Path(path))
-        task.convert(Path(), Path(path), self, config)  # made from the field, not from what was written before
-        return None
-
-    def export(self, path: str | Path, gradient: bool = False) -> Tree:
-        """Write it as .onnx. Returns facts. See `export`."""
-        return export_field(self, Path(path), gradient=gradient)
-
-    def picture(self, path: str | Path) -> None:
-        """Draw it beside its original."""
-        from .reports.figures import draw_signal
-
-        draw_signal(self, self.arrays, Path(path))
-
-
-def _wrap(fitted: Field, arrays: Arrays, config: Config, run: Path | None) -> Any:
-    kind: type[ShapeField | SignalField] = ShapeField if TASKS[fitted.task].output == "mesh" else SignalField
-    wrapped = kind(fitted.net, fitted.task, fitted.header)
-    wrapped.arrays, wrapped.settings, wrapped.run = arrays, config, run
-    return wrapped
-
-
+@overload
 def fit(
     source: str | Path | Sequence[str | Path] | ArrayLike,
     *,
     normals: ArrayLike | None = None,
     colours: ArrayLike | None = None,
+    colors: ArrayLike | None = None,
+    task: Literal["shape"],
     out: str | Path | None = None,
     preset: str | None = None,
     settings: Settings | None = None,
@@ -149,7 +47,69 @@ def fit(
     force: bool = False,
     say: Say = silent,
     listeners: Sequence[Listener] = (),
-) -> Any:
+) -> ShapeField: ...
+
+
+@overload
+def fit(
+    source: str | Path | Sequence[str | Path] | ArrayLike,
+    *,
+    normals: ArrayLike | None = None,
+    colours: ArrayLike | None = None,
+    colors: ArrayLike | None = None,
+    task: Literal["image", "composite", "audio", "video", "helmholtz", "wave", "inversion", "poisson"],
+    out: str | Path | None = None,
+    preset: str | None = None,
+    settings: Settings | None = None,
+    steps: int | None = None,
+    seconds: float | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    force: bool = False,
+    say: Say = silent,
+    listeners: Sequence[Listener] = (),
+) -> SignalField: ...
+
+
+@overload
+def fit(
+    source: str | Path | Sequence[str | Path] | ArrayLike,
+    *,
+    normals: ArrayLike | None = None,
+    colours: ArrayLike | None = None,
+    colors: ArrayLike | None = None,
+    task: str | None = None,
+    out: str | Path | None = None,
+    preset: str | None = None,
+    settings: Settings | None = None,
+    steps: int | None = None,
+    seconds: float | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    force: bool = False,
+    say: Say = silent,
+    listeners: Sequence[Listener] = (),
+) -> ShapeField | SignalField: ...
+
+
+def fit(
+    source: str | Path | Sequence[str | Path] | ArrayLike,
+    *,
+    normals: ArrayLike | None = None,
+    colours: ArrayLike | None = None,
+    colors: ArrayLike | None = None,
+    task: str | None = None,
+    out: str | Path | None = None,
+    preset: str | None = None,
+    settings: Settings | None = None,
+    steps: int | None = None,
+    seconds: float | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    force: bool = False,
+    say: Say = silent,
+    listeners: Sequence[Listener] = (),
+) -> FittedField:
     """Fit a field to a file or to arrays. Returns a `ShapeField`, or a `SignalField` of an image, sound or video.
 
     Parameters
@@ -157,7 +117,8 @@ def fit(
     source : a file, a list of files (registered scans of one thing), a run folder that has been ingested, or an (n, 3) array
         of points, or (n, 6) with normals; with ``settings={"task": "image"}`` an (h, w) or (h, w, c) array of intensities, with
         ``"audio"`` a tuple (samples, rate), with ``"video"`` an (n, h, w, 3) uint8 array
-    normals, colours : (n, 3), beside an array of points
+    normals, colours : (n, 3), beside an array of points; ``colors`` is the same
+    task : what the source is, if that does not follow from it; an editor then knows what comes back
     out : run folder; None keeps everything in memory
     preset, settings : ``"fast"``, ``"default"``, ``"fine"`` or ``"paper"``; a tree like the TOML files
     say, listeners : get progress lines and fitting events
@@ -166,7 +127,7 @@ def fit(
     ------
     InputError : the input or a setting is wrong
     """
-    layers = settings_layers(preset, settings, steps, seconds, seed)
+    layers = settings_layers(preset, settings, steps, seconds, seed) + ([("task", {"task": task})] if task else [])
     paths = _paths(source)
     if paths:
         if len(paths) == 1 and is_run(paths[0]):
@@ -174,30 +135,26 @@ def fit(
             with context.run.locked():
                 fit_stage.fit(context, listeners)
             return load(paths[0])
-        task = task_for(paths[0], layers)
+        kind = task_for(paths[0], layers)
         if out is not None:
-            context = context_for(task, Path(out), layers, device, say, force)
+            context = context_for(kind, Path(out), layers, device, say, force)
             with context.run.locked():
                 ingest_stage.ingest(context, paths)
                 fit_stage.fit(context, listeners)
             return load(out)
         given: Any = paths[0] if len(paths) == 1 else paths
-        ingest_stage.check_sources(paths, task.folders)
+        ingest_stage.check_sources(paths, kind.folders)
     else:
         if out is not None:
             raise InputError("a run folder needs a file as its source", where="out", hint="save the array first")
-        task = task_for(Path("array.npy"), layers)
-        given = source
-        if task.name == "shape":
-            from .pointcloud.ingest import cloud_from_arrays
-
-            given = cloud_from_arrays(source, normals, colours)
-    config = resolve(task.config_type, task.presets, layers)
-    signal = task.ingest(given, config, say)
+        kind = task_for(Path("array.npy"), layers)
+        given = kind.of_arrays(source, normals, colours if colours is not None else colors)
+    config = resolve(kind.config_type, kind.presets, layers)
+    signal = kind.ingest(given, config, say)
     where = fit_stage.torch_device(device)
-    fitted = task(signal, config, where)
+    fitted = kind(signal, config, where)
     fit_task(fitted, config.fit, seed=config.seed, device=where, listeners=listeners)
-    return _wrap(fitted.field(), signal.arrays, config, None)
+    return kind.fitted(fitted.field(), signal.arrays, config)
 
 
 def _paths(source: Any) -> list[Path]:
@@ -209,13 +166,41 @@ def _paths(source: Any) -> list[Path]:
     return []
 
 
-def load(run: str | Path, device: str = "auto") -> Any:
-    """The field of a run folder. Raises InputError if there is none."""
+@overload
+def load(run: str | Path, device: str = "auto", *, task: Literal["shape"]) -> ShapeField: ...
+
+
+@overload
+def load(
+    run: str | Path,
+    device: str = "auto",
+    *,
+    task: Literal["image", "composite", "audio", "video", "helmholtz", "wave", "inversion", "poisson"],
+) -> SignalField: ...
+
+
+@overload
+def load(run: str | Path, device: str = "auto", *, task: str | None = None) -> ShapeField | SignalField: ...
+
+
+def load(run: str | Path, device: str = "auto", *, task: str | None = None) -> FittedField:
+    """The field of a run folder.
+
+    Parameters
+    ----------
+    task : what it must be a fit of, if that matters; an editor then knows what comes back
+
+    Raises
+    ------
+    InputError : there is none, or it is of another task
+    """
     opened = Run.open(Path(run))
-    task, config = stored_config(opened, [])
+    kind, config = stored_config(opened, [])
+    if task is not None and task != kind.name:
+        raise InputError(f"this run is of task {kind.name}, not {task}", where=run)
     fitted = Field.load(opened.folder / fit_stage.FIELD, fit_stage.torch_device(device))
-    arrays = ingest_stage.unpack(opened.folder / task.cache).arrays
-    return _wrap(fitted, arrays, config, opened.folder)
+    arrays = ingest_stage.unpack(opened.folder / kind.cache).arrays
+    return kind.fitted(fitted, arrays, config, opened.folder)
 
 
 def mesh(run: str | Path, *, resolution: int | None = None, out: str | Path | None = None, **settings: Any) -> Tree:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from .errors import InputError
+from .header import Header
 from .nets import evaluate
 from .nets.build import from_spec
 from .nets.siren import Network
-from .similarity import Similarity
 
 FORMAT = 1
 
@@ -29,13 +28,11 @@ class Field:
     ----------
     net : maps box coordinates (n, d) to outputs (n, m)
     task : name of the task that it was fitted for
-    header : JSON-able facts of the signal; ``frame`` = {centre, scale} and ``bounds`` are always there; ``values`` =
-        {offset, scale} says what the outputs stand for, and is absent from shapes, whose output is a distance
+    header : of the signal that it was fitted to
     """
 
-    def __init__(self, net: Network, task: str, header: Mapping[str, Any]) -> None:
-        self.net, self.task, self.header = net, task, dict(header)
-        self.frame = Similarity(tuple(header["frame"]["centre"]), float(header["frame"]["scale"]))
+    def __init__(self, net: Network, task: str, header: Header) -> None:
+        self.net, self.task, self.header, self.frame = net, task, header, header.frame
 
     # ---- In box coordinates -----------------------------------------------------------------------
     def box_values(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -57,7 +54,7 @@ class Field:
     def bounds(self, margin: float = 0.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Corners (3,) and (3,) of a scan's bounding box in box coordinates, grown by ``margin`` of its longest side, inside
         [-1, 1]. Of a shape."""
-        low, high = (np.array(self.header["bounds"][k]) for k in ("low", "high"))
+        low, high = self.header.box_bounds()
         pad = margin * float((high - low).max())
         return np.maximum(low - pad, -1.0), np.minimum(high + pad, 1.0)
 
@@ -70,14 +67,14 @@ class Field:
         signed distance (n,), negative inside; of a signal its values (n, m): intensities, amplitudes
         """
         out = evaluate.values(self.net, self._box(points)).astype(np.float64)
-        values = self.header.get("values")
-        return out[:, 0] * self.frame.scale if values is None else out * values["scale"] + values["offset"]
+        values = self.header.values
+        return out[:, 0] * self.frame.scale if values is None else out * values.scale + values.offset
 
     def gradient(self, points: ArrayLike) -> NDArray[np.float64]:
         """Gradient at (n, d) points: (n, d) of a distance; (n, m, d) of a signal's values, per unit of its coordinates."""
         gradient = evaluate.values_and_gradients(self.net, self._box(points))[1].astype(np.float64)
-        values = self.header.get("values")
-        return gradient[:, 0] if values is None else gradient * (values["scale"] / self.frame.scale)
+        values = self.header.values
+        return gradient[:, 0] if values is None else gradient * (values.scale / self.frame.scale)
 
     def normal(self, points: ArrayLike) -> NDArray[np.float64]:
         """Unit gradient at (n, 3) points, (n, 3): the outward normal of the level set through each."""
@@ -93,7 +90,7 @@ class Field:
     # ---- To and from a file -----------------------------------------------------------------------
     def to_bytes(self) -> bytes:
         """Weights as safetensors, with architecture, task and header as JSON metadata."""
-        description = {"format": FORMAT, "task": self.task, "net": self.net.spec(), "header": self.header}
+        description = {"format": FORMAT, "task": self.task, "net": self.net.spec(), "header": self.header.tree()}
         tensors = {k: v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()}
         return save(tensors, {"shapesiren": json.dumps(description)})
 
@@ -115,7 +112,7 @@ class Field:
             net.load_state_dict(tensors)
         except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as e:
             raise InputError(f"not a shapesiren field ({e})", where=path, hint="fit it again") from None
-        return cls(net.to(device) if device else net, description["task"], description["header"])
+        return cls(net.to(device) if device else net, description["task"], Header.model_validate(description["header"]))
 
 
 def migrate(description: dict[str, Any]) -> dict[str, Any]:

@@ -15,14 +15,15 @@ ROOT = Path(shapesiren.__file__).parent
 # those who work with any task; the tasks themselves know how they are fitted and reported.
 LAYERS = [
     {"errors", "config", "version"},
-    {"runtime", "similarity"},
+    {"runtime", "similarity", "facts"},
+    {"header", "reports.page", "reports.figure_file"},
     {"nets"},
     {"field"},
     {"pointcloud", "media"},
     {"equations"},
     {"surface"},
     {"metrics"},
-    {"export", "tasks.base"},
+    {"export", "tasks.base", "tasks.fitted"},
     {"fitting", "reports"},
     {"tasks"},
     {"stages"},

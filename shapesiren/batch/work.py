@@ -65,13 +65,13 @@ def perform(job: Job, plan: Plan) -> Result:
 
 def _stages(job: Job, plan: Plan) -> tuple[bool, Tree]:
     limit(plan.threads)
-    from ..reports.finished_run import flatten
+    from ..reports.sections import flatten
     from ..stages.context import context_for
     from ..stages.evaluate import evaluate
     from ..stages.fit import fit
     from ..stages.ingest import check_sources, ingest
     from ..stages.output import output
-    from ..stages.report import report
+    from ..stages.report import finished_run, report
     from ..tasks import task_for
 
     sources = [Path(s) for s in job.sources]
@@ -91,7 +91,7 @@ def _stages(job: Job, plan: Plan) -> tuple[bool, Tree]:
         if plan.report:
             report(context)
         if skipped < 4 or not (context.run.folder / THUMBNAIL).exists():
-            picture = thumbnail(context)
+            picture = task.thumbnail(finished_run(context))
             if picture is not None:
                 context.run.write(THUMBNAIL, picture)
     checked = context.run.facts(task.output).get("verification", {})
@@ -123,15 +123,6 @@ def check_settings(jobs: Sequence[Job], plan: Plan) -> None:
     found = [e for e in errors.values() if e is not None]
     if found and len(found) == len(errors):
         raise found[0]
-
-
-def thumbnail(context: Any) -> bytes | None:
-    """A small picture of what a run made; None where there is nothing to see."""
-    from ..reports.report import THUMBNAILS
-    from ..stages.report import material_of
-
-    draw = THUMBNAILS.get(context.task.name)
-    return draw(material_of(context)) if draw else None
 
 
 def record(out: str, name: str, data: bytes) -> None:

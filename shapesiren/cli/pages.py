@@ -69,7 +69,7 @@ def compare(
     from ..reports.compare import comma_separated, compare_page, labels, markdown, rows_of
     from ..runtime.files import write_atomically
     from ..stages.context import run_context
-    from ..stages.report import material_of, readable
+    from ..stages.report import finished_run, readable
     from ..stages.store import Run
 
     if output is not None and output.suffix.lower() not in TABLES:
@@ -78,7 +78,7 @@ def compare(
     for folder in runs:
         context = run_context(Run.open(folder), [], "cpu")
         readable(context)
-        materials.append(material_of(context))
+        materials.append(finished_run(context))
     rows, names = rows_of(materials), labels(materials)
     screen = Screen(False, as_json)
     screen.result({name: {row[0]: row[i + 1] for row in rows} for i, name in enumerate(names)})

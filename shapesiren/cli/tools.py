@@ -115,19 +115,16 @@ def picture(
     Example: shapesiren picture scan.ply runs/scan/mesh.ply -o both.png
     """
     if len(files) == 1 and files[0].is_dir():
-        from ..reports.figures import draw_signal
-        from ..reports.render import draw_run
-        from ..stages.output import fitted_signal
+        from ..stages.context import run_context
+        from ..stages.report import finished_run
         from ..stages.stage import require
         from ..stages.store import Run
+        from ..tasks.base import View
 
-        opened = Run.open(files[0])
-        fitted, arrays = fitted_signal(opened)
-        if fitted.task == "shape":
-            require(opened, "mesh", "mesh")
-            draw_run(files[0] / "mesh.ply", fitted, output, size, azimuth, elevation, up, inside)
-        else:
-            draw_signal(fitted, arrays, output)
+        context = run_context(Run.open(files[0]), [])
+        require(context.run, "ingest", "fit")
+        require(context.run, "fit", "fit")
+        context.task.picture(finished_run(context), output, View(size, azimuth, elevation, up, inside))
         print(f"made {output}", file=sys.stderr)
         return
     from ..reports.render import draw_files

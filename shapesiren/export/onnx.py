@@ -81,8 +81,8 @@ def write_onnx(field: Field, path: Path, _: int, gradient: bool) -> dict[str, An
         trail.append((g.slope(activation, z, x), g.constant(own)) if gradient else ("", ""))
     head = net.linears[-1]
     last = g.node("Gemm", x, g.constant(head.weight.detach().cpu().numpy().T), g.constant(head.bias.detach().cpu().numpy()))
-    values = field.header.get("values")
-    scale, offset = (field.frame.scale, 0.0) if values is None else (values["scale"], values["offset"])
+    values = field.header.values
+    scale, offset = (field.frame.scale, 0.0) if values is None else (values.scale, values.offset)
     double = g.node("Cast", last, to=TensorProto.DOUBLE)
     scaled = g.node("Mul", double, g.constant(np.float64(scale)))
     g.node("Add", scaled, g.constant(np.float64(offset)), out="values")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,9 +65,7 @@ def _seen(task: Task) -> tuple[Network, Tensor]:
     """The network that is looked at, and the box of its signal, (2, d); of several networks the first, and its window."""
     if isinstance(task.net, Windows):
         return task.net.networks[0], torch.tensor([[-task.net.reach], [task.net.reach]])
-    low, high = (torch.tensor(b, dtype=torch.float64) for b in task.header["bounds"])
-    centre = torch.tensor(task.header["frame"]["centre"], dtype=torch.float64)
-    return task.net, torch.stack([low - centre, high - centre]).div(task.header["frame"]["scale"]).float()
+    return task.net, torch.from_numpy(np.stack(task.header.box_bounds())).float()
 
 
 @torch.no_grad()

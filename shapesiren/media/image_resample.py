@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..field import Field
+from ..header import Header
 from .image import grid
 
 MAX_SAMPLES = 1 << 29  # values of one result; above, memory would be the next error
@@ -72,7 +73,7 @@ def mean_of(fitted: Field) -> NDArray[np.float64]:
     return np.asarray(fitted(grid(height, width, 0, 0, width, height)).mean(0))
 
 
-def to_levels(values: NDArray[np.float64], header: dict[str, Any]) -> tuple[NDArray[np.float64], int, str | None]:
+def to_levels(values: NDArray[np.float64], header: Header) -> tuple[NDArray[np.float64], int, str | None]:
     """What a PNG can hold: intensities in [0, 1], the bits, and a note where that lost something."""
     if header["depth"] < 32:
         return values, header["depth"], None

@@ -19,6 +19,7 @@ from ..equations.measurements import hankel
 from ..equations.problems import Helmholtz, Poisson, Wave, problem_from
 from ..errors import InputError
 from ..field import Field
+from ..header import Header
 from ..nets.derivatives import value_gradient_diagonal
 
 Array = NDArray[np.float64]
@@ -58,7 +59,7 @@ def correlation(found: NDArray[Any], truth: NDArray[Any]) -> float:
     return float(abs(np.vdot(found, truth)) / max(norms, 1e-300))
 
 
-def free(header: Tree, solution: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+def free(header: Header, solution: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
     """Which grid points (ny, nx) count: outside layers, inside a mask, and not within three widths of a source, where the
     reference of a uniform medium has a singularity that a Gaussian has not."""
     problem = problem_from(header["problem"])
@@ -83,7 +84,7 @@ def grid_points(solution: dict[str, NDArray[Any]]) -> Array:
 
 
 def reference_of(
-    header: Tree, solution: dict[str, NDArray[Any]], resolution: int | None
+    header: Header, solution: dict[str, NDArray[Any]], resolution: int | None
 ) -> tuple[NDArray[Any] | None, float | None]:
     """The reference on a solution's grid, shaped like its ``u``, and its own relative error; None where there is none."""
     times = tuple(solution["t"].tolist()) if "t" in solution else ()

@@ -15,6 +15,7 @@ from ..config import Tree
 from ..equations.problems import Inversion, Source, problem_from, speeds
 from ..equations.scattering import Scattering
 from ..field import Field
+from ..header import Header
 from .equations import correlation, grid_points, relative
 
 Array = NDArray[np.float64]
@@ -50,7 +51,7 @@ def evaluate_inversion(fitted: Field, arrays: Any, output: Path, config: Any, sa
     return found
 
 
-def simulation(header: Tree, arrays: Any, settings: Any) -> tuple[Scattering, NDArray[np.complex128]]:
+def simulation(header: Header, arrays: Any, settings: Any) -> tuple[Scattering, NDArray[np.complex128]]:
     """Finite differences for a run's problem, and what was measured of the scattered fields, (receivers, sources)."""
     problem = problem_from(header["problem"])
     assert isinstance(problem, Inversion)
@@ -104,7 +105,7 @@ def unknown(problem: Inversion, solution: Any) -> NDArray[np.bool_]:
     return np.asarray(inside.reshape(len(solution["y"]), len(solution["x"])))
 
 
-def true_medium(header: Tree, solution: Any) -> Array | None:
+def true_medium(header: Header, solution: Any) -> Array | None:
     """The true squared slowness (ny, nx), where it is known."""
     problem = problem_from(header["problem"])
     assert isinstance(problem, Inversion)
@@ -120,7 +121,7 @@ def change_at(fitted: Field, points: Array) -> Array:
     return np.asarray(np.maximum(fitted(points)[:, -1], -0.999))
 
 
-def adjoint_image(header: Tree, arrays: Any, settings: Any, solution: Any) -> Array:
+def adjoint_image(header: Header, arrays: Any, settings: Any, solution: Any) -> Array:
     """The squared slowness (ny, nx) that the adjoint-state inversion finds."""
     solver, measured = simulation(header, arrays, settings)
     image = solver.image(adjoint(solver, measured, settings)[0], grid_points(solution))

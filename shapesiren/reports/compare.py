@@ -9,31 +9,32 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ..tasks.base import FinishedRun
 from ..version import __version__
 from . import page, plots, shape
-from .finished_run import FinishedRun, flatten
+from .sections import flatten
 
 
-def rows_of(materials: Sequence[FinishedRun]) -> list[list[Any]]:
+def rows_of(runs: Sequence[FinishedRun]) -> list[list[Any]]:
     """A row for each figure, a column for each run: what differs in the settings, then costs, then the evaluation."""
-    settings = [flatten(m.config.model_dump(mode="json")) for m in materials]
+    settings = [flatten(m.config.model_dump(mode="json")) for m in runs]
     names = list(dict.fromkeys(name for tree in settings for name in tree))
     differing = [n for n in names if len({str(tree.get(n)) for tree in settings}) > 1 and not n.startswith("report.")]
-    rows: list[list[Any]] = [["input", *(m.manifest.get("source", {}).get("name") for m in materials)]]
+    rows: list[list[Any]] = [["input", *(m.manifest.get("source", {}).get("name") for m in runs)]]
     rows += [[name, *(tree.get(name) for tree in settings)] for name in differing]
     for name in ("steps", "seconds", "parameters", "device"):
-        rows.append([f"fit, {name}", *(m.facts("fit").get(name) for m in materials)])
+        rows.append([f"fit, {name}", *(m.facts("fit").get(name) for m in runs)])
     for stage in ("mesh", "decode", "evaluate"):
-        found = [flatten({k: v for k, v in m.facts(stage).items() if k not in ("seconds",)}) for m in materials]
+        found = [flatten({k: v for k, v in m.facts(stage).items() if k not in ("seconds",)}) for m in runs]
         for name in dict.fromkeys(n for tree in found for n in tree):
             rows.append([f"{stage}, {name.replace('_', ' ').replace('.', ', ')}", *(tree.get(name) for tree in found)])
     return rows
 
 
-def labels(materials: Sequence[FinishedRun]) -> list[str]:
+def labels(runs: Sequence[FinishedRun]) -> list[str]:
     """The runs' names; with their folders where two are the same."""
-    names = [m.name for m in materials]
-    return names if len(set(names)) == len(names) else [str(m.folder) for m in materials]
+    names = [m.name for m in runs]
+    return names if len(set(names)) == len(names) else [str(m.folder) for m in runs]
 
 
 def markdown(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> str:
@@ -52,11 +53,11 @@ def comma_separated(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> str:
     return out.getvalue()
 
 
-def compare_page(materials: Sequence[FinishedRun]) -> bytes:
+def compare_page(runs: Sequence[FinishedRun]) -> bytes:
     """The page: views of the shapes with one camera, the losses over each other, the table."""
-    names = labels(materials)
+    names = labels(runs)
     sections = []
-    shapes = [(name, m) for name, m in zip(names, materials, strict=True) if m.task.name == "shape"]
+    shapes = [(name, m) for name, m in zip(names, runs, strict=True) if m.task.name == "shape"]
     if shapes:
         figure = Markup("<figure>{}<figcaption>{}</figcaption></figure>")
         cells = [figure.format(shape.model_view(m, shape.mesh_of(m), "surfaces"), name) for name, m in shapes]
@@ -64,10 +65,10 @@ def compare_page(materials: Sequence[FinishedRun]) -> bytes:
         sections.append(page.Section("Surfaces", [page.gallery(cells, large=True), hint]))
     totals = {
         name: ([row["seconds"] for row in m.history], [sum(row["losses"].values()) for row in m.history])
-        for name, m in zip(names, materials, strict=True)
+        for name, m in zip(names, runs, strict=True)
         if len(m.history) > 1
     }
     if totals:
         sections.append(page.Section("Losses", [plots.several(totals, "seconds", "weighted loss", log=True)]))
-    sections.append(page.Section("Figures", [page.table(rows_of(materials), ["", *names])]))
+    sections.append(page.Section("Figures", [page.table(rows_of(runs), ["", *names])]))
     return page.render(" and ".join(names), f"{len(names)} runs", sections, f"shapesiren {__version__}")

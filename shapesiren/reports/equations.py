@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..equations.settings import DecodeSettings, InversionEvaluateSettings
 from ..equations.solution import Solution, decode_solution, shade
 from ..field import Field
 from ..metrics.equations import free, reference_of
 from ..metrics.inversion import adjoint_image, true_medium
-from ..tasks.equations import DecodeSettings
-from ..tasks.inversion import InversionEvaluateSettings
+from ..tasks.base import FinishedRun
 from . import page, plots
-from .finished_run import FinishedRun
+from .figure_file import encoded
+from .figures import panels_figure
 from .media import mp4
+from .shape import SMALL, jpeg
 
 RESOLUTION, FRAMES, SHOWN = 161, 41, 5  # of pictures; of a wave's animation; of those in its picture
 Values = NDArray[np.float64]
@@ -81,26 +83,25 @@ def around(most: float) -> dict[str, Any]:
 
 def solution_figure(fitted: Field, arrays: Any) -> Any:
     """A matplotlib figure of the panels; the first row of values is at the bottom."""
-    from .figures import panels_figure
-
     rows = solution_panels(fitted, arrays)
     return panels_figure([[(title, np.asarray(values)[::-1, :, None], how) for title, values, how in row] for row in rows])
 
 
-def equation_sections(material: FinishedRun) -> list[page.Section]:
+def equation_sections(run: FinishedRun) -> list[page.Section]:
     """The picture; of a wave the animation and its error over time."""
-    from .figures import signal_picture
-
-    drawn = page.image(signal_picture(material.field, material.arrays, "png"), "the field beside its reference")
+    drawn = page.image(encoded(solution_figure(run.field, run.arrays), "png"), "the field beside its reference")
     sections = [page.Section("Field and reference", [drawn])]
-    found = material.facts("evaluate")
+    found = run.facts("evaluate")
     if "error_over_time" in found:
         errors = {"relative error": [float(e) for e in found["error_over_time"]]}
         curve = plots.curves(errors, found["times"], "time", "relative error")
-        sections.insert(
-            0, page.Section("Waves", [page.player(animation(material.field), "field, reference, difference"), curve])
-        )
+        sections.insert(0, page.Section("Waves", [page.player(animation(run.field), "field, reference, difference"), curve]))
     return sections
+
+
+def thumbnail(run: FinishedRun) -> bytes:
+    """The field as a small JPEG."""
+    return jpeg(small(run.field, SMALL) / 255)
 
 
 def small(fitted: Field, resolution: int) -> NDArray[np.uint8]:

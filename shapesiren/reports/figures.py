@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
 from ..field import Field
 from ..media.audio import sample_times
 from ..media.audio_resample import at_times
@@ -17,28 +15,14 @@ from ..media.image import gradient, laplacian
 from ..media.image_resample import sample
 from ..media.video_resample import frame_at
 from ..metrics.image import derivatives
-from ..runtime.files import write_atomically
+from .figure_file import pyplot, write_figure
 
 Arrays = dict[str, NDArray[Any]]
 Values = NDArray[np.float64]
 Panel = tuple[str, NDArray[Any], dict[str, Any]]  # title, image, how it is drawn
 
 
-def draw_signal(fitted: Field, arrays: Arrays, path: Path) -> None:
-    """Draw a fitted signal beside its original, by task. Raises InputError for a task that has no such picture."""
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise InputError(f"cannot draw as {path.suffix or 'a file without extension'!r}", where=path, hint="-o NAME.png")
-    write_atomically(path, signal_picture(fitted, arrays, "png" if path.suffix.lower() == ".png" else "jpeg"))
-
-
-def signal_picture(fitted: Field, arrays: Arrays, kind: str) -> bytes:
-    """The same as the bytes of a ``"png"`` or ``"jpeg"``."""
-    if fitted.task not in PICTURES:
-        raise InputError(f"no picture of a run of task {fitted.task}", hint="name its mesh and its scan instead")
-    return _encoded(PICTURES[fitted.task](fitted, arrays), kind)
-
-
-def _image(fitted: Field, arrays: Arrays) -> Any:
+def image_figure(fitted: Field, arrays: Arrays) -> Any:
     """Intensities, gradient magnitude and Laplacian: the field's own above, the filters' on the original below."""
     height, width, _ = fitted.header["shape"]
     unit, middle = fitted.header["values"]["scale"], fitted.header["values"]["offset"]
@@ -63,7 +47,7 @@ def derivative_panels(rows: list[tuple[str, Values, Values, Values]]) -> list[li
     ]
 
 
-def _composite(fitted: Field, arrays: Arrays) -> Any:
+def composite_figure(fitted: Field, arrays: Arrays) -> Any:
     height, width, _ = fitted.header["shape"]
     ours = np.clip(sample(fitted, height, width, (0, 0, width, height)), 0, 1)
     inputs: list[Panel] = [
@@ -72,7 +56,7 @@ def _composite(fitted: Field, arrays: Arrays) -> Any:
     return panels_figure([[*inputs, ("composite", ours, {})]])
 
 
-def _video(fitted: Field, arrays: Arrays) -> Any:
+def video_figure(fitted: Field, arrays: Arrays) -> Any:
     count, height, width, _ = fitted.header["shape"]
     chosen = np.unique(np.linspace(0, count - 1, min(5, count)).round().astype(int))
     ours: list[Panel] = [(f"field, frame {i}", np.clip(frame_at(fitted, i + 0.5, height, width), 0, 1), {}) for i in chosen]
@@ -80,9 +64,9 @@ def _video(fitted: Field, arrays: Arrays) -> Any:
     return panels_figure([ours, theirs])
 
 
-def _sound(fitted: Field, arrays: Arrays) -> Any:
+def sound_figure(fitted: Field, arrays: Arrays) -> Any:
     """Waveforms with the error, and spectrograms; the first channel."""
-    plt = _pyplot()
+    plt = pyplot()
     count, rate = fitted.header["shape"][0], fitted.header["rate"]
     times = sample_times(count, rate)
     truth = arrays["values"][:, 0].astype(np.float64) * fitted.header["values"]["scale"]
@@ -105,32 +89,18 @@ def _sound(fitted: Field, arrays: Arrays) -> Any:
     return figure
 
 
-def _solution(fitted: Field, arrays: Arrays) -> Any:
-    from .equations import solution_figure
-
-    return solution_figure(fitted, arrays)
-
-
-PICTURES: dict[str, Callable[[Field, Arrays], Any]] = {
-    "image": _image,
-    "composite": _composite,
-    "audio": _sound,
-    "video": _video,
-    **dict.fromkeys(("helmholtz", "wave", "inversion", "poisson"), _solution),
-}
-
-
 def _length(g: NDArray[np.float64]) -> NDArray[np.float64]:
     """Magnitude (h, w) of the gradient (h, w, c, 2) of the mean over channels."""
     return np.asarray(np.linalg.norm(g.mean(2), axis=-1))
 
 
 def draw_panels(rows: list[list[Panel]], path: Path) -> None:
-    write_atomically(path, _encoded(panels_figure(rows), "png" if path.suffix.lower() == ".png" else "jpeg"))
+    """Write rows of panels as one picture."""
+    write_figure(panels_figure(rows), path)
 
 
 def panels_figure(rows: list[list[Panel]]) -> Any:
-    plt = _pyplot()
+    plt = pyplot()
     height, width = rows[0][0][1].shape[:2]
     size = 3.2 * width / max(width, height), 3.2 * height / max(width, height) + 0.3
     shape = (size[0] * len(rows[0]), size[1] * len(rows))
@@ -144,21 +114,3 @@ def panels_figure(rows: list[list[Panel]]) -> Any:
             axis.set_title(title, fontsize=9)
             axis.axis("off")
     return figure
-
-
-def _pyplot() -> Any:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt
-
-
-def _encoded(figure: Any, kind: str) -> bytes:
-    import io
-
-    out = io.BytesIO()
-    figure.savefig(out, format=kind, dpi=120)
-    _pyplot().close(figure)
-    return out.getvalue()

@@ -15,32 +15,37 @@ from ..media.audio_resample import at_times
 from ..media.image_resample import sample
 from ..media.video_resample import frame_at, to_bytes
 from ..metrics.image import psnr
+from ..tasks.base import FinishedRun
 from . import page, plots
-from .figures import signal_picture
-from .finished_run import FinishedRun
+from .figure_file import encoded
 
 WIDEST = 1400  # pixels of a picture in the page
 SOUND_SECONDS, VIDEO_SECONDS = 20.0, 8.0
 SOUND_NUMBERS, VIDEO_PIXELS = 1 << 21, 1 << 24  # samples of all channels, pixels of all frames: seconds, and a few megabytes
 LARGEST_FRAME = 480
+SMALL = 240  # pixels of a thumbnail
 
 
-def image_sections(material: FinishedRun) -> list[page.Section]:
+def image_sections(run: FinishedRun) -> list[page.Section]:
     """Before and after, and the derivatives."""
-    unit, middle = material.field.header["values"]["scale"], material.field.header["values"]["offset"]
-    truth = material.arrays["values"].astype(np.float64)
-    ours = (whole(material) - middle) / unit
+    unit, middle = run.field.header["values"]["scale"], run.field.header["values"]["offset"]
+    truth = run.arrays["values"].astype(np.float64)
+    ours = (whole(run) - middle) / unit
     blocks = [page.slider(png(truth / 2 + 0.5), png(ours / 2 + 0.5), ("original", "field"))]
-    known = material.arrays.get("known")
+    known = run.arrays.get("known")
     if known is not None and not known.all():
         given = np.where(known.reshape(truth.shape[:2])[..., None], truth / 2 + 0.5, 0.5)
         blocks.append(page.folded("What was given", page.image(png(given), "the known pixels", "unknown pixels in grey")))
-    return [page.Section("Original and field", [*blocks, *size_note(truth.shape)]), pictures(material), *compression(material)]
+    return [
+        page.Section("Original and field", [*blocks, *size_note(truth.shape)]),
+        pictures(run, "Values, gradients, Laplacians"),
+        *compression(run, "dB PSNR"),
+    ]
 
 
-def composite_sections(material: FinishedRun) -> list[page.Section]:
-    back, front = (material.arrays[k].astype(np.float64) / 2 + 0.5 for k in ("values", "foreground"))
-    ours = whole(material)
+def composite_sections(run: FinishedRun) -> list[page.Section]:
+    back, front = (run.arrays[k].astype(np.float64) / 2 + 0.5 for k in ("values", "foreground"))
+    ours = whole(run)
     blocks = [
         page.slider(png(back), png(ours), ("background", "composite")),
         page.image(png(front), "foreground", "foreground"),
@@ -48,9 +53,9 @@ def composite_sections(material: FinishedRun) -> list[page.Section]:
     return [page.Section("Background, foreground, composite", [*blocks, *size_note(back.shape)])]
 
 
-def whole(material: FinishedRun) -> NDArray[np.float64]:
-    height, width = material.field.header["shape"][:2]
-    return sample(material.field, height, width, (0, 0, width, height))
+def whole(run: FinishedRun) -> NDArray[np.float64]:
+    height, width = run.field.header["shape"][:2]
+    return sample(run.field, height, width, (0, 0, width, height))
 
 
 def size_note(shape: tuple[int, ...]) -> list[Markup]:
@@ -74,31 +79,42 @@ def png(values: NDArray[np.floating]) -> bytes:
     return out.getvalue()
 
 
-def pictures(material: FinishedRun) -> page.Section:
-    titles = {"image": "Values, gradients, Laplacians", "audio": "Waveform and spectrogram", "video": "Frames"}
-    drawn = page.image(signal_picture(material.field, material.arrays, "png"), titles[material.task.name])
-    return page.Section(titles[material.task.name], [drawn])
+def pictures(run: FinishedRun, title: str) -> page.Section:
+    """The task's own figure."""
+    drawn = page.image(encoded(run.task.figure(run.field, run.arrays), "png"), title)
+    return page.Section(title, [drawn])
 
 
-def compression(material: FinishedRun) -> list[page.Section]:
-    rows = material.facts("evaluate").get("compression", [])
+def compression(run: FinishedRun, unit: str) -> list[page.Section]:
+    """Bytes and quality, in ``unit``, with fewer bits for each weight."""
+    rows = run.facts("evaluate").get("compression", [])
     if not rows:
         return []
-    unit = "dB SNR" if material.task.name == "audio" else "dB PSNR"
     cells = [[f"{r['bits']} bit", r["bytes"], round(r["share_of_file"], 3), round(r["quality"], 2)] for r in rows]
     return [page.Section("Size", [page.table(cells, ["weights", "bytes", "of the file", unit])])]
 
 
-def audio_sections(material: FinishedRun) -> list[page.Section]:
+def image_thumbnail(run: FinishedRun) -> bytes:
+    """The decoded image as a small JPEG."""
+    from PIL import Image
+
+    picture = Image.open(run.output).convert("RGB")
+    picture.thumbnail((SMALL, SMALL))
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=88)
+    return out.getvalue()
+
+
+def audio_sections(run: FinishedRun) -> list[page.Section]:
     """Players and spectrograms."""
-    (count, channels), rate = material.field.header["shape"][:2], material.field.header["rate"]
+    (count, channels), rate = run.field.header["shape"][:2], run.field.header["rate"]
     shown = min(count, int(SOUND_SECONDS * rate), SOUND_NUMBERS // channels)
-    truth = material.arrays["values"][:shown].astype(np.float64) * material.field.header["values"]["scale"]
-    ours = at_times(material.field, sample_times(count, rate)[:shown])
+    truth = run.arrays["values"][:shown].astype(np.float64) * run.field.header["values"]["scale"]
+    ours = at_times(run.field, sample_times(count, rate)[:shown])
     blocks = [page.player(wav(truth, rate), "original"), page.player(wav(ours, rate), "field")]
     if shown < count:
         blocks.append(page.text(f"The first {shown / rate:.3g} of {count / rate:.3g} seconds.", quiet=True))
-    return [page.Section("Listen", blocks), pictures(material), *compression(material)]
+    return [page.Section("Listen", blocks), pictures(run, "Waveform and spectrogram"), *compression(run, "dB SNR")]
 
 
 def wav(samples: NDArray[np.float64], rate: int) -> bytes:
@@ -111,15 +127,15 @@ def wav(samples: NDArray[np.float64], rate: int) -> bytes:
     return out.getvalue()
 
 
-def video_sections(material: FinishedRun) -> list[page.Section]:
+def video_sections(run: FinishedRun) -> list[page.Section]:
     """Both videos, and the quality of each frame. Large frames are shrunk: every ``step``-th pixel of both."""
-    count, height, width, _ = material.field.header["shape"]
-    rate = material.field.header["rate"]
+    count, height, width, _ = run.field.header["shape"]
+    rate = run.field.header["rate"]
     step = max(1, math.ceil(max(height, width) / LARGEST_FRAME))
     rows, columns = -(-height // step), -(-width // step)
     shown = min(count, max(1, int(VIDEO_SECONDS * rate)), max(1, VIDEO_PIXELS // (rows * columns)))
-    theirs = [material.arrays["frames"][i, ::step, ::step] for i in range(shown)]
-    ours = [to_bytes(frame_at(material.field, i + 0.5, height, width, step)) for i in range(shown)]
+    theirs = [run.arrays["frames"][i, ::step, ::step] for i in range(shown)]
+    ours = [to_bytes(frame_at(run.field, i + 0.5, height, width, step)) for i in range(shown)]
     both = [page.player(mp4(theirs, rate), "original"), page.player(mp4(ours, rate), "field")]
     quality = [psnr(a / 255, b / 255, 1.0) for a, b in zip(ours, theirs, strict=True)]
     blocks = [page.gallery(both, large=True)]
@@ -129,7 +145,7 @@ def video_sections(material: FinishedRun) -> list[page.Section]:
         blocks.append(page.text(f"The first {shown} of {count} frames.", quiet=True))
     if step > 1:
         blocks.append(page.text(f"Shown at {columns} x {rows} pixels; the video has {width} x {height}.", quiet=True))
-    return [page.Section("Play", blocks), pictures(material), *compression(material)]
+    return [page.Section("Play", blocks), pictures(run, "Frames"), *compression(run, "dB PSNR")]
 
 
 def mp4(frames: list[NDArray[np.uint8]], rate: float) -> bytes:

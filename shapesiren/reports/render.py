@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..field import Field
 from ..pointcloud.cloud import PointCloud
 from ..pointcloud.io.read import read_cloud
+from ..tasks.base import View
 
 Image = NDArray[np.float64]  # (height, width, 3), linear in [0, 1]
 BACKGROUND = np.array([1.0, 1.0, 1.0])
@@ -39,14 +40,12 @@ def draw_files(
     save_panels([draw(c, camera, size, inside) for c in clouds], output)
 
 
-def draw_run(
-    mesh: Path, field: Field, output: Path, size: int, azimuth: float, elevation: float, up: str, inside: bool
-) -> None:
+def draw_run(mesh: Path, field: Field, output: Path, view: View) -> None:
     """The mesh of a run, and beside it the field itself, from the same camera."""
-    _check(output, up)
+    _check(output, view.up)
     cloud = read_cloud(mesh)
-    camera = Camera.framing(cloud.points, azimuth, elevation, up)
-    save_panels([draw(cloud, camera, size, inside), draw_field(field, camera, size)], output)
+    camera = Camera.framing(cloud.points, view.azimuth, view.elevation, view.up)
+    save_panels([draw(cloud, camera, view.size, view.inside), draw_field(field, camera, view.size)], output)
 
 
 def _check(output: Path, up: str) -> None:

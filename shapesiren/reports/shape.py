@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from ..metrics.shape import surface_of
 from ..metrics.surface_distance import Surface
 from ..pointcloud.cloud import PointCloud, random_rows
+from ..pointcloud.io.read import read_cloud
 from ..runtime.kdtree import KDTree
 from ..surface.io import read_mesh
 from ..surface.mesh import TriangleMesh
 from ..surface.postprocess import decimate
 from ..surface.query import plane
+from ..tasks.base import FinishedRun
 from . import page, plots
-from .finished_run import FinishedRun
 from .render import Camera, draw
 
 Array = NDArray[np.float64]
@@ -27,9 +28,9 @@ SLICE = 160  # samples along the longer side of a slice
 AXES = "xyz"
 
 
-def sections(material: FinishedRun) -> list[page.Section]:
+def sections(run: FinishedRun) -> list[page.Section]:
     """What only a shape's report has."""
-    mesh, settings, frame = mesh_of(material), material.config.report, material.field.frame
+    mesh, settings, frame = mesh_of(run), run.config.report, run.field.frame
     notes = [
         f"{min(len(mesh.faces), settings.faces):,} of {len(mesh.faces):,} faces and at most {settings.points:,} "
         "points are shown; the file in the run folder has them all."
@@ -38,46 +39,46 @@ def sections(material: FinishedRun) -> list[page.Section]:
         notes.append(f"Coordinates in this page count from {', '.join(f'{c:,.3f}' for c in frame.centre)}.")
     cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), colours=mesh.colours, faces=mesh.faces)
     return [
-        page.Section("Surface", [model_view(material, mesh), page.text(*notes, quiet=True)]),
-        page.Section("Distance", distances(material, mesh)),
-        page.Section("Six sides", [page.gallery(six_sides(cloud, vertical(material), settings.size, see_inside(material)))]),
-        page.Section("Slices of the field", slices(material)),
-        page.Section("Verification", [verification(material)]),
+        page.Section("Surface", [model_view(run, mesh), page.text(*notes, quiet=True)]),
+        page.Section("Distance", distances(run, mesh)),
+        page.Section("Six sides", [page.gallery(six_sides(cloud, vertical(run), settings.size, see_inside(run)))]),
+        page.Section("Slices of the field", slices(run)),
+        page.Section("Verification", [verification(run)]),
     ]
 
 
-def mesh_of(material: FinishedRun) -> TriangleMesh:
-    return read_mesh(material.folder / material.task.output_file)
+def mesh_of(run: FinishedRun) -> TriangleMesh:
+    return read_mesh(run.folder / run.task.output_file)
 
 
-def vertical(material: FinishedRun) -> str:
+def vertical(run: FinishedRun) -> str:
     """The axis that points up: the one asked for, z for open scans (rooms, terrain), else y."""
-    if material.config.report.up != "auto":
-        return str(material.config.report.up)
-    return "z" if is_open(material) else "y"
+    if run.config.report.up != "auto":
+        return str(run.config.report.up)
+    return "z" if is_open(run) else "y"
 
 
-def is_open(material: FinishedRun) -> bool:
-    return bool(material.facts("ingest").get("guide", {}).get("open"))
+def is_open(run: FinishedRun) -> bool:
+    return bool(run.facts("ingest").get("guide", {}).get("open"))
 
 
-def see_inside(material: FinishedRun) -> bool:
+def see_inside(run: FinishedRun) -> bool:
     """Whether the scan looks at its surface from within, as one of a room does: most normals face the middle."""
-    points, normals = material.arrays["points"], material.arrays["normals"]
-    return is_open(material) and float(((points * normals).sum(1) < 0).mean()) > 0.7
+    points, normals = run.arrays["points"], run.arrays["normals"]
+    return is_open(run) and float(((points * normals).sum(1) < 0).mean()) > 0.7
 
 
-def model_view(material: FinishedRun, mesh: TriangleMesh, together: str = "") -> Markup:
+def model_view(run: FinishedRun, mesh: TriangleMesh, together: str = "") -> Markup:
     """Mesh, distance and scan to turn. Views with the same ``together`` turn together."""
-    settings, scale = material.config.report, material.field.frame.scale
-    box = material.field.frame.to_box(mesh.vertices)
-    against, name = target(material)
+    settings, scale = run.config.report, run.field.frame.scale
+    box = run.field.frame.to_box(mesh.vertices)
+    against, name = target(run)
     heat = against.nearest(box)[0] * scale
     vertices, faces = decimate(box, mesh.faces, settings.faces)
     nearest = KDTree(box).query(vertices)[1]
-    held = material.arrays["points"]
+    held = run.arrays["points"]
     index = random_rows(len(held), min(settings.points, len(held)), 0)
-    colours = material.arrays.get("colours")
+    colours = run.arrays.get("colours")
     most = float(np.quantile(heat, 0.99)) or 1e-12
     traces = [
         plots.mesh(vertices * scale, faces, colours=None if mesh.colours is None else mesh.colours[nearest]),
@@ -85,14 +86,14 @@ def model_view(material: FinishedRun, mesh: TriangleMesh, together: str = "") ->
         plots.points(held[index] * scale, None if colours is None else colours[index]),
     ]
     views = [("mesh", [0]), ("distance", [1]), ("scan", [2]), ("mesh and scan", [0, 2])]
-    return page.chart(traces, plots.scene_layout(vertical(material)), views, 420 if together else 560, together)
+    return page.chart(traces, plots.scene_layout(vertical(run)), views, 420 if together else 560, together)
 
 
-def distances(material: FinishedRun, mesh: TriangleMesh) -> list[Markup]:
+def distances(run: FinishedRun, mesh: TriangleMesh) -> list[Markup]:
     """What share of each side lies how far from the other."""
-    scale = material.field.frame.scale
-    box = material.field.frame.to_box(mesh.vertices)
-    against, name = target(material)
+    scale = run.field.frame.scale
+    box = run.field.frame.to_box(mesh.vertices)
+    against, name = target(run)
     to_mesh = Surface(box, mesh.faces).nearest(against.sample(200_000, 0)[0])[0]
     lengths = {f"mesh to {name}": against.nearest(box)[0] * scale, f"{name} to mesh": to_mesh * scale}
     top = max(float(np.quantile(d, 0.999)) for d in lengths.values()) or 1e-12
@@ -110,10 +111,10 @@ def distances(material: FinishedRun, mesh: TriangleMesh) -> list[Markup]:
     ]
 
 
-def target(material: FinishedRun) -> tuple[Surface, str]:
+def target(run: FinishedRun) -> tuple[Surface, str]:
     """What distances are measured to, in box coordinates: the reference that was named, or the input."""
-    reference = material.reference
-    return surface_of(material.field, material.arrays, reference), reference.name if reference else "the input"
+    reference = run.reference
+    return surface_of(run.field, run.arrays, reference), reference.name if reference else "the input"
 
 
 def six_sides(cloud: PointCloud, up: str, size: int, inside: bool) -> list[Markup]:
@@ -129,6 +130,14 @@ def portrait(cloud: PointCloud, up: str, size: int, azimuth: float = 30, elevati
     return draw(cloud, Camera.framing(cloud.points, azimuth, elevation, up), size, inside)
 
 
+SMALL = 240  # pixels of a thumbnail
+
+
+def thumbnail(run: FinishedRun) -> bytes:
+    """The mesh as a small JPEG."""
+    return jpeg(portrait(read_cloud(run.output), vertical(run), SMALL, inside=see_inside(run)))
+
+
 def jpeg(picture: NDArray[Any], quality: int = 88) -> bytes:
     """An (h, w, 3) picture in [0, 1] as a JPEG."""
     from PIL import Image
@@ -138,9 +147,9 @@ def jpeg(picture: NDArray[Any], quality: int = 88) -> bytes:
     return out.getvalue()
 
 
-def slices(material: FinishedRun) -> list[Markup]:
+def slices(run: FinishedRun) -> list[Markup]:
     """The field on three planes through the middle of the scan, with its level lines."""
-    field = material.field
+    field = run.field
     low, high = field.bounds(0.15)
     step = nice(float((high - low).max()) * field.frame.scale / 24)
     charts = []
@@ -148,7 +157,7 @@ def slices(material: FinishedRun) -> list[Markup]:
         values, u, v = plane(field, k, float(low[k] + high[k]) / 2, SLICE, 0.15)
         names = (AXES[(k + 1) % 3], AXES[(k + 2) % 3])
         charts.append(plots.level_lines(values, u * field.frame.scale, v * field.frame.scale, names, step))
-    found = material.facts("evaluate").get("field", {})
+    found = run.facts("evaluate").get("field", {})
     words = [f"A level line every {step:g}. The lines of a true distance field are evenly spaced: its slope is 1 everywhere."]
     if "eikonal" in found:
         words.append(
@@ -164,9 +173,9 @@ def nice(length: float) -> float:
     return float(next(m * power for m in (1, 2, 5, 10) if m * power >= length * 0.999))
 
 
-def verification(material: FinishedRun) -> Markup:
+def verification(run: FinishedRun) -> Markup:
     """What was checked of the mesh, edge by edge."""
-    facts = material.facts("mesh")
+    facts = run.facts("mesh")
     rows: list[list[Any]] = [[name.replace("_", " "), value] for name, value in facts["verification"].items()]
     wanted = (
         "method",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..config import Tree
 from ..errors import InputError
+from ..facts import Facts
 from ..field import Field
 from .fit import FIELD, torch_device
 from .ingest import unpack
@@ -26,12 +27,12 @@ def evaluate(context: Context, reference: Path | None) -> Tree:
     against = digest_file(reference) if reference else "input"
     key = context.key("evaluate", run.outputs_digest("fit"), run.outputs_digest(task.output), against)
 
-    def body() -> Tree:
+    def body() -> Facts:
         fitted = Field.load(run.folder / FIELD, torch_device(context.device))
         arrays = unpack(run.folder / task.cache).arrays
         output = run.folder / task.output_file
         metrics = task.evaluate(fitted, arrays, output, reference, context.config, context.say)
-        run.write(METRICS, json.dumps(metrics, indent=1).encode())
+        run.write(METRICS, json.dumps(metrics.tree(), indent=1).encode())
         return metrics
 
     facts, _ = execute(context, "evaluate", key, [METRICS], body)

@@ -17,7 +17,7 @@ from ..config import Tree
 from ..errors import InputError, Interrupted
 from ..fitting.events import Event, Listener, Progress, Started
 from ..fitting.loop import fit_task
-from ..tasks.base import Task
+from ..tasks.base import FitFacts, Task
 from .ingest import unpack
 from .stage import Context, execute, refuse_to_replace, require, store_config
 from .store import CHECKPOINT, Run
@@ -48,7 +48,7 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
     if context.force:
         checkpoint.unlink(missing_ok=True)
 
-    def body() -> Tree:
+    def body() -> FitFacts:
         run.manifest["fit_key"] = key
         store_config(context)
         run.save()
@@ -71,16 +71,16 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
         if not outcome.finished:
             raise Interrupted(f"stopped at step {outcome.step:,}, saved", where=run.folder, hint="the same command goes on")
         run.write(FIELD, fitted.field().to_bytes())
-        return {
-            "steps": outcome.step,
-            "seconds": outcome.seconds,
-            "resumed_from": outcome.resumed,
-            "rollbacks": outcome.rollbacks,
-            "precision": outcome.precision,
-            "device": str(device),
-            "losses": outcome.losses,
-            "parameters": sum(p.numel() for p in fitted.net.parameters()),
-        }
+        return FitFacts(
+            steps=outcome.step,
+            seconds=outcome.seconds,
+            resumed_from=outcome.resumed,
+            rollbacks=outcome.rollbacks,
+            precision=outcome.precision,
+            device=str(device),
+            losses=outcome.losses,
+            parameters=sum(p.numel() for p in fitted.net.parameters()),
+        )
 
     try:
         facts, _ = execute(context, "fit", key, [FIELD, LOG], body, context.device)

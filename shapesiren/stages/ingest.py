@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ..config import Tree
 from ..errors import InputError
+from ..facts import Facts
+from ..header import Header
 from ..tasks.base import Signal
 from .stage import Context, execute, refuse_to_replace, store_config
 from .store import digest_data, digest_file
@@ -47,7 +49,7 @@ def ingest(context: Context, sources: Sequence[Path]) -> Tree:
             hint="--out DIR starts a second run, --force replaces this one",
         )
 
-    def body() -> Tree:
+    def body() -> Facts:
         signal = task.ingest(sources[0] if len(sources) == 1 else sources, context.config, context.say)
         run.write(task.cache, lambda file: pack(signal, file))
         run.manifest |= {
@@ -60,7 +62,7 @@ def ingest(context: Context, sources: Sequence[Path]) -> Tree:
             },
         }
         store_config(context)
-        return signal.info
+        return signal.facts
 
     named = [digest_file(p) for p in task.files_of(context.config) if p.is_file()]
     key = context.key("ingest", digest_data([digest, *named]) if named else digest)
@@ -92,7 +94,7 @@ def size_of(source: Path) -> int:
 
 def pack(signal: Signal, file: IO[bytes]) -> None:
     """A signal's arrays and header as one npz (uncompressed: it is read far more often than mailed)."""
-    header = np.frombuffer(json.dumps(signal.header).encode(), np.uint8)
+    header = np.frombuffer(json.dumps(signal.header.tree()).encode(), np.uint8)
     np.savez(file, allow_pickle=False, **signal.arrays, **{HEADER: header})  # type: ignore[arg-type]
 
 
@@ -115,5 +117,4 @@ def unpack(path: Path) -> Signal:
             else:
                 with archive.open(member) as stream:
                     arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
-    header = json.loads(arrays.pop(HEADER).tobytes())
-    return Signal(arrays, header)
+    return Signal(arrays, Header.model_validate_json(arrays.pop(HEADER).tobytes()))

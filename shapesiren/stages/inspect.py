@@ -18,7 +18,7 @@ TRIAL_SECONDS = 1.2  # of fitting, to know the machine's pace; the first half se
 
 def inspect(task: type[Task], sources: Sequence[Path], config: Config, device: torch.device, say: Say) -> Tree:
     """Facts of the input and, where the task can say so, the pace and time of a fit on this machine."""
-    facts = task.inspect(sources[0] if len(sources) == 1 else sources, config, say)
+    facts = task.inspect(sources[0] if len(sources) == 1 else sources, config, say).tree()
     trial = task.trial()
     if trial is not None:
         rate = pace(task, trial, config, device)

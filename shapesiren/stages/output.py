@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..config import Tree
 from ..errors import InputError
+from ..facts import Facts
 from ..field import Field
 from ..tasks.base import Arrays
 from .fit import FIELD, torch_device
@@ -32,7 +33,7 @@ def output(context: Context, stage: str | None = None) -> Tree:
     require(run, "fit", "fit")
     key = context.key(task.output, run.key("ingest"), run.outputs_digest("fit"))
 
-    def body() -> Tree:
+    def body() -> Facts:
         fitted = Field.load(run.folder / FIELD, torch_device(context.device))
         arrays = unpack(run.folder / task.cache).arrays
         return task.write(fitted, arrays, context.config, run.folder / task.output_file, context.say)

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..config import Tree
 from ..errors import InputError
 from ..field import Field
-from ..reports.finished_run import FinishedRun
+from ..tasks.base import FinishedRun, ReportFacts
 from .fit import FIELD, LOG, torch_device
 from .ingest import unpack
 from .stage import Context, execute, require
@@ -32,15 +32,15 @@ def report(context: Context, reference: Path | None = None) -> Tree:
     before = [run.outputs_digest(stage) for stage in ("fit", task.output, "evaluate")]
     key = context.key("report", run.key("ingest"), *before, digest_data(run.facts("evaluate")), against)
 
-    def body() -> Tree:
+    def body() -> ReportFacts:
         from ..reports.page import LIMIT
         from ..reports.report import report as made
 
-        page = made(material_of(context, reference))
+        page = made(finished_run(context, reference))
         run.write(REPORT, page)
         if len(page) > LIMIT:
             context.say(f"the report has {len(page) / 1e6:.0f} MB; report.faces and report.points make it smaller")
-        return {"bytes": len(page)}
+        return ReportFacts(bytes=len(page))
 
     facts, _ = execute(context, "report", key, [REPORT], body)
     return facts
@@ -53,7 +53,7 @@ def readable(context: Context) -> None:
         require(context.run, stage, command)
 
 
-def material_of(context: Context, reference: Path | None = None) -> FinishedRun:
+def finished_run(context: Context, reference: Path | None = None) -> FinishedRun:
     """A finished run, read for its report."""
     run = context.run
     fitted = Field.load(run.folder / FIELD, torch_device(context.device))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..config import Config, Tree, read_toml, resolve, to_toml
 from ..errors import InputError
+from ..facts import Facts
 from ..tasks import TASKS
 from ..tasks.base import Say, Task
 from .store import CHECKPOINT, Run, digest_data
@@ -37,7 +38,7 @@ class Context:
 
 
 def execute(
-    context: Context, stage: str, key: str, outputs: list[str], body: Callable[[], Tree], device: str = "cpu"
+    context: Context, stage: str, key: str, outputs: list[str], body: Callable[[], Facts], device: str = "cpu"
 ) -> tuple[Tree, bool]:
     """Run ``body`` unless the stage has already finished with this key and its files are intact.
 
@@ -54,7 +55,7 @@ def execute(
     if record is not None and record["key"] == key and not context.force:
         context.say(f"{stage}: its files have changed since, made again")
     start = time.perf_counter()
-    facts = body()
+    facts = body().tree()
     run.finish(stage, key, outputs, time.perf_counter() - start, device, facts, context.command)
     return facts, False
 

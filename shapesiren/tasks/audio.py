@@ -10,13 +10,15 @@ import numpy as np
 from pydantic import Field as Setting
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
-from .base import Arrays, Moment, Say, Signal, Task, compression_lines, fit_summary
+from ..facts import Facts
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, compression_lines, fit_summary, plain_signal
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from ..field import Field
+    from ..reports.page import Section
     from .batches import Shuffle
 
 
@@ -150,16 +152,16 @@ class AudioTask(Task):
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
         from ..media.audio import ingest_sound
 
-        return Signal(*ingest_sound(source, config.ingest))
+        return plain_signal(*ingest_sound(source, config.ingest))
 
     @classmethod
-    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
+    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
         from ..media.audio import write_sound
         from ..media.audio_resample import decode_sound
 
         samples, facts = decode_sound(fitted, config.decode)
         write_sound(path, samples, facts["rate"], fitted.header["encoding"])
-        return facts
+        return Facts.of(facts)
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
@@ -176,10 +178,28 @@ class AudioTask(Task):
         check_sound_output(path)
 
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Tree:
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
         from ..metrics.audio import evaluate_sound
 
-        return evaluate_sound(fitted, arrays, reference, config.evaluate)
+        return Facts.of(evaluate_sound(fitted, arrays, reference, config.evaluate))
+
+    @classmethod
+    def decode(cls, fitted: Field, config: Any) -> Any:
+        from ..media.audio_resample import decode_sound
+
+        return decode_sound(fitted, config.decode)[0]
+
+    @classmethod
+    def figure(cls, fitted: Field, arrays: Arrays) -> Any:
+        from ..reports.figures import sound_figure
+
+        return sound_figure(fitted, arrays)
+
+    @classmethod
+    def report_sections(cls, run: FinishedRun) -> list[Section]:
+        from ..reports.media import audio_sections
+
+        return audio_sections(run)
 
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:

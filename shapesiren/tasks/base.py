@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from numpy.typing import NDArray
 
 from ..config import Config, Tree
+from ..errors import InputError
+from ..facts import Facts
+from ..header import Header
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from ..field import Field
     from ..nets.cpu.engine import Engine
     from ..nets.siren import Network
+    from ..reports.page import Section
+    from .fitted import FittedField
 
 Say = Callable[[str], None]  # prints one line for the user
 Arrays = dict[str, NDArray[Any]]
@@ -29,13 +34,18 @@ class Signal:
     """An ingested signal: what `fit` needs, as plain arrays.
 
     arrays : name -> array, saved as one npz file
-    header : JSON-able facts that a field needs to be decoded (frame, bounds ...)
-    info : JSON-able facts for the manifest and the user (counts, origins, choices)
+    header : what a field needs to be decoded (frame, bounds ...)
+    facts : for the manifest and the user (counts, origins, choices)
     """
 
     arrays: Arrays
-    header: Tree
-    info: Tree = field(default_factory=dict)
+    header: Header
+    facts: Facts = field(default_factory=Facts)
+
+
+def plain_signal(arrays: Arrays, header: Tree, facts: Tree) -> Signal:
+    """TEMPORARY: a signal of plain data, until each kind has a header and facts of its own."""
+    return Signal(arrays, Header.model_validate(header), Facts.of(facts))
 
 
 @dataclass(frozen=True)
@@ -48,8 +58,83 @@ class Moment:
     engine: Engine | None = None
 
 
+class FitFacts(Facts):
+    """What stage ``fit`` found. seconds : spent, all sessions together; losses : the weighted terms of the last step
+
+    ``precision`` is that of the first part of the fit; ``device`` what it ran on.
+    """
+
+    steps: int
+    seconds: float
+    resumed_from: int = 0
+    rollbacks: int = 0
+    precision: str
+    device: str
+    losses: dict[str, float] = {}
+    parameters: int
+
+    def lines(self) -> list[str]:
+        return [
+            f"{self.steps:,} steps in {self.seconds:.1f} s on {self.device}, {self.precision} first, "
+            f"{self.parameters:,} parameters"
+        ]
+
+
+class ReportFacts(Facts):
+    """What stage ``report`` made. bytes : the size of the page"""
+
+    bytes: int
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that is finished up to its output, read for a report or a picture.
+
+    manifest : of the run; history : the rows of ``metrics.jsonl``; settings : the text of ``config.toml``
+    reference : a file to measure distances to, instead of the input
+    """
+
+    folder: Path
+    task: type[Task]
+    field: Field
+    arrays: Arrays
+    config: Config
+    manifest: Tree
+    history: Sequence[Tree]
+    settings: str
+    reference: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    @property
+    def output(self) -> Path:
+        """The file that the run's third stage wrote."""
+        return self.folder / self.task.output_file
+
+    def facts(self, stage: str) -> Tree:
+        """What a stage left in the manifest, as plain data; empty if it has not run."""
+        return self.manifest["stages"].get(stage, {}).get("facts", {})
+
+
+@dataclass(frozen=True)
+class View:
+    """How a picture of a surface is taken. size : pixels along each side; angles in degrees; up : the vertical axis
+
+    inside : see into rooms, leaving out faces that look away
+    """
+
+    size: int = 640
+    azimuth: float = 30.0
+    elevation: float = 20.0
+    up: str = "y"
+    inside: bool = False
+
+
 class Task(ABC):
-    """One kind of signal. A subclass is one file under ``tasks/`` and one line in its registry."""
+    """One kind of signal: all that the program does with it. A subclass is one file under ``tasks/`` and one line in its
+    registry; what is heavy is imported inside its methods."""
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]  # of input files, lower case
@@ -57,6 +142,8 @@ class Task(ABC):
     output: ClassVar[Literal["mesh", "decode"]]  # what its third stage is called
     output_file: ClassVar[str]  # and what that writes by default
     config_type: ClassVar[type[Config]]
+    header_type: ClassVar[type[Header]] = Header
+    facts_types: ClassVar[Mapping[str, type[Facts]]] = {}  # by stage; `FitFacts` and `ReportFacts` are every task's
     presets: ClassVar[Mapping[str, Tree]]
     # sections of Config that each stage depends on
     sections: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -74,7 +161,7 @@ class Task(ABC):
     native: bool = False  # whether `losses` hands its work to the engine of its `Moment`
 
     def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
-        self.config, self.header, self.device = config, signal.header, device
+        self.config, self.header, self.device = config, self.header_type.of(signal.header), device
 
     def make_net(self, dimensions: int, outputs: int) -> None:
         """The network of the settings, and whether its steps can run natively."""
@@ -115,6 +202,11 @@ class Task(ABC):
         """Read a file (or take arrays) and return what `fit` needs. Raises InputError."""
 
     @classmethod
+    def of_arrays(cls, source: Any, normals: Any, colours: Any) -> Any:
+        """What `ingest` takes, from arrays that a user gave the Python API. By default ``source`` itself."""
+        return source
+
+    @classmethod
     def companions(cls, source: Any) -> list[Path]:
         """Files that an input names and that belong to it: when one of them changes, the input has."""
         return []
@@ -126,9 +218,9 @@ class Task(ABC):
         return [] if mask is None else [Path(mask)]
 
     @classmethod
-    def inspect(cls, source: Any, config: Any, say: Say) -> Tree:
+    def inspect(cls, source: Any, config: Any, say: Say) -> Facts:
         """Facts of an input, before any work. By default what `ingest` finds."""
-        return cls.ingest(source, config, say).info
+        return cls.ingest(source, config, say).facts
 
     @classmethod
     def trial(cls) -> Signal | None:
@@ -149,7 +241,7 @@ class Task(ABC):
     # ---- mesh or decode, evaluate ----------------------------------------------------------------------
     @classmethod
     @abstractmethod
-    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
+    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
         """Write the signal that the field stands for to ``path``; return facts for the manifest."""
 
     @classmethod
@@ -163,14 +255,51 @@ class Task(ABC):
         return
 
     @classmethod
+    def decode(cls, fitted: Field, config: Any) -> Any:
+        """The field's samples as arrays, under the settings of ``[decode]``. Raises InputError where there are none."""
+        raise InputError(f"a run of task {cls.name} is not decoded", where="decode", hint=f"use {cls.output}")
+
+    @classmethod
     @abstractmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Tree:
-        """Judge the written output and the field; return metrics, JSON-able."""
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
+        """Judge the written output and the field; return metrics."""
 
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:
-        """What a stage's facts come to, as lines for the screen."""
-        return [f"{name}: {value}" for name, value in facts.items() if not isinstance(value, (dict, list))]
+        """What a stage's facts come to, as lines for the screen and the report."""
+        shared: dict[str, type[Facts]] = {"fit": FitFacts, "report": ReportFacts}
+        return {**shared, **cls.facts_types}.get(stage, Facts).of(facts).lines()
+
+    @classmethod
+    def fitted(cls, field: Field, arrays: Arrays, config: Config, run: Path | None = None) -> FittedField:
+        """The field as the Python API returns it: here one that can be decoded."""
+        from .fitted import SignalField
+
+        return SignalField(field, cls, arrays, config, run)
+
+    # ---- pictures and pages ----------------------------------------------------------------------------
+    @classmethod
+    def figure(cls, fitted: Field, arrays: Arrays) -> Any:
+        """A matplotlib figure of the field beside its original. Raises InputError where there is none."""
+        raise InputError(f"no picture of a run of task {cls.name}", hint="name its mesh and its scan instead")
+
+    @classmethod
+    def picture(cls, run: FinishedRun, path: Path, view: View) -> None:
+        """Draw a run into ``path``, PNG or JPEG. By default its `figure`."""
+        from ..reports.figure_file import check_figure_file, write_figure
+
+        check_figure_file(path)
+        write_figure(cls.figure(run.field, run.arrays), path)
+
+    @classmethod
+    def thumbnail(cls, run: FinishedRun) -> bytes | None:
+        """A small JPEG of what a run made; None where there is nothing to see."""
+        return None
+
+    @classmethod
+    def report_sections(cls, run: FinishedRun) -> list[Section]:
+        """What only this task's report has; the first one opens the page."""
+        return []
 
 
 def fit_summary(facts: Tree) -> list[str]:

@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import Field as Setting
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
-from .base import Arrays, Moment, Say, Signal, Task, fit_summary
+from ..facts import Facts
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, fit_summary, plain_signal
 from .image import DecodeSettings, ImageTask, field_points
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..field import Field
+    from ..reports.page import Section
 
 
 class IngestSettings(Settings):
@@ -121,13 +123,25 @@ class CompositeTask(ImageTask):
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
         from ..media.composite import ingest_composite
 
-        return Signal(*ingest_composite(source, config.ingest))
+        return plain_signal(*ingest_composite(source, config.ingest))
 
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Tree:
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
         from ..metrics.image import evaluate_composite
 
-        return evaluate_composite(fitted, arrays)
+        return Facts.of(evaluate_composite(fitted, arrays))
+
+    @classmethod
+    def figure(cls, fitted: Field, arrays: Arrays) -> Any:
+        from ..reports.figures import composite_figure
+
+        return composite_figure(fitted, arrays)
+
+    @classmethod
+    def report_sections(cls, run: FinishedRun) -> list[Section]:
+        from ..reports.media import composite_sections
+
+        return composite_sections(run)
 
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:

@@ -5,70 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field as Setting
 
-from ..config import Config, FitSettings, NetSettings, Settings, Tree, read_toml
+from ..config import Config, FitSettings, NetSettings, Tree, read_toml
 from ..equations.assembly import INNER, Equation, equation_from, force, names_of
 from ..equations.problems import KINDS
+from ..equations.settings import BatchSettings, DecodeSettings, EvaluateSettings, IngestSettings, LossSettings
 from ..errors import InputError
-from .base import Arrays, Moment, Say, Signal, Task, fit_summary
+from ..facts import Facts
+from ..header import Header
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, fit_summary, plain_signal
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from ..field import Field
-
-
-class IngestSettings(Settings):
-    """From a problem to points."""
-
-    points: int = Setting(16_384, ge=64, description="in the domain; borders and sources get more of their own")
-    cells: int | None = Setting(
-        None,
-        ge=4,
-        le=1000,
-        description="of helmholtz, and of a wave where the medium is not uniform: along the longest side; residuals count as "
-        "their means over these, not at points",
-    )
-    reach: float = Setting(
-        2.7, ge=1, le=6, description="of wave: wave numbers that count, times the narrowest pulse's width; 2.7 leaves out 3 %"
-    )
-
-
-class BatchSettings(Settings):
-    """Samples of one step of adam."""
-
-    points: int = Setting(4096, ge=1, description="of all equations together")
-    grow: float = Setting(
-        0.0, ge=0, le=1, description="of a wave: share of the fit over which the times drawn grow to all of them"
-    )
-
-
-class LossSettings(Settings):
-    """How equations are weighed."""
-
-    norm: Literal["l2", "l1"] = Setting("l2", description="of residuals under adam; l1 is the paper's")
-    border: float = Setting(100.0, gt=0, description="equations at the border and at the start, beside those in the domain")
-
-
-class DecodeSettings(Settings):
-    """From field to arrays."""
-
-    resolution: int = Setting(201, ge=16, le=4096, description="samples along the longest side")
-    frames: int = Setting(41, ge=2, le=2000, description="of a wave, start and end included")
-
-
-class EvaluateSettings(Settings):
-    """Judging the result."""
-
-    resolution: int | None = Setting(
-        None, ge=50, le=3000, description="of the finite-difference reference; by the wave length if not given"
-    )
+    from ..reports.page import Section
 
 
 class EquationConfig(Config):
@@ -148,7 +104,7 @@ class EquationTask(Task):
         self.settings = config
 
     @classmethod
-    def outputs(cls, header: Tree) -> int:
+    def outputs(cls, header: Header) -> int:
         """Of the network: a complex field has two."""
         return int(header["fields"]) * (2 if header["complex"] else 1)
 
@@ -258,15 +214,15 @@ class EquationTask(Task):
         problem = read_problem(source)
         if problem.problem != cls.name:
             raise InputError(f"this describes a problem {problem.problem!r}", where=source, hint=f"--task {problem.problem}")
-        return Signal(*ingest_problem(problem, source.parent, config.ingest, config.seed))
+        return plain_signal(*ingest_problem(problem, source.parent, config.ingest, config.seed))
 
     @classmethod
-    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
+    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
         from ..equations.solution import decode_solution, write_solution
 
         solution = decode_solution(fitted, config.decode)
         write_solution(path, solution)
-        return {name: list(values.shape) for name, values in solution.items()}
+        return Facts.of({name: list(values.shape) for name, values in solution.items()})
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
@@ -281,10 +237,34 @@ class EquationTask(Task):
         check_solution_output(path)
 
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Tree:
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
         from ..metrics.equations import evaluate_solution
 
-        return evaluate_solution(fitted, arrays, output, reference, config, say)
+        return Facts.of(evaluate_solution(fitted, arrays, output, reference, config, say))
+
+    @classmethod
+    def decode(cls, fitted: Field, config: Any) -> Any:
+        from ..equations.solution import decode_solution
+
+        return decode_solution(fitted, config.decode)
+
+    @classmethod
+    def figure(cls, fitted: Field, arrays: Arrays) -> Any:
+        from ..reports.equations import solution_figure
+
+        return solution_figure(fitted, arrays)
+
+    @classmethod
+    def thumbnail(cls, run: FinishedRun) -> bytes | None:
+        from ..reports.equations import thumbnail
+
+        return thumbnail(run)
+
+    @classmethod
+    def report_sections(cls, run: FinishedRun) -> list[Section]:
+        from ..reports.equations import equation_sections
+
+        return equation_sections(run)
 
     @classmethod
     def summary(cls, stage: str, facts: Mapping[str, Any]) -> list[str]:

@@ -11,13 +11,16 @@ import numpy as np
 from pydantic import Field as Setting
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
-from .base import Arrays, Moment, Say, Signal, Task, compression_lines, fit_summary
+from ..facts import Facts
+from ..header import Header
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, compression_lines, fit_summary, plain_signal
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from ..field import Field
+    from ..reports.page import Section
 
 Supervision = Literal["intensity", "gradient", "laplacian"]
 
@@ -215,17 +218,17 @@ class ImageTask(Task):
         from ..media.image_ingest import ingest_image
 
         arrays, header, info = ingest_image(source, config.ingest, config.seed, say)
-        return Signal(arrays, header, info)
+        return plain_signal(arrays, header, info)
 
     @classmethod
-    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
+    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
         from ..media.image import write_image
         from ..media.image_resample import decode_image, to_levels
 
         values, facts = decode_image(fitted, config.decode)
         levels, depth, note = to_levels(values, fitted.header)
         write_image(path, levels, depth)
-        return facts | ({"note": note} if note else {})
+        return Facts.of(facts | ({"note": note} if note else {}))
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
@@ -241,10 +244,34 @@ class ImageTask(Task):
         check_image_output(path)
 
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Tree:
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
         from ..metrics.image import evaluate_image
 
-        return evaluate_image(fitted, arrays, reference, config.evaluate, config.ingest)
+        return Facts.of(evaluate_image(fitted, arrays, reference, config.evaluate, config.ingest))
+
+    @classmethod
+    def decode(cls, fitted: Field, config: Any) -> Any:
+        from ..media.image_resample import decode_image
+
+        return decode_image(fitted, config.decode)[0]
+
+    @classmethod
+    def figure(cls, fitted: Field, arrays: Arrays) -> Any:
+        from ..reports.figures import image_figure
+
+        return image_figure(fitted, arrays)
+
+    @classmethod
+    def thumbnail(cls, run: FinishedRun) -> bytes | None:
+        from ..reports.media import image_thumbnail
+
+        return image_thumbnail(run)
+
+    @classmethod
+    def report_sections(cls, run: FinishedRun) -> list[Section]:
+        from ..reports.media import image_sections
+
+        return image_sections(run)
 
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:
@@ -276,7 +303,7 @@ class ImageTask(Task):
         return lines + compression_lines(facts, "dB")
 
 
-def field_points(header: Tree, index: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def field_points(header: Header, index: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Box coordinates (n, 2) of the centres of the pixels with these flat indices."""
     height, width = header["shape"][:2]
     centre, scale = np.asarray(header["frame"]["centre"]), header["frame"]["scale"]

@@ -10,35 +10,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field as Setting
 
-from ..config import Config, Settings, Tree
+from ..config import Config, Tree
 from ..equations.assembly import Equation
+from ..equations.settings import InversionEvaluateSettings, InversionLossSettings
+from ..facts import Facts
+from ..header import Header
 from .base import Arrays, Moment, Say, Signal
-from .equations import OURS, PAPER, EquationConfig, EquationTask, LeastSquares, LossSettings
+from .equations import OURS, PAPER, EquationConfig, EquationTask, LeastSquares
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from ..field import Field
-
-
-class InversionLossSettings(LossSettings):
-    """How equations are weighed."""
-
-    smooth: float = Setting(0.02, ge=0, description="mean squared gradient of the squared slowness, beside the relative misfit")
-    size: float = Setting(0.0, ge=0, description="mean square of its difference from the background")
-
-
-class InversionEvaluateSettings(Settings):
-    """Judging the result."""
-
-    resolution: int | None = Setting(
-        None, ge=50, le=1000, description="cells of the adjoint-state inversion; 20 to a wave if not given"
-    )
-    iterations: int = Setting(60, ge=0, description="of the adjoint-state inversion; 0 leaves it out")
-    smooth: float = Setting(1e-4, ge=0, description="its weight of the mean squared gradient")
 
 
 class InversionConfig(EquationConfig):
@@ -77,7 +62,7 @@ class InversionTask(EquationTask):
         self.known = torch.from_numpy(self.incident).to(device, torch.complex64)
 
     @classmethod
-    def outputs(cls, header: Tree) -> int:
+    def outputs(cls, header: Header) -> int:
         return super().outputs(header) + 1
 
     def weight(self, name: str, e: Equation, config: EquationConfig) -> float:
@@ -158,7 +143,7 @@ class InversionTask(EquationTask):
 
     # ---- evaluate -----------------------------------------------------------------------------------
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Any, reference: Any, config: Any, say: Say) -> Tree:
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Any, reference: Any, config: Any, say: Say) -> Facts:
         from ..metrics.inversion import evaluate_inversion
 
-        return evaluate_inversion(fitted, arrays, output, config, say)
+        return Facts.of(evaluate_inversion(fitted, arrays, output, config, say))

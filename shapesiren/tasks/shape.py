@@ -10,15 +10,20 @@ import numpy as np
 from pydantic import Field as Setting
 
 from ..config import Config, FitSettings, NetSettings, Precision, Settings, Tree
+from ..facts import Facts
+from ..header import Header
 from ..pointcloud.io.depth import SUFFIXES
 from ..pointcloud.scan.noise_weight import CLEAN, fidelity
-from .base import Arrays, Moment, Say, Signal, Task
+from ..similarity import Similarity
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View, plain_signal
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from ..field import Field
+    from ..reports.page import Section
+    from .shape_field import ShapeField
 
 STEPS = 5500  # of the default preset
 BEGINNING = 0.15  # share of a fit without sides after which they are the field's own
@@ -302,16 +307,22 @@ class ShapeTask(Task):
         from ..pointcloud.ingest import ingest_shape
 
         arrays, header, info = ingest_shape(source, config.ingest, config.seed, say)
-        return Signal(arrays, header, info)
+        return plain_signal(arrays, header, info)
 
     @classmethod
-    def inspect(cls, source: Any, config: Any, say: Say) -> Tree:
+    def of_arrays(cls, source: Any, normals: Any, colours: Any) -> Any:
+        from ..pointcloud.ingest import cloud_from_arrays
+
+        return cloud_from_arrays(source, normals, colours)
+
+    @classmethod
+    def inspect(cls, source: Any, config: Any, say: Say) -> Facts:
         from ..pointcloud.inspect import preflight
 
         facts = preflight(source, config.ingest, config.seed, say)
         if config.loss.fidelity is not None or config.loss.noise == "ignore":
             facts["choices"] = [c for c in facts["choices"] if c["setting"] != "loss.fidelity"]
-        return facts
+        return Facts.of(facts)
 
     @classmethod
     def trial(cls) -> Signal:
@@ -319,16 +330,16 @@ class ShapeTask(Task):
         points /= np.linalg.norm(points, axis=1, keepdims=True)
         zero = np.zeros(len(points), np.float32)
         half: Arrays = {"points": points / 2, "normals": points, "guide_points": points / 2, "guide_distances": zero}
-        return Signal({**half, "guide_directions": points}, {"frame": {"centre": [0, 0, 0], "scale": 1.0}})
+        return Signal({**half, "guide_directions": points}, Header(frame=Similarity((0.0, 0.0, 0.0), 1.0)))
 
     @classmethod
-    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
+    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
         from ..surface.extract import extract
         from ..surface.io import write_mesh
 
         mesh, facts = extract(fitted, arrays, config.mesh, say)
         write_mesh(path, mesh, fitted.frame, facts["resolution"])
-        return facts
+        return Facts.of(facts)
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
@@ -344,10 +355,34 @@ class ShapeTask(Task):
         check_output(path)
 
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Tree:
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
         from ..metrics.shape import evaluate_shape
 
-        return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say)
+        return Facts.of(evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say))
+
+    @classmethod
+    def fitted(cls, field: Field, arrays: Arrays, config: Config, run: Path | None = None) -> ShapeField:
+        from .shape_field import ShapeField
+
+        return ShapeField(field, cls, arrays, config, run)
+
+    @classmethod
+    def picture(cls, run: FinishedRun, path: Path, view: View) -> None:
+        from ..reports.render import draw_run
+
+        draw_run(run.output, run.field, path, view)
+
+    @classmethod
+    def thumbnail(cls, run: FinishedRun) -> bytes | None:
+        from ..reports.shape import thumbnail
+
+        return thumbnail(run)
+
+    @classmethod
+    def report_sections(cls, run: FinishedRun) -> list[Section]:
+        from ..reports.shape import sections
+
+        return sections(run)
 
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:

@@ -10,13 +10,15 @@ import numpy as np
 from pydantic import Field as Setting
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
-from .base import Arrays, Moment, Say, Signal, Task, compression_lines, fit_summary
+from ..facts import Facts
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, compression_lines, fit_summary, plain_signal
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from ..field import Field
+    from ..reports.page import Section
 
 
 class IngestSettings(Settings):
@@ -134,16 +136,16 @@ class VideoTask(Task):
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
         from ..media.video import ingest_video
 
-        return Signal(*ingest_video(source, config.ingest))
+        return plain_signal(*ingest_video(source, config.ingest))
 
     @classmethod
-    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Tree:
+    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
         from ..media.video import write_frames
         from ..media.video_resample import decode_frames
 
         frames, facts = decode_frames(fitted, config.decode)
         write_frames(path, frames, facts["rate"])
-        return facts
+        return Facts.of(facts)
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
@@ -160,10 +162,28 @@ class VideoTask(Task):
         check_video_output(path)
 
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Tree:
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
         from ..metrics.video import evaluate_video
 
-        return evaluate_video(fitted, arrays, reference, config.evaluate)
+        return Facts.of(evaluate_video(fitted, arrays, reference, config.evaluate))
+
+    @classmethod
+    def decode(cls, fitted: Field, config: Any) -> Any:
+        from ..media.video_resample import decode_frames
+
+        return decode_frames(fitted, config.decode)[0]
+
+    @classmethod
+    def figure(cls, fitted: Field, arrays: Arrays) -> Any:
+        from ..reports.figures import video_figure
+
+        return video_figure(fitted, arrays)
+
+    @classmethod
+    def report_sections(cls, run: FinishedRun) -> list[Section]:
+        from ..reports.media import video_sections
+
+        return video_sections(run)
 
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:

@@ -1,0 +1,75 @@
+"""Fields as the Python API returns them: each knows what it was fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from ..config import Config, Tree, resolve
+from ..export import export_field
+from ..field import Field
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Kind(Protocol):
+    """What a fitted field asks of its task, a subclass of `base.Task`."""
+
+    presets: Mapping[str, Tree]
+
+    def decode(self, fitted: Field, config: Any) -> Any: ...
+
+    def convert(self, written: Path, path: Path, fitted: Field, config: Any) -> None: ...
+
+    def check_output(self, path: Path) -> None: ...
+
+    def figure(self, fitted: Field, arrays: Arrays) -> Any: ...
+
+
+class FittedField(Field):
+    """A field that knows what it was fitted to.
+
+    kind : its task; arrays : what `ingest` made; settings : all of them; run : its folder, None if it is in memory alone
+    """
+
+    def __init__(self, fitted: Field, kind: Kind, arrays: Arrays, settings: Config, run: Path | None = None) -> None:
+        super().__init__(fitted.net, fitted.task, fitted.header)
+        self.kind, self.arrays, self.settings, self.run = kind, arrays, settings, run
+
+    def with_settings(self, origin: str, section: str, changed: Mapping[str, Any]) -> Any:
+        """Its settings with some of one section changed, those that are None left as they are. Raises InputError."""
+        given = {k: v for k, v in changed.items() if v is not None}
+        layers = [("run", self.settings.model_dump(exclude_none=True)), (origin, {section: given})]
+        return resolve(type(self.settings), self.kind.presets, layers)
+
+
+class SignalField(FittedField):
+    """A fitted image, sound, video or solution, which can be decoded."""
+
+    def decode(self, path: str | Path | None = None, **settings: Any) -> Any:
+        """Its samples, at any size; keywords are settings of ``[decode]``. ``path`` writes a file instead.
+
+        Returns
+        -------
+        image (h, w, c), [0, 1] of integer files; sound (n, channels) in full scale; video an iterator of (h, w, 3) uint8
+        """
+        config = self.with_settings("decode()", "decode", settings)
+        if path is None:
+            return self.kind.decode(self, config)
+        self.kind.check_output(Path(path))
+        self.kind.convert(Path(), Path(path), self, config)  # made from the field, not from what was written before
+        return None
+
+    def export(self, path: str | Path, gradient: bool = False) -> Tree:
+        """Write it as .onnx. Returns facts. See `export`."""
+        return export_field(self, Path(path), gradient=gradient)
+
+    def picture(self, path: str | Path) -> None:
+        """Draw it beside its original."""
+        from ..reports.figure_file import check_figure_file, write_figure
+
+        check_figure_file(Path(path))
+        write_figure(self.kind.figure(self, self.arrays), Path(path))
