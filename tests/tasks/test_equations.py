@@ -1,6 +1,7 @@
 """Solutions of equations against solvers that are not ours: asserted is the error, never the loss."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -158,7 +159,7 @@ def test_measurements_from_a_file(tmp_path):
     found = solved(folder, "inversion", text)
     assert found["misfit"] < 0.5 and "correlation" not in found
     np.savez(folder / "m.npz", source=[s.position for s in sources], receivers=receivers[:5], rec_val=values)
-    with pytest.raises(InputError, match="do not fit"):
+    with pytest.raises(InputError, match="measurements|m.npz"):
         setup(read_problem_text(tmp_path, text), folder, 0)
 
 
@@ -207,8 +208,10 @@ def test_a_changed_image_is_another_input(tmp_path):
     settings = PROBLEMS["helmholtz"][1]
     shapesiren.fit(tmp_path / "p.toml", out=tmp_path / "run", settings=settings)
     paint(90)
-    with pytest.raises(InputError, match="another input"):
+    before = (tmp_path / "run" / "field.safetensors").read_bytes()
+    with pytest.raises(InputError, match="p.toml"):
         shapesiren.fit(tmp_path / "p.toml", out=tmp_path / "run", settings=settings)
+    assert (tmp_path / "run" / "field.safetensors").read_bytes() == before
 
 
 def test_wide_sources_take_no_fine_cells(tmp_path):
@@ -221,7 +224,7 @@ def test_wide_sources_take_no_fine_cells(tmp_path):
 
 @pytest.mark.slow
 def test_least_squares_need_equations(tmp_path, torus_scan):
-    with pytest.raises(InputError, match=r"least squares cannot fit a task shape"):
+    with pytest.raises(InputError, match="shape"):
         shapesiren.fit(torus_scan, out=tmp_path / "run", settings={"fit": {"optimizer": "least-squares"}})
 
 
@@ -337,9 +340,15 @@ def test_problems_that_make_no_sense(tmp_path, text, said):
 def test_too_few_points_to_a_wave_are_warned_of(tmp_path):
     (tmp_path / "p.toml").write_text(PROBLEMS["helmholtz"][0].replace("8.0", "60.0"))
     task = TASKS["helmholtz"]
-    config = resolve(task.config_type, task.presets, [("t", {"ingest": {"cells": 40}})])
-    (note,) = task.ingest(tmp_path / "p.toml", config, print).info["notes"]
-    assert "points to the shortest wave" in note and "ingest.cells = " in note
+
+    def notes(cells):
+        config = resolve(task.config_type, task.presets, [("t", {"ingest": {"cells": cells}})])
+        return task.ingest(tmp_path / "p.toml", config, print).facts.notes
+
+    (note,) = notes(40)
+    enough = int(re.search(r"ingest\.cells = (\d+)", note)[1])
+    assert enough > 40
+    assert not notes(enough)  # what it says to try is enough
 
 
 @pytest.mark.parametrize("text", ["x.__class__", "lambda x: x", "[x]", "x; y", "9**999", "'a'", "open(1)", "x if y else 1"])

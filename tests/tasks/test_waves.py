@@ -109,12 +109,17 @@ def test_too_few_units_are_warned_of(tmp_path):
     assert not said  # it takes as many as it needs
     (tmp_path / "narrow.toml").write_text('problem = "wave"\nduration = 1.0\n[[pulse]]\nwidth = 0.00001\n')
     header = task.ingest(tmp_path / "narrow.toml", resolve(task.config_type, task.presets, []), said.append).header
-    assert header["units"] > 1e9 and "there are 16,384" in said.pop()
+    (line,) = said
+    assert header["units"] > 1e9 and "16,384" in line  # as many as there are at most
+    said.clear()
     fewer = resolve(task.config_type, task.presets, [("t", {"net": {"last_width": 4096}})])
     task.ingest(tmp_path / "p.toml", fewer, said.append)
-    assert len(said) == 1 and "there are 4,096" in said[0] and "net.last_width" in said[0]
+    (line,) = said
+    assert "4,096" in line and "net.last_width" in line
+    said.clear()
     medium = "[[medium.inclusion]]\nshape = 'disc'\nsize = 0.2\nspeed = 0.5\n"
     with (tmp_path / "p.toml").open("a") as f:
         f.write(medium)
     task.ingest(tmp_path / "p.toml", resolve(task.config_type, task.presets, []), said.append)
-    assert len(said) == 2 and "ingest.cells" in said[1]
+    (line,) = said
+    assert "ingest.cells" in line

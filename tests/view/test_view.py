@@ -88,12 +88,13 @@ def test_a_fit_that_is_watched(torus_scan, tmp_path, tab):
     lines: list[str] = []
     second = None
     try:
-        tab.goto(address(fit, lines))
+        page = address(fit, lines)
+        tab.goto(page)
         first = step_after(tab, 0)
         surface = until(tab, lambda: picture(tab), lambda p: model_in(p).mean() > 0.02)
         later = step_after(tab, first)
         until(tab, lambda: picture(tab), lambda p: np.abs(p - surface).max() > 20)  # it changes
-        viewer = next(p for p in children(fit.pid) if "--beside" in p.cmdline())
+        viewer = next(p for p in children(fit.pid) if serves(p, int(page.rsplit(":", 1)[1])))
         os.kill(viewer.pid, signal.SIGKILL)
         tab.goto("about:blank")
         second = start("view", tmp_path / "run", "--port", 8751)
@@ -124,6 +125,10 @@ def children(pid):
     import psutil
 
     return psutil.Process(pid).children(recursive=True)
+
+
+def serves(process, port):
+    return any(c.laddr.port == port for c in process.net_connections() if c.status == "LISTEN")
 
 
 @pytest.mark.slow
