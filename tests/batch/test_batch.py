@@ -131,11 +131,11 @@ def dying(job, plan):
     return Result(job.name, "done")
 
 
-@pytest.mark.slow
 def tries(folder, name):
     return len((Path(folder) / f"{name}.tries").read_text())
 
 
+@pytest.mark.slow
 def test_serial_outlives_a_crash(tmp_path, monkeypatch):
     import shapesiren.batch.engines as engines
 
