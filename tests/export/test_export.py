@@ -68,11 +68,11 @@ def test_onnx_of_an_image_and_of_what_has_none(tmp_path, rng):
     x = rng.uniform(0, 16, (50, 2))
     (value,) = onnxruntime.InferenceSession(tmp_path / "i.onnx").run(None, {"points": x})
     np.testing.assert_allclose(value, field(x), atol=1e-5)
-    with pytest.raises(InputError, match="of one value"):
+    with pytest.raises(InputError, match="--gradient"):
         export_field(field, tmp_path / "i2.onnx", gradient=True)
-    with pytest.raises(InputError, match="has no distance grid"):
+    with pytest.raises(InputError, match="image"):
         export_field(field, tmp_path / "i.npz")
-    with pytest.raises(InputError, match="kind finer has no ONNX form"):
+    with pytest.raises(InputError, match="finer"):
         export_field(Field(NETWORKS["finer"](3, 1, 32, 1), "shape", HEADER), tmp_path / "x.onnx")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["i.onnx"]
 

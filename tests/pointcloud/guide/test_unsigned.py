@@ -42,6 +42,7 @@ def test_guide_samples_without_sides(rng):
     assert not guide["guide_sides"].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0, 0.005])
 def test_the_fit_finds_the_sides(rng, noise):
     """Of bare points: a closed surface, its field positive outside, though no normal was ever turned."""

@@ -59,6 +59,7 @@ def clouds(draw):
     return PointCloud(points, normals if draw(st.booleans()) else None)
 
 
+@pytest.mark.slow
 @FEW
 @given(clouds())
 def test_any_cloud(cloud):

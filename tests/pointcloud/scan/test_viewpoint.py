@@ -33,6 +33,7 @@ def test_position_of_a_scanner_is_believed():
     assert not believable(points, np.array([100.0, 0, 0]))
 
 
+@pytest.mark.slow
 def test_default_position_is_not_believed():
     """Even samples of closed shapes about the origin, where many programs say the scanner was."""
     for name in ("sphere", "box", "torus", "trefoil"):
@@ -47,6 +48,7 @@ def test_what_cannot_be_measured_believes_nothing(rng, size):
     assert find_position(points) is None
 
 
+@pytest.mark.slow
 def test_terrain_is_seen_from_above(rng):
     xy = rng.uniform(0, 100, (30_000, 2))
     hills = np.concatenate([xy, 5 * np.sin(xy[:, :1] / 9) * np.cos(xy[:, 1:] / 7)], 1)
@@ -74,6 +76,7 @@ def test_a_position_is_found(rng, count):
     np.testing.assert_array_equal(find_position(points - eye - FAR_OFF), 0)  # the scanner's own coordinates
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", [0, 1, 3])
 @pytest.mark.parametrize("name", ["sphere", "box", "plate", "torus", "trefoil", "holed_plate"])
 def test_no_position_is_found_for_samples_of_a_shape(name, views):
@@ -88,6 +91,7 @@ def test_no_position_is_found_for_evenly_thinned_or_too_few_points(rng):
     assert find_position(np.zeros((500, 3))) is None
 
 
+@pytest.mark.slow
 def test_bare_points_look_at_the_scanner_that_is_found(rng):
     """With outliers that stand between it and the walls; and with normals that are all zero."""
     eye = np.array([1.0, 0.5, 0.1])
@@ -107,6 +111,7 @@ def test_bare_points_look_at_the_scanner_that_is_found(rng):
     assert given.facts.sensors.origin == "given"
 
 
+@pytest.mark.slow
 def test_each_of_several_scans_has_its_own_scanner(tmp_path):
     """Two rooms side by side, a file each, a scanner in each: merged, no single position could be believed."""
     paths, eyes = [], []
