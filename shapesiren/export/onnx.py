@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..facts import Facts
 from ..field import Field
 from ..nets.activations import relu, sine, tanh
 from ..nets.network import MLP
@@ -53,7 +54,15 @@ class _Graph:
         return self.node("Cast", self.node("Greater", z, self.constant(np.float32(0))), to=TensorProto.FLOAT)
 
 
-def write_onnx(field: Field, path: Path, _: int, gradient: bool) -> dict[str, Any]:
+class OnnxFacts(Facts):
+    """What a file with a graph holds. inputs, outputs : their names; opset : the version of the operators"""
+
+    inputs: list[str]
+    outputs: list[str]
+    opset: int
+
+
+def write_onnx(field: Field, path: Path, gradient: bool) -> OnnxFacts:
     """Input ``points`` (n, d) float64; outputs ``values`` (n, m) and, if asked for, ``gradient`` (n, d), float64.
 
     The centre is taken off in float64, so that large coordinates keep their digits; the network runs in float32.
@@ -104,7 +113,7 @@ def write_onnx(field: Field, path: Path, _: int, gradient: bool) -> dict[str, An
         producer_name="shapesiren",
         producer_version=__version__,
     )
-    helper.set_model_props(model, {"task": field.task, "header": json.dumps(field.header)})
+    helper.set_model_props(model, {"task": field.task, "header": json.dumps(field.header.tree())})
     checker.check_model(model)
     write_atomically(path, model.SerializeToString())
-    return {"inputs": ["points"], "outputs": [o.name for o in outputs], "opset": OPSET}
+    return OnnxFacts(inputs=["points"], outputs=[o.name for o in outputs], opset=OPSET)
