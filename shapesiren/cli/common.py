@@ -112,23 +112,6 @@ def seconds_of(text: str | None) -> float | None:
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
-def folder_of(sources: list[Path], out: Path | None) -> Path:
-    from ..stages.context import RUNS
-
-    return out or RUNS / sources[0].stem
-
-
-def task_of_sources(sources: list[Path], layers: list[tuple[str, dict[str, Any]]]) -> type[Task]:
-    """What these files are; a missing one, or a folder that is no input, is named before any folder is made for them."""
-    from ..stages.ingest import check_sources
-    from ..tasks import task_for
-
-    check_sources(sources, True)
-    task = task_for(sources[0], layers)
-    check_sources(sources, task.folders)
-    return task
-
-
 def scan_layers(viewpoint: str | None, surface: str | None, intrinsics: str | None) -> list[tuple[str, dict[str, Any]]]:
     """What the options about a scan come to, as layers of settings."""
     layers: list[tuple[str, dict[str, Any]]] = []

@@ -36,7 +36,6 @@ from .common import (
     Tracking,
     Viewpoint,
     chosen_run,
-    folder_of,
     open_run,
     scan_layers,
     setting_layers,
@@ -44,7 +43,6 @@ from .common import (
     split,
     stage_lines,
     task_of_run,
-    task_of_sources,
 )
 
 if TYPE_CHECKING:
@@ -123,7 +121,7 @@ def ingest(
 
     Example: shapesiren ingest scan.ply, then: shapesiren fit runs/scan
     """
-    from ..stages.context import context_for
+    from ..stages.context import context_for, default_folder, task_of_sources
     from ..stages.ingest import ingest as ingest_stage
 
     screen = Screen(quiet, as_json)
@@ -133,7 +131,7 @@ def ingest(
     )
     task = task_of_sources(sources, layers)
     layers += setting_layers(task, ("ingest",), options, ingest)
-    context = context_for(task, folder_of(sources, out), layers, "cpu", screen.say, force)
+    context = context_for(task, out or default_folder(sources), layers, "cpu", screen.say, force)
     with context.run.locked():
         facts = ingest_stage(context, sources)
     screen.stage(context, "ingest", facts)
@@ -171,7 +169,7 @@ def fit(
 
     Example: shapesiren fit scan.ply --preset fine
     """
-    from ..stages.context import context_for, is_run
+    from ..stages.context import context_for, default_folder, is_run, task_of_sources
 
     screen = Screen(quiet, as_json)
     sources, options = split(arguments)
@@ -185,7 +183,7 @@ def fit(
     else:
         task = task_of_sources(sources, layers)
         layers += setting_layers(task, ("ingest", "fit"), options, fit)
-        context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)
+        context = context_for(task, out or default_folder(sources), layers, device, screen.say, force)
     with context.run.locked():
         facts = ingest_and_fit(context, [] if ingested else sources, screen, live, tensorboard, port)
     screen.say(f"made {context.run.folder}; next: shapesiren {context.task.output} {context.run.folder}")
@@ -315,7 +313,7 @@ def run_pipeline(
 
     Example: shapesiren run pipelines/scan.toml scan.ply
     """
-    from ..stages.context import context_for
+    from ..stages.context import context_for, default_folder, task_of_sources
 
     screen = Screen(quiet, as_json)
     sources, options = split(arguments)
@@ -324,7 +322,7 @@ def run_pipeline(
     )
     task = task_of_sources(sources, layers)
     layers += setting_layers(task, ("ingest", "fit", task.output, "evaluate"), options, run_pipeline)
-    context = context_for(task, folder_of(sources, out), layers, device, screen.say, force)
+    context = context_for(task, out or default_folder(sources), layers, device, screen.say, force)
     with context.run.locked():
         output = context.task.output
         results = {"fit": ingest_and_fit(context, sources, screen, live, tensorboard, port)}

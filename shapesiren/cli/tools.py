@@ -29,7 +29,6 @@ from .common import (
     open_run,
     scan_layers,
     settings_layers_of,
-    task_of_sources,
 )
 
 
@@ -51,6 +50,7 @@ def inspect(
     Example: shapesiren inspect scan.ply
     """
     from ..config import resolve
+    from ..stages.context import task_of_sources
 
     screen = Screen(False, as_json)
     layers = settings_layers_of(preset, config, set_, None, None, seed) + scan_layers(viewpoint, surface, intrinsics)

@@ -38,8 +38,7 @@ def output(context: Context, stage: str | None = None) -> Tree:
         arrays = unpack(run.folder / task.cache).arrays
         return task.write(fitted, arrays, context.config, run.folder / task.output_file, context.say)
 
-    facts, _ = execute(context, task.output, key, [task.output_file], body, context.device)
-    return facts
+    return execute(context, task.output, key, [task.output_file], body, context.device)
 
 
 def fitted_signal(run: Run) -> tuple[Field, Arrays]:

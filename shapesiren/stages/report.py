@@ -42,8 +42,7 @@ def report(context: Context, reference: Path | None = None) -> Tree:
             context.say(f"the report has {len(page) / 1e6:.0f} MB; report.faces and report.points make it smaller")
         return ReportFacts(bytes=len(page))
 
-    facts, _ = execute(context, "report", key, [REPORT], body)
-    return facts
+    return execute(context, "report", key, [REPORT], body)
 
 
 def readable(context: Context) -> None:
