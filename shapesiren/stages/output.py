@@ -41,6 +41,22 @@ def output(context: Context, stage: str | None = None) -> Tree:
     return execute(context, task.output, key, [task.output_file], body, context.device)
 
 
+def output_and_copy(context: Context, stage: str, copy: Path | None) -> Tree:
+    """The output of stage ``stage`` and, where one is named, a copy of it in the format of its extension.
+
+    Raises
+    ------
+    InputError : of `output`; or the copy could not be written, which is found out before the work
+    """
+    if copy is not None:
+        context.task.check_output(copy)
+    with context.run.locked():
+        facts = output(context, stage)
+        if copy is not None:
+            export(context, copy)
+    return facts
+
+
 def fitted_signal(run: Run) -> tuple[Field, Arrays]:
     """The field of a run and the arrays that it was fitted to."""
     task, _ = stored_config(run, [])
