@@ -36,6 +36,84 @@ def facts_of(run, stage):
     return json.loads((run / "run.json").read_text())["stages"][stage]["facts"]
 
 
+def test_help_lists_what_the_registries_hold():
+    from typing import get_args
+
+    from shapesiren import export
+    from shapesiren.cli import names
+    from shapesiren.config import NetSettings
+    from shapesiren.pointcloud.io.read import SUFFIXES
+    from shapesiren.pointcloud.synthetic.shapes import SHAPES
+    from shapesiren.reports import compare
+    from shapesiren.surface import io as surfaces
+    from shapesiren.tasks import TASKS
+
+    assert tuple(TASKS) == names.TASKS
+    assert get_args(NetSettings.model_fields["kind"].annotation) == names.NETWORKS
+    assert names.INPUTS["scan or mesh"] == tuple(SUFFIXES)
+    assert list(names.INPUTS.values()) == list(dict.fromkeys(task.suffixes for task in TASKS.values()))
+    assert all(set(names.PRESETS) == {n for n in task.presets if "/" not in n} for task in TASKS.values())
+    assert tuple(SHAPES) == names.SHAPES
+    assert tuple(surfaces.WRITERS) == names.MESH_FILES
+    assert export.SUFFIXES == names.FIELD_FILES
+    assert tuple(compare.WRITERS) == names.TABLE_FILES
+
+
+def test_help_of_every_command_is_light():
+    """What a help page imports is what the page of all commands does, see tests/test_imports.py."""
+    code = """
+import contextlib, io, sys
+from shapesiren.cli import app
+for words in (*([c.name or c.callback.__name__] for c in app.registered_commands), ["config", "show"], ["config", "schema"]):
+    with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.suppress(SystemExit):
+        app([*words, "--help"])
+    assert "Usage" in shown.getvalue()
+print(sorted({"torch", "open3d", "trimesh", "numpy", "scipy"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_command_takes_groups_of_options():
+    """A group's options stand where its parameter does, and reach the command as the group."""
+    from dataclasses import dataclass
+    from typing import Annotated
+
+    import typer
+    from typer.testing import CliRunner
+
+    from shapesiren.cli.app import command
+    from shapesiren.cli.composed import Default
+
+    Shared = Annotated[int, typer.Option(help="Shared."), Default(3)]
+
+    @dataclass(frozen=True, kw_only=True)
+    class Inner:
+        shared: Shared
+
+    @dataclass(frozen=True, kw_only=True)
+    class Outer:
+        inner: Inner
+        level: Annotated[float, typer.Option(help="Of the group.")] = 0.5
+        hidden: Annotated[str, typer.Option()] = "default"
+
+    app, got = typer.Typer(), []
+
+    @command(parent=app, without=("hidden",))
+    def act(*, name: str, first: int = 1, outer: Outer, last: bool = False) -> None:
+        """What it does."""
+        got.append((name, first, outer, last))
+
+    shown = CliRunner().invoke(app, ["--help"]).output
+    places = [shown.index(f"--{name}") for name in ("first", "shared", "level", "last")]
+    assert places == sorted(places) and "What it does." in shown and "hidden" not in shown
+    assert CliRunner().invoke(app, ["a", "--shared", "7", "--last"]).exit_code == 0
+    assert CliRunner().invoke(app, ["a"]).exit_code == 0
+    assert got[0] == ("a", 1, Outer(inner=Inner(shared=7), level=0.5, hidden="default"), True)
+    assert got[1][2].inner.shared == 3
+    assert CliRunner().invoke(app, ["a", "--hidden", "x"]).exit_code == 2
+
+
 def test_unwritable_mesh_output(tmp_path, torus_scan, here):
     run = tmp_path / "run"
     assert here("fit", torus_scan, "--out", run, *QUICK_ARGS, "--steps", "20", "-q").returncode == 0

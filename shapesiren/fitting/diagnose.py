@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..config import Config, resolve
 from ..nets.network import Network
 from ..nets.windows import Windows
-from ..tasks.base import Moment, Task
+from ..tasks.base import Moment, Signal, Task
 from .adam import Adam
 
 SAMPLES = 2048
@@ -58,6 +59,18 @@ def diagnose(task: Task, steps: Sequence[int], seed: int = 0) -> list[LayerStati
         if step in steps:
             found += look(*_seen(task), step)
         optimizer.step()
+    return found
+
+
+def diagnose_omegas(
+    task: type[Task], signal: Signal, config: Config, omegas: Sequence[float], steps: Sequence[int]
+) -> dict[str, list[LayerStatistics]]:
+    """The same for one signal with several factors of the first layer, under names like ``omega 30``; on the CPU."""
+    found = {}
+    for omega in omegas:
+        layers = [("run", config.model_dump(exclude_none=True)), ("--omega", {"net": {"omega_first": omega}})]
+        settings = resolve(task.config_type, task.presets, layers)
+        found[f"omega {omega:g}"] = diagnose(task(signal, settings, torch.device("cpu")), steps, settings.seed)
     return found
 
 

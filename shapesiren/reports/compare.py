@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -37,20 +37,29 @@ def labels(runs: Sequence[FinishedRun]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(m.folder) for m in runs]
 
 
-def markdown(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> str:
+def by_run(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The table as a tree: run -> figure -> value."""
+    return {name: {row[0]: row[column] for row in rows} for column, name in enumerate(names, 1)}
+
+
+def markdown(runs: Sequence[FinishedRun]) -> bytes:
+    """The table, for a README or an issue."""
+
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
-    body = [line([str(row[0]), *(page.show(v) for v in row[1:])]) for row in rows]
-    return "\n".join([line(["", *names]), line(["---"] * (len(names) + 1)), *body]) + "\n"
+    names = labels(runs)
+    body = [line([str(row[0]), *(page.show(v) for v in row[1:])]) for row in rows_of(runs)]
+    return ("\n".join([line(["", *names]), line(["---"] * (len(names) + 1)), *body]) + "\n").encode()
 
 
-def comma_separated(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> str:
+def comma_separated(runs: Sequence[FinishedRun]) -> bytes:
+    """The table, for programs."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["figure", *names])
-    writer.writerows(["" if v is None else v for v in row] for row in rows)
-    return out.getvalue()
+    writer.writerow(["figure", *labels(runs)])
+    writer.writerows(["" if v is None else v for v in row] for row in rows_of(runs))
+    return out.getvalue().encode()
 
 
 def compare_page(runs: Sequence[FinishedRun]) -> bytes:
@@ -72,3 +81,10 @@ def compare_page(runs: Sequence[FinishedRun]) -> bytes:
         sections.append(page.Section("Losses", [plots.several(totals, "seconds", "weighted loss", log=True)]))
     sections.append(page.Section("Figures", [page.table(rows_of(runs), ["", *names])]))
     return page.render(" and ".join(names), f"{len(names)} runs", sections, f"shapesiren {__version__}")
+
+
+WRITERS: dict[str, Callable[[Sequence[FinishedRun]], bytes]] = {
+    ".html": compare_page,
+    ".md": markdown,
+    ".csv": comma_separated,
+}

@@ -1,4 +1,4 @@
-"""The commands that show settings: config show, config schema."""
+"""``shapesiren config show`` and ``config schema``: the settings that a fit would use, and what settings there are."""
 
 from __future__ import annotations
 
@@ -9,27 +9,24 @@ from typing import Annotated
 import typer
 
 from ..errors import InputError
-from .app import app
-from .common import ConfigFile, Preset, Seed, Set, Steps, TaskName, Time, settings_layers_of
+from . import names
+from .app import HELP_NAMES, app, command
+from .options import LengthOptions, Seed, SettingsOptions, TaskName, seed_layers, task_layers
 
-config_app = typer.Typer(
-    help="The settings that a fit would use, or their schema.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+config = typer.Typer(
+    help="The settings that a fit would use, or their schema.", no_args_is_help=True, context_settings=HELP_NAMES
 )
-app.add_typer(config_app, name="config")
+app.add_typer(config, name="config")
 
 
-@config_app.command()
+@command(parent=config)
 def show(
+    *,
     source: Annotated[Path | None, typer.Argument(help="A run, or an input file whose kind tells the task.")] = None,
-    preset: Preset = None,
-    config: ConfigFile = None,
-    set_: Set = None,
-    task_name: TaskName = None,
-    time: Time = None,
-    steps: Steps = None,
-    seed: Seed = None,
+    settings: SettingsOptions,
+    task: TaskName,
+    length: LengthOptions,
+    seed: Seed,
 ) -> None:
     """Print all settings, resolved, as TOML that --config takes back.
 
@@ -41,16 +38,16 @@ def show(
     from ..stages.store import Run
     from ..tasks import task_for
 
-    layers = settings_layers_of(preset, config, set_, time, steps, seed, None, task_name)
+    layers = settings.layers() + task_layers(task) + length.layers() + seed_layers(seed)
     if source is not None and is_run(source):
         print(to_toml(stored_config(Run.open(source), layers)[1]), end="")
         return
-    task = task_for(source or Path("scan.ply"), layers)
-    print(to_toml(resolve(task.config_type, task.presets, layers)), end="")
+    kind = task_for(source or Path("scan.ply"), layers)
+    print(to_toml(resolve(kind.config_type, kind.presets, layers)), end="")
 
 
-@config_app.command()
-def schema(task: Annotated[str, typer.Argument(help="shape, image, composite, audio or video.")] = "shape") -> None:
+@command(parent=config)
+def schema(*, task: Annotated[str, typer.Argument(help=f"{names.choice(names.TASKS)}.")] = "shape") -> None:
     """Print the JSON schema of a task's settings: names, types, ranges, defaults, descriptions.
 
     Example: shapesiren config schema image

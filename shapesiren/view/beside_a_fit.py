@@ -1,4 +1,8 @@
-"""The viewer beside a fit: a process of its own, so that whatever happens to it, the fit goes on."""
+"""The viewer beside a fit: a process of its own, so that whatever happens to it, the fit goes on.
+
+`ViewerProcess` is the fit's side: ``shapesiren view RUN --beside`` at the other end of a pipe, over which nothing is said;
+that it closes means that the fit is over. The viewer's own side is `serve.serve_beside_a_fit`.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,20 @@ from pathlib import Path
 
 from ..errors import InputError
 
-LAST_LOOK = 6.0  # seconds that the viewer stays up after the fit, to show its end
 
+class ViewerProcess:
+    """The viewer of a run folder, in a process that is started now and let go when the fit ends.
 
-class LiveView:
-    """Starts `shapesiren view` on a run folder, at the lowest priority, and lets it go when the fit ends."""
+    Parameters
+    ----------
+    folder : of the run; it need not be there yet
+    port : of the viewer's page; the next free one if it is taken
+    say : prints one line for the user
+
+    Raises
+    ------
+    InputError : the package viser is missing
+    """
 
     def __init__(self, folder: Path, port: int, say: Callable[[str], None]) -> None:
         if importlib.util.find_spec("viser") is None:
