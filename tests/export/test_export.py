@@ -11,13 +11,15 @@ import shapesiren
 from shapesiren.errors import InputError
 from shapesiren.export import export_field
 from shapesiren.field import Field
+from shapesiren.header import BoxBounds, Header
 from shapesiren.nets.build import NETWORKS
 from shapesiren.nets.siren import Siren
+from shapesiren.similarity import Similarity
 
-HEADER = {
-    "frame": {"centre": [431_000.25, 5_400_000.5, 120.0], "scale": 40.0},
-    "bounds": {"low": [-0.8, -0.8, -0.4], "high": [0.8, 0.8, 0.4]},
-}
+HEADER = Header(
+    frame=Similarity((431_000.25, 5_400_000.5, 120.0), 40.0),
+    bounds=BoxBounds(low=(-0.8, -0.8, -0.4), high=(0.8, 0.8, 0.4)),
+)
 
 
 def reader():

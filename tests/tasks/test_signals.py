@@ -9,6 +9,7 @@ from PIL import Image
 
 import shapesiren
 from shapesiren.errors import InputError
+from shapesiren.header import Header
 from shapesiren.media.audio import read_sound, write_sound
 from shapesiren.media.video import read_frames, write_frames
 from shapesiren.media.video_resample import frame_at
@@ -16,6 +17,7 @@ from shapesiren.metrics.audio import snr
 from shapesiren.metrics.image import psnr
 from shapesiren.nets.build import build_windows
 from shapesiren.nets.evaluate import values, values_and_gradients
+from shapesiren.similarity import Similarity
 from shapesiren.stages.ingest import pack, unpack
 from shapesiren.tasks.base import Signal
 from shapesiren.tasks.batches import Shuffle
@@ -142,15 +144,15 @@ def test_video_of_a_file_and_of_a_folder(tmp_path):
 
 
 def test_large_arrays_stay_on_disk(tmp_path):
-    large = np.arange(9_000_000.0)
-    signal = Signal({"frames": large, "small": np.arange(5.0)}, {"rate": 3})
+    large, header = np.arange(9_000_000.0), Header(frame=Similarity((0.5,), 0.5))
+    signal = Signal({"frames": large, "small": np.arange(5.0)}, header)
     with open(tmp_path / "a.npz", "wb") as file:
         pack(signal, file)
     back = unpack(tmp_path / "a.npz")
     assert isinstance(back.arrays["frames"], np.memmap) and not isinstance(back.arrays["small"], np.memmap)
     np.testing.assert_array_equal(back.arrays["frames"], large)
     np.testing.assert_array_equal(back.arrays["small"], np.arange(5.0))
-    assert back.header == {"rate": 3}
+    assert back.header == header
 
 
 def test_batches_see_everything_once_and_follow_from_the_step():
