@@ -60,7 +60,7 @@ def ingest_and_fit(context: Context, sources: list[Path], screen: Screen, watch:
     from ..stages.ingest import ingest as ingest_stage
     from ..view.beside_a_fit import ViewerProcess
 
-    if watch.live and context.task.output != "mesh":
+    if watch.live and not context.task.has_surface:
         raise InputError(f"a fit of task {context.task.name} has no surface to watch", where="--live", hint="leave it out")
     with ExitStack() as ending:
         listeners = []

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from ..tasks.base import FinishedRun
 from ..version import __version__
-from . import page, plots, shape
+from . import page, plots
 from .sections import flatten
 
 
@@ -66,10 +66,11 @@ def compare_page(runs: Sequence[FinishedRun]) -> bytes:
     """The page: views of the shapes with one camera, the losses over each other, the table."""
     names = labels(runs)
     sections = []
-    shapes = [(name, m) for name, m in zip(names, runs, strict=True) if m.task.name == "shape"]
-    if shapes:
+    views = [(name, run.task.turning_view(run, "surfaces")) for name, run in zip(names, runs, strict=True)]
+    shown = [(name, view) for name, view in views if view is not None]
+    if shown:
         figure = Markup("<figure>{}<figcaption>{}</figcaption></figure>")
-        cells = [figure.format(shape.model_view(m, shape.mesh_of(m), "surfaces"), name) for name, m in shapes]
+        cells = [figure.format(view, name) for name, view in shown]
         hint = page.text("The views turn together; a button sets all of them.", quiet=True)
         sections.append(page.Section("Surfaces", [page.gallery(cells, large=True), hint]))
     totals = {

@@ -25,6 +25,7 @@ from .shape_settings import BatchSettings, LossSettings
 
 if TYPE_CHECKING:
     import torch
+    from markupsafe import Markup
     from torch import Tensor
 
     from ..field import Field
@@ -86,6 +87,7 @@ class ShapeTask(Task):
     """Fit a SIREN to points, normals and guide samples; write its zero level set as a mesh."""
 
     name = "shape"
+    has_surface = True
     suffixes = (".ply", ".pcd", ".xyz", ".pts", ".txt", ".obj", ".stl", ".off", ".glb", ".npz", ".npy", ".las", ".laz", ".e57")
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
@@ -304,6 +306,12 @@ class ShapeTask(Task):
         from ..reports.shape import thumbnail
 
         return thumbnail(run)
+
+    @classmethod
+    def turning_view(cls, run: FinishedRun, together: str) -> Markup | None:
+        from ..reports.shape import mesh_of, model_view
+
+        return model_view(run, mesh_of(run), together)
 
     @classmethod
     def report_sections(cls, run: FinishedRun) -> list[Section]:

@@ -40,7 +40,7 @@ class RunWatcher:
         if run.record("ingest") is None:
             return None
         task, _ = stored_config(run, [])
-        if task.name != "shape":
+        if not task.has_surface:
             raise InputError(
                 f"a run of task {task.name} has no surface to view", where=self.folder, hint=f"shapesiren report {self.folder}"
             )
