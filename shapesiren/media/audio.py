@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..header import ValueScale
 from ..runtime.files import write_atomically
+from ..similarity import Similarity
+from .facts import SoundFacts
+from .headers import SoundHeader
+from .settings import SoundIngestSettings
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 LOSSLESS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".aiff": "AIFF", ".aif": "AIFF"}
@@ -93,19 +98,18 @@ def check_sound_output(path: Path) -> None:
         raise InputError("its folder does not exist", where=path, hint="make the folder first")
 
 
-def ingest_sound(source: Any, settings: Any) -> tuple[dict[str, NDArray[Any]], dict[str, Any], dict[str, Any]]:
+def ingest_sound(source: Any, settings: SoundIngestSettings) -> tuple[dict[str, NDArray[Any]], SoundHeader, SoundFacts]:
     """Arrays, header and facts of a sound.
 
     Parameters
     ----------
     source : a file, or (samples, rate)
-    settings : `tasks.audio.IngestSettings`
 
     Returns
     -------
     arrays : ``values`` (n, channels) float32, the sound over its own peak
     header : the frame maps seconds to [-reach, reach]; ``windows`` says how it is cut
-    info : facts for the user
+    facts : what was found
     """
     if isinstance(source, list):
         raise InputError("one sound at a time", where=source[1])
@@ -124,28 +128,28 @@ def ingest_sound(source: Any, settings: Any) -> tuple[dict[str, NDArray[Any]], d
     # the first layer's fastest unit makes omega_first * reach / pi periods in a window: as many for every sample as the
     # paper's 955 for its 308,207 samples of Bach
     reach = settings.reach if settings.reach is not None else float(np.clip(100 * each / 300_000, 1, 300))
-    header = {
-        "frame": {"centre": [seconds / 2], "scale": seconds / 2 / (reach * windows)},
-        "bounds": [[0.0], [seconds]],
-        "shape": [count, channels],
-        "rate": sound.rate,
-        "values": {"offset": 0.0, "scale": peak},
-        "encoding": sound.encoding,
-        "windows": windows,
-        "reach": reach,
-        "file_bytes": source.stat().st_size if isinstance(source, Path) else 2 * samples.size,
-    }
-    info = {
-        "samples": count,
-        "channels": channels,
-        "rate": sound.rate,
-        "seconds": seconds,
-        "windows": windows,
-        "reach": reach,
-        "peak": peak,
-        "notes": notes,
-    }
-    return {"values": (samples / np.float32(peak)).astype(np.float32)}, header, info
+    header = SoundHeader(
+        frame=Similarity((seconds / 2,), seconds / 2 / (reach * windows)),
+        bounds=((0.0,), (seconds,)),
+        shape=(count, channels),
+        rate=sound.rate,
+        values=ValueScale(offset=0.0, scale=peak),
+        encoding=sound.encoding,
+        windows=windows,
+        reach=reach,
+        file_bytes=source.stat().st_size if isinstance(source, Path) else 2 * samples.size,
+    )
+    facts = SoundFacts(
+        samples=count,
+        channels=channels,
+        rate=sound.rate,
+        seconds=seconds,
+        windows=windows,
+        reach=reach,
+        peak=peak,
+        notes=notes,
+    )
+    return {"values": (samples / np.float32(peak)).astype(np.float32)}, header, facts
 
 
 def sample_times(count: int, rate: float, start: float = 0.0) -> NDArray[np.float64]:

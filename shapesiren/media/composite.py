@@ -9,17 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..header import ValueScale
+from ..similarity import Similarity
+from .facts import CompositeFacts
+from .headers import ImageHeader
 from .image import gradient, read_image
 from .image_ingest import shrink
+from .settings import CompositeIngestSettings
 
 
-def ingest_composite(source: Any, settings: Any) -> tuple[dict[str, NDArray[Any]], dict[str, Any], dict[str, Any]]:
+def ingest_composite(
+    source: Any, settings: CompositeIngestSettings
+) -> tuple[dict[str, NDArray[Any]], ImageHeader, CompositeFacts]:
     """Arrays, header and facts of two images.
 
     Parameters
     ----------
     source : background and foreground, files of equal size
-    settings : `tasks.composite.IngestSettings`
 
     Returns
     -------
@@ -43,24 +49,23 @@ def ingest_composite(source: Any, settings: Any) -> tuple[dict[str, NDArray[Any]
     slopes = [gradient(i, settings.filter) * half for i in (back, front)]
     cloned = settings.mode == "clone"
     target = slopes[1] if cloned else (1 - settings.alpha) * slopes[0] + settings.alpha * slopes[1]
-    header: dict[str, Any] = {
-        "frame": {"centre": [width / 2, height / 2], "scale": half},
-        "bounds": [[0, 0], [width, height]],
-        "shape": [height, width, channels],
-        "values": {"offset": 0.5, "scale": 0.5},
-        "depth": 8,
-        "file_bytes": sum(Path(p).stat().st_size for p in source),
-    }
-    if not cloned:
-        mean = (1 - settings.alpha) * images[0].mean((0, 1)) + settings.alpha * images[1].mean((0, 1))
-        header["mean"] = [float(m) for m in mean]
+    mixed = (1 - settings.alpha) * images[0].mean((0, 1)) + settings.alpha * images[1].mean((0, 1))
+    header = ImageHeader(
+        frame=Similarity((width / 2, height / 2), half),
+        bounds=((0.0, 0.0), (width, height)),
+        shape=(height, width, channels),
+        values=ValueScale(offset=0.5, scale=0.5),
+        depth=8,
+        file_bytes=sum(Path(p).stat().st_size for p in source),
+        **({} if cloned else {"mean": tuple(mixed.tolist())}),
+    )
     arrays: dict[str, NDArray[Any]] = {
         "gradient": target.astype(np.float32),
         "inside": inside,
         "values": back.astype(np.float32),
         "foreground": front.astype(np.float32),
     }
-    return arrays, header, {"width": width, "height": height, "mode": settings.mode, "share": float(inside.mean())}
+    return arrays, header, CompositeFacts(width=width, height=height, mode=settings.mode, share=float(inside.mean()))
 
 
 def _channels(values: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
@@ -69,7 +74,7 @@ def _channels(values: NDArray[np.float32], channels: int) -> NDArray[np.float32]
     return np.repeat(values, channels, 2) if values.shape[2] < channels else values
 
 
-def _inside(settings: Any, height: int, width: int) -> NDArray[np.bool_]:
+def _inside(settings: CompositeIngestSettings, height: int, width: int) -> NDArray[np.bool_]:
     if settings.mode == "mix":
         return np.ones((height, width), bool)
     if settings.mask is None:

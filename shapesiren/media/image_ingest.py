@@ -10,26 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..header import ValueScale
+from ..similarity import Similarity
+from .facts import ImageFacts
+from .headers import ImageHeader
 from .image import MODES, Picture, gradient, laplacian, read_image
+from .settings import ImageIngestSettings
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
 def ingest_image(
-    source: Any, settings: Any, seed: int, say: Callable[[str], None]
-) -> tuple[dict[str, NDArray[Any]], dict[str, Any], dict[str, Any]]:
+    source: Any, settings: ImageIngestSettings, seed: int, say: Callable[[str], None]
+) -> tuple[dict[str, NDArray[Any]], ImageHeader, ImageFacts]:
     """Arrays, header and facts of an image.
 
     Parameters
     ----------
     source : a file, or an (h, w), (h, w, c) array of intensities in [0, 1]
-    settings : `tasks.image.IngestSettings`
-
     Returns
     -------
     arrays : ``values`` (h, w, c) float32 as the network is to give them, about [-1, 1]; ``known`` (h, w) bool where not all
         are; ``gradient`` (h, w, c, 2) or ``laplacian`` (h, w, c) in box units where those are fitted
-    header, info : JSON-able
+    header, facts : what decoding needs; what was found
     """
     if isinstance(source, (list, tuple)):
         raise InputError("one image at a time", where=source[1], hint="--task composite blends two")
@@ -54,29 +57,29 @@ def ingest_image(
         arrays["gradient"] = (gradient(scaled, settings.filter) * half).astype(np.float32)
     elif settings.supervise == "laplacian":
         arrays["laplacian"] = (laplacian(scaled) * half**2).astype(np.float32)
-    header = {
-        "frame": {"centre": [width / 2, height / 2], "scale": half},
-        "bounds": [[0, 0], [width, height]],
-        "shape": [height, width, channels],
-        "values": {"offset": offset, "scale": scale},
-        "depth": picture.depth,
-        "supervise": settings.supervise,
-        "file_bytes": source.stat().st_size if isinstance(source, Path) else values.size * picture.depth // 8,
-    }
-    if settings.supervise != "intensity":
-        header["mean"] = [float(m) for m in values.mean((0, 1), dtype=np.float64)]
-    info = {
-        "width": width,
-        "height": height,
-        "mode": MODES[channels],
-        "depth": picture.depth,
-        "known": float(known.mean()) if known is not None else 1.0,
-        "supervise": settings.supervise,
-        "notes": notes,
-    }
+    mean = None if settings.supervise == "intensity" else tuple(values.mean((0, 1), dtype=np.float64).tolist())
+    header = ImageHeader(
+        frame=Similarity((width / 2, height / 2), half),
+        bounds=((0.0, 0.0), (width, height)),
+        shape=(height, width, channels),
+        values=ValueScale(offset=offset, scale=scale),
+        depth=picture.depth,
+        supervise=settings.supervise,
+        file_bytes=source.stat().st_size if isinstance(source, Path) else values.size * picture.depth // 8,
+        **({} if mean is None else {"mean": mean}),
+    )
+    facts = ImageFacts(
+        width=width,
+        height=height,
+        mode=MODES[channels],
+        depth=picture.depth,
+        known=float(known.mean()) if known is not None else 1.0,
+        supervise=settings.supervise,
+        notes=notes,
+    )
     if float(np.ptp(values)) == 0:
         raise InputError("every pixel has the same value: there is nothing to fit", where=_where(source))
-    return arrays, header, info
+    return arrays, header, facts
 
 
 def _where(source: Any) -> Any:
@@ -112,7 +115,7 @@ def shrink(values: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
     return np.asarray(resize(values, shape, anti_aliasing=True), np.float32)
 
 
-def _known(settings: Any, height: int, width: int, seed: int) -> NDArray[np.bool_] | None:
+def _known(settings: ImageIngestSettings, height: int, width: int, seed: int) -> NDArray[np.bool_] | None:
     """Which pixels are known; None if all are."""
     known = np.ones((height, width), bool)
     if settings.mask is not None:

@@ -12,8 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..header import ValueScale
+from ..similarity import Similarity
+from .facts import VideoFacts
+from .headers import VideoHeader
 from .image import SUFFIXES as IMAGE_SUFFIXES
 from .image import read_image
+from .settings import VideoIngestSettings
 
 SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".gif")
 CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9", ".gif": "gif"}
@@ -67,13 +72,12 @@ def _rgb(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.repeat(values[..., :1], 3, 2) if values.shape[2] < 3 else values[..., :3]
 
 
-def ingest_video(source: Any, settings: Any) -> tuple[dict[str, NDArray[Any]], dict[str, Any], dict[str, Any]]:
+def ingest_video(source: Any, settings: VideoIngestSettings) -> tuple[dict[str, NDArray[Any]], VideoHeader, VideoFacts]:
     """Arrays, header and facts of a video. The frames lie in a file that is mapped, not in memory.
 
     Parameters
     ----------
     source : a file, a folder of frames, or an (n, h, w, 3) uint8 array
-    settings : `tasks.video.IngestSettings`
     """
     if isinstance(source, list):
         raise InputError("one video at a time", where=source[1], hint="a folder of frames is one")
@@ -113,18 +117,18 @@ def ingest_video(source: Any, settings: Any) -> tuple[dict[str, NDArray[Any]], d
     values = np.memmap(keep, np.uint8, "r", shape=(count, *shape))
     height, width = shape[:2]
     half = max(width, height) / 2
-    header = {
+    header = VideoHeader(
         # x and y in pixels, then time in steps as long as `pace` pixels: one frame, unless told otherwise
-        "frame": {"centre": [width / 2, height / 2, count * settings.pace / 2], "scale": half},
-        "bounds": [[0, 0, 0], [width, height, count * settings.pace]],
-        "shape": [count, height, width, 3],
-        "rate": rate,
-        "pace": settings.pace,
-        "values": {"offset": 0.5, "scale": 0.5},
-        "file_bytes": size,
-    }
-    info = {"frames": count, "width": width, "height": height, "rate": rate, "seconds": count / rate, "notes": notes}
-    return {"frames": values}, header, info
+        frame=Similarity((width / 2, height / 2, count * settings.pace / 2), half),
+        bounds=((0.0, 0.0, 0.0), (width, height, count * settings.pace)),
+        shape=(count, height, width, 3),
+        rate=rate,
+        pace=settings.pace,
+        values=ValueScale(offset=0.5, scale=0.5),
+        file_bytes=size,
+    )
+    facts = VideoFacts(frames=count, width=width, height=height, rate=rate, seconds=count / rate, notes=notes)
+    return {"frames": values}, header, facts
 
 
 def _shrunk(frame: Frame, longest: int | None) -> Frame:

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..field import Field
+from .facts import DecodedVideo
+from .headers import VideoHeader
 from .image import grid
+from .settings import VideoDecodeSettings
 
 
-def decode_frames(fitted: Field, settings: Any) -> tuple[Iterator[NDArray[np.uint8]], dict[str, Any]]:
+def decode_frames(fitted: Field, settings: VideoDecodeSettings) -> tuple[Iterator[NDArray[np.uint8]], DecodedVideo]:
     """Frames (h, w, 3) uint8, made when they are asked for, and facts.
-
-    Parameters
-    ----------
-    settings : `tasks.video.DecodeSettings`
 
     Raises
     ------
     InputError : a range outside the video
     """
-    count, height, width, _ = fitted.header["shape"]
-    end = count / fitted.header["rate"]
+    header = VideoHeader.of(fitted.header)
+    count, height, width, _ = header.shape
+    end = count / header.rate
     start = settings.start
     stop = end if settings.seconds is None else start + settings.seconds
     if not 0 <= start < stop <= end * (1 + 1e-9):
         raise InputError(f"from {start:g} s to {stop:g} s is not inside the video ({end:.6g} s)", where="decode.start")
-    rate = settings.rate or fitted.header["rate"]
+    rate = settings.rate or header.rate
     if settings.size is not None:
         columns, rows = (int(n) for n in settings.size.split("x"))
     else:
@@ -38,18 +37,19 @@ def decode_frames(fitted: Field, settings: Any) -> tuple[Iterator[NDArray[np.uin
     if not 1 <= columns * rows <= 1 << 26:
         raise InputError(f"frames of {columns} x {rows} pixels", where="decode.size")
     made = max(1, round((stop - start) * rate))
-    times = (start + (np.arange(made) + 0.5) / rate) * fitted.header["rate"]  # in frames of the original
-    facts = {"frames": made, "width": columns, "height": rows, "rate": rate, "start": start}
+    times = (start + (np.arange(made) + 0.5) / rate) * header.rate  # in frames of the original
+    facts = DecodedVideo(frames=made, width=columns, height=rows, rate=rate, start=start)
     return (to_bytes(frame_at(fitted, t, rows, columns)) for t in times), facts
 
 
 def frame_at(fitted: Field, time: float, rows: int, columns: int, step: int = 1) -> NDArray[np.float64]:
     """Intensities (ceil(rows / step), ceil(columns / step), 3) at every ``step``-th pixel of a frame of rows x columns, at a
     time counted in frames; the first one's middle is .5."""
-    _, height, width, _ = fitted.header["shape"]
+    header = VideoHeader.of(fitted.header)
+    _, height, width, _ = header.shape
     pixels = grid(rows, columns, 0, 0, width, height).reshape(rows, columns, 2)[::step, ::step]
     places = pixels.reshape(-1, 2)
-    at = np.full((len(places), 1), time * fitted.header["pace"])
+    at = np.full((len(places), 1), time * header.pace)
     return fitted(np.concatenate([places, at], 1)).reshape(*pixels.shape[:2], 3)
 
 

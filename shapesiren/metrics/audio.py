@@ -12,7 +12,10 @@ from ..errors import InputError
 from ..field import Field
 from ..media.audio import read_sound, sample_times
 from ..media.audio_resample import at_times
+from ..media.headers import SoundHeader
+from ..media.settings import SignalEvaluateSettings
 from .compression import compression
+from .facts import SoundMetrics
 
 Array = NDArray[np.float64]
 WINDOW = 2048  # samples of a spectrum
@@ -39,12 +42,14 @@ def spectral_distance(found: Array, truth: Array) -> float:
     return float(np.sqrt(np.square(difference).mean(-2)).mean())
 
 
-def evaluate_sound(fitted: Field, arrays: dict[str, NDArray[Any]], reference: Path | None, settings: Any) -> dict[str, Any]:
+def evaluate_sound(
+    fitted: Field, arrays: dict[str, NDArray[Any]], reference: Path | None, settings: SignalEvaluateSettings
+) -> SoundMetrics:
     """``mse`` in full scale, ``mse_of_peak`` with the sound's peak as 1 (the paper's), ``snr``, ``spectral_distance``,
     ``compression``."""
-    header = fitted.header
-    count, channels = header["shape"]
-    peak = header["values"]["scale"]
+    header = SoundHeader.of(fitted.header)
+    count, channels = header.shape
+    peak = header.values.scale
     truth = arrays["values"].astype(np.float64) * peak
     if reference is not None:
         truth = read_sound(reference).samples.astype(np.float64)
@@ -54,13 +59,13 @@ def evaluate_sound(fitted: Field, arrays: dict[str, NDArray[Any]], reference: Pa
                 f"{count:,} of {channels}",
                 where=reference,
             )
-    times = sample_times(count, header["rate"])
+    times = sample_times(count, header.rate)
     found = at_times(fitted, times)
     mse = float(np.square(found - truth).mean())
-    return {
-        "mse": mse,
-        "mse_of_peak": mse / peak**2,
-        "snr": snr(found, truth),
-        "spectral_distance": spectral_distance(found, truth),
-        "compression": compression(fitted, settings.weights, lambda field: snr(at_times(field, times), truth)),
-    }
+    return SoundMetrics(
+        mse=mse,
+        mse_of_peak=mse / peak**2,
+        snr=snr(found, truth),
+        spectral_distance=spectral_distance(found, truth),
+        compression=compression(fitted, settings.weights, lambda field: snr(at_times(field, times), truth)),
+    )

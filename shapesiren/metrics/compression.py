@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 
 from ..field import Field
+from ..media.headers import MediaHeader
 from ..nets.network import Network
+from .facts import StoredWeights
 
 
 @torch.no_grad()
@@ -37,12 +38,12 @@ def quantised(net: Network, bits: int) -> tuple[Network, int]:
     return stored, size
 
 
-def compression(fitted: Field, bits: Sequence[int], quality: Callable[[Field], float]) -> list[dict[str, Any]]:
+def compression(fitted: Field, bits: Sequence[int], quality: Callable[[Field], float]) -> list[StoredWeights]:
     """Size against the file's, and quality, at each number of bits a weight."""
     rows = []
     for count in bits:
         net, size = quantised(fitted.net, count)
         found = quality(Field(net, fitted.task, fitted.header))
-        share = size / fitted.header["file_bytes"]
-        rows.append({"bits": count, "bytes": size, "share_of_file": share, "quality": found})
+        share = size / MediaHeader.of(fitted.header).file_bytes
+        rows.append(StoredWeights(bits=count, bytes=size, share_of_file=share, quality=found))
     return rows

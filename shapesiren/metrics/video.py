@@ -10,14 +10,19 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..field import Field
+from ..media.headers import VideoHeader
+from ..media.settings import VideoEvaluateSettings
 from ..media.video import read_frames
 from ..media.video_resample import frame_at
 from .compression import compression
+from .facts import VideoMetrics
 
 
-def evaluate_video(fitted: Field, arrays: dict[str, NDArray[Any]], reference: Path | None, settings: Any) -> dict[str, Any]:
+def evaluate_video(
+    fitted: Field, arrays: dict[str, NDArray[Any]], reference: Path | None, settings: VideoEvaluateSettings
+) -> VideoMetrics:
     """``psnr`` over the compared frames, ``frames`` and their ``frame_psnr``, ``worst``, ``best``, ``compression``."""
-    count, height, width, _ = fitted.header["shape"]
+    count, height, width, _ = VideoHeader.of(fitted.header).shape
     chosen = np.unique(np.linspace(0, count - 1, min(count, settings.frames)).round().astype(int))
     truth = {int(i): arrays["frames"][i] / 255.0 for i in chosen}
     if reference is not None:
@@ -35,11 +40,11 @@ def evaluate_video(fitted: Field, arrays: dict[str, NDArray[Any]], reference: Pa
     every = sorted(truth)
     by_frame = errors(fitted, every)
     some = every[:: max(1, len(every) // 8)]
-    return {
-        "psnr": decibels(float(np.mean(by_frame))),
-        "worst": decibels(max(by_frame)),
-        "best": decibels(min(by_frame)),
-        "frames": every,
-        "frame_psnr": [decibels(e) for e in by_frame],
-        "compression": compression(fitted, settings.weights, lambda f: decibels(float(np.mean(errors(f, some))))),
-    }
+    return VideoMetrics(
+        psnr=decibels(float(np.mean(by_frame))),
+        worst=decibels(max(by_frame)),
+        best=decibels(min(by_frame)),
+        frames=every,
+        frame_psnr=[decibels(e) for e in by_frame],
+        compression=compression(fitted, settings.weights, lambda f: decibels(float(np.mean(errors(f, some))))),
+    )

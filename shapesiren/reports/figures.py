@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..field import Field
 from ..media.audio import sample_times
 from ..media.audio_resample import at_times
+from ..media.headers import ImageHeader, SoundHeader, VideoHeader
 from ..media.image import gradient, laplacian
 from ..media.image_resample import sample
 from ..media.video_resample import frame_at
@@ -24,8 +25,9 @@ Panel = tuple[str, NDArray[Any], dict[str, Any]]  # title, image, how it is draw
 
 def image_figure(fitted: Field, arrays: Arrays) -> Any:
     """Intensities, gradient magnitude and Laplacian: the field's own above, the filters' on the original below."""
-    height, width, _ = fitted.header["shape"]
-    unit, middle = fitted.header["values"]["scale"], fitted.header["values"]["offset"]
+    header = ImageHeader.of(fitted.header)
+    height, width, _ = header.shape
+    unit, middle = header.values.scale, header.values.offset
     truth = arrays["values"].astype(np.float64) * unit + middle
     ours = sample(fitted, height, width, (0, 0, width, height))
     first, second = derivatives(fitted)
@@ -48,7 +50,7 @@ def derivative_panels(rows: list[tuple[str, Values, Values, Values]]) -> list[li
 
 
 def composite_figure(fitted: Field, arrays: Arrays) -> Any:
-    height, width, _ = fitted.header["shape"]
+    height, width, _ = ImageHeader.of(fitted.header).shape
     ours = np.clip(sample(fitted, height, width, (0, 0, width, height)), 0, 1)
     inputs: list[Panel] = [
         (name, arrays[key] / 2 + 0.5, {}) for name, key in (("background", "values"), ("foreground", "foreground"))
@@ -57,7 +59,7 @@ def composite_figure(fitted: Field, arrays: Arrays) -> Any:
 
 
 def video_figure(fitted: Field, arrays: Arrays) -> Any:
-    count, height, width, _ = fitted.header["shape"]
+    count, height, width, _ = VideoHeader.of(fitted.header).shape
     chosen = np.unique(np.linspace(0, count - 1, min(5, count)).round().astype(int))
     ours: list[Panel] = [(f"field, frame {i}", np.clip(frame_at(fitted, i + 0.5, height, width), 0, 1), {}) for i in chosen]
     theirs: list[Panel] = [(f"video, frame {i}", arrays["frames"][i] / 255.0, {}) for i in chosen]
@@ -67,9 +69,10 @@ def video_figure(fitted: Field, arrays: Arrays) -> Any:
 def sound_figure(fitted: Field, arrays: Arrays) -> Any:
     """Waveforms with the error, and spectrograms; the first channel."""
     plt = pyplot()
-    count, rate = fitted.header["shape"][0], fitted.header["rate"]
+    header = SoundHeader.of(fitted.header)
+    count, rate = header.shape[0], header.rate
     times = sample_times(count, rate)
-    truth = arrays["values"][:, 0].astype(np.float64) * fitted.header["values"]["scale"]
+    truth = arrays["values"][:, 0].astype(np.float64) * header.values.scale
     ours = at_times(fitted, times)[:, 0]
     figure, axes = plt.subplots(3, 1, figsize=(10, 8), layout="constrained")
     axes[0].plot(times[:, 0], truth, lw=0.4, color="0.6", label="sound")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..media.audio import sample_times
 from ..media.audio_resample import at_times
+from ..media.headers import ImageHeader, SoundHeader, VideoHeader
 from ..media.image_resample import sample
 from ..media.video_resample import frame_at, to_bytes
 from ..metrics.image import psnr
@@ -28,7 +29,8 @@ SMALL = 240  # pixels of a thumbnail
 
 def image_sections(run: FinishedRun) -> list[page.Section]:
     """Before and after, and the derivatives."""
-    unit, middle = run.field.header["values"]["scale"], run.field.header["values"]["offset"]
+    scale = ImageHeader.of(run.field.header).values
+    unit, middle = scale.scale, scale.offset
     truth = run.arrays["values"].astype(np.float64)
     ours = (whole(run) - middle) / unit
     blocks = [page.slider(png(truth / 2 + 0.5), png(ours / 2 + 0.5), ("original", "field"))]
@@ -54,7 +56,7 @@ def composite_sections(run: FinishedRun) -> list[page.Section]:
 
 
 def whole(run: FinishedRun) -> NDArray[np.float64]:
-    height, width = run.field.header["shape"][:2]
+    height, width, _ = ImageHeader.of(run.field.header).shape
     return sample(run.field, height, width, (0, 0, width, height))
 
 
@@ -107,9 +109,10 @@ def image_thumbnail(run: FinishedRun) -> bytes:
 
 def audio_sections(run: FinishedRun) -> list[page.Section]:
     """Players and spectrograms."""
-    (count, channels), rate = run.field.header["shape"][:2], run.field.header["rate"]
+    header = SoundHeader.of(run.field.header)
+    (count, channels), rate = header.shape, header.rate
     shown = min(count, int(SOUND_SECONDS * rate), SOUND_NUMBERS // channels)
-    truth = run.arrays["values"][:shown].astype(np.float64) * run.field.header["values"]["scale"]
+    truth = run.arrays["values"][:shown].astype(np.float64) * header.values.scale
     ours = at_times(run.field, sample_times(count, rate)[:shown])
     blocks = [page.player(wav(truth, rate), "original"), page.player(wav(ours, rate), "field")]
     if shown < count:
@@ -129,8 +132,9 @@ def wav(samples: NDArray[np.float64], rate: int) -> bytes:
 
 def video_sections(run: FinishedRun) -> list[page.Section]:
     """Both videos, and the quality of each frame. Large frames are shrunk: every ``step``-th pixel of both."""
-    count, height, width, _ = run.field.header["shape"]
-    rate = run.field.header["rate"]
+    header = VideoHeader.of(run.field.header)
+    count, height, width, _ = header.shape
+    rate = header.rate
     step = max(1, math.ceil(max(height, width) / LARGEST_FRAME))
     rows, columns = -(-height // step), -(-width // step)
     shown = min(count, max(1, int(VIDEO_SECONDS * rate)), max(1, VIDEO_PIXELS // (rows * columns)))

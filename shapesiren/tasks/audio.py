@@ -11,7 +11,11 @@ from pydantic import Field as Setting
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
 from ..facts import Facts
-from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, compression_lines, fit_summary, plain_signal
+from ..media.facts import DecodedSound, SoundFacts
+from ..media.headers import SoundHeader
+from ..media.settings import SignalEvaluateSettings, SoundDecodeSettings, SoundIngestSettings
+from ..metrics.facts import SoundMetrics
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task
 
 if TYPE_CHECKING:
     import torch
@@ -20,16 +24,6 @@ if TYPE_CHECKING:
     from ..field import Field
     from ..reports.page import Section
     from .batches import Shuffle
-
-
-class IngestSettings(Settings):
-    """From file to arrays."""
-
-    mono: bool = Setting(False, description="the mean of the channels")
-    window: float = Setting(12.0, gt=0.01, description="seconds that one network holds; a longer sound gets several")
-    reach: float | None = Setting(
-        None, gt=0, description="a window is [-reach, reach] to its network; 100 to 300,000 samples if not given"
-    )
 
 
 class AudioNetSettings(NetSettings):
@@ -44,30 +38,16 @@ class BatchSettings(Settings):
     samples: int | None = Setting(8192, ge=1, description="all of a window if not given")
 
 
-class DecodeSettings(Settings):
-    """From field to sound."""
-
-    rate: int | None = Setting(None, ge=100, le=768_000, description="samples a second; the file's if not given")
-    start: float = Setting(0.0, ge=0, description="seconds into the sound")
-    seconds: float | None = Setting(None, gt=0, description="to the end if not given")
-
-
-class EvaluateSettings(Settings):
-    """Judging the result."""
-
-    weights: tuple[int, ...] = Setting((32, 16, 8), description="bits of a weight, for the compression table")
-
-
 class AudioConfig(Config):
     """All settings of a sound."""
 
     task: Literal["audio"] = "audio"
-    ingest: IngestSettings = IngestSettings()
+    ingest: SoundIngestSettings = SoundIngestSettings()
     net: AudioNetSettings = AudioNetSettings()
     fit: FitSettings = FitSettings(steps=10_000)
     batch: BatchSettings = BatchSettings()
-    decode: DecodeSettings = DecodeSettings()
-    evaluate: EvaluateSettings = EvaluateSettings()
+    decode: SoundDecodeSettings = SoundDecodeSettings()
+    evaluate: SignalEvaluateSettings = SignalEvaluateSettings()
 
 
 OURS: Tree = {"fit": {"learning_rate": 5e-4, "warmup": 200}}
@@ -80,6 +60,14 @@ class AudioTask(Task):
     suffixes = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
     cache, output, output_file = "sound.npz", "decode", "decoded.wav"
     config_type: ClassVar[type[Config]] = AudioConfig
+    header_type = SoundHeader
+    header: SoundHeader
+    facts_types: ClassVar[Mapping[str, type[Facts]]] = {
+        "ingest": SoundFacts,
+        "inspect": SoundFacts,
+        "decode": DecodedSound,
+        "evaluate": SoundMetrics,
+    }
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": {"fit": OURS["fit"] | {"steps": 10_000}},
         "fast": {"fit": OURS["fit"] | {"steps": 2500}},
@@ -110,8 +98,8 @@ class AudioTask(Task):
         assert isinstance(config, AudioConfig)
         super().__init__(signal, config, device)
         count, channels = signal.arrays["values"].shape
-        windows, reach = signal.header["windows"], signal.header["reach"]
-        half = count / signal.header["rate"] / 2 / windows  # seconds, of a window
+        windows, reach = self.header.windows, self.header.reach
+        half = count / self.header.rate / 2 / windows  # seconds, of a window
         overlap = min(config.net.overlap / 2, 0.5 * half) / half * reach
         self.windows = build_windows(config.net, channels, config.seed, windows, reach, overlap).to(device)
         self.net = self.windows
@@ -152,7 +140,7 @@ class AudioTask(Task):
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
         from ..media.audio import ingest_sound
 
-        return plain_signal(*ingest_sound(source, config.ingest))
+        return Signal(*ingest_sound(source, config.ingest))
 
     @classmethod
     def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
@@ -160,8 +148,8 @@ class AudioTask(Task):
         from ..media.audio_resample import decode_sound
 
         samples, facts = decode_sound(fitted, config.decode)
-        write_sound(path, samples, facts["rate"], fitted.header["encoding"])
-        return Facts.of(facts)
+        write_sound(path, samples, facts.rate, SoundHeader.of(fitted.header).encoding)
+        return facts
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
@@ -169,7 +157,7 @@ class AudioTask(Task):
         from ..media.audio_resample import decode_sound
 
         samples, facts = decode_sound(fitted, config.decode)
-        write_sound(path, samples, facts["rate"], fitted.header["encoding"])
+        write_sound(path, samples, facts.rate, SoundHeader.of(fitted.header).encoding)
 
     @classmethod
     def check_output(cls, path: Path) -> None:
@@ -181,7 +169,7 @@ class AudioTask(Task):
     def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
         from ..metrics.audio import evaluate_sound
 
-        return Facts.of(evaluate_sound(fitted, arrays, reference, config.evaluate))
+        return evaluate_sound(fitted, arrays, reference, config.evaluate)
 
     @classmethod
     def decode(cls, fitted: Field, config: Any) -> Any:
@@ -200,25 +188,3 @@ class AudioTask(Task):
         from ..reports.media import audio_sections
 
         return audio_sections(run)
-
-    @classmethod
-    def summary(cls, stage: str, facts: Tree) -> list[str]:
-        if stage in ("ingest", "inspect"):
-            cut = f", {facts['windows']} windows" if facts["windows"] > 1 else ""
-            each = facts["samples"] / facts["windows"]
-            lines = [
-                f"{facts['seconds']:.3g} s, {facts['samples']:,} samples at {facts['rate']:,} Hz, "
-                f"{facts['channels']} channel{'s' if facts['channels'] > 1 else ''}{cut}",
-                f"a window of {each:,.0f} samples is [-{facts['reach']:.3g}, {facts['reach']:.3g}] to its network: the more "
-                f"samples, the faster its first sines",
-            ]
-            return lines + list(facts["notes"])
-        if stage == "fit":
-            return fit_summary(facts)
-        if stage == "decode":
-            return [f"{facts['samples']:,} samples at {facts['rate']:,} Hz, {facts['seconds']:.1f} s"]
-        lines = [
-            f"SNR {facts['snr']:.2f} dB, MSE {facts['mse']:.3g} of full scale ({facts['mse_of_peak']:.3g} of the peak), "
-            f"log-spectral distance {facts['spectral_distance']:.2f} dB"
-        ]
-        return lines + compression_lines(facts, "dB SNR")

@@ -11,8 +11,12 @@ from pydantic import Field as Setting
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
 from ..facts import Facts
-from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, fit_summary, plain_signal
-from .image import DecodeSettings, ImageTask, field_points
+from ..media.facts import CompositeFacts, DecodedImage
+from ..media.headers import ImageHeader
+from ..media.settings import CompositeIngestSettings, ImageDecodeSettings
+from ..metrics.facts import CompositeMetrics
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task
+from .image import ImageTask, field_points
 
 if TYPE_CHECKING:
     import torch
@@ -20,16 +24,6 @@ if TYPE_CHECKING:
 
     from ..field import Field
     from ..reports.page import Section
-
-
-class IngestSettings(Settings):
-    """From files to arrays. The first image is the background, the second one what is put into it."""
-
-    mode: Literal["mix", "clone"] = Setting("mix", description="mix both everywhere, or clone the second one inside a mask")
-    alpha: float = Setting(0.5, ge=0, le=1, description="share of the second image's gradients in a mix")
-    mask: str | None = Setting(None, description="an image, white where the second one is cloned")
-    filter: Literal["scharr", "sobel", "central"] = Setting("scharr", description="takes the gradients")
-    max_size: int | None = Setting(None, ge=4, description="shrink the images until their longest side has so many pixels")
 
 
 class BatchSettings(Settings):
@@ -50,12 +44,12 @@ class CompositeConfig(Config):
     """All settings of a composite."""
 
     task: Literal["composite"] = "composite"
-    ingest: IngestSettings = IngestSettings()
+    ingest: CompositeIngestSettings = CompositeIngestSettings()
     net: NetSettings = NetSettings()
     fit: FitSettings = FitSettings(steps=4000)
     batch: BatchSettings = BatchSettings()
     loss: LossSettings = LossSettings()
-    decode: DecodeSettings = DecodeSettings()
+    decode: ImageDecodeSettings = ImageDecodeSettings()
 
 
 OURS: Tree = {"net": {"omega_first": 30.0}, "fit": {"learning_rate": 5e-4, "warmup": 100}}
@@ -67,6 +61,14 @@ class CompositeTask(ImageTask):
     name = "composite"
     cache = "composite.npz"
     config_type: ClassVar[type[Config]] = CompositeConfig
+    header_type = ImageHeader
+    header: ImageHeader
+    facts_types: ClassVar[Mapping[str, type[Facts]]] = {
+        "ingest": CompositeFacts,
+        "inspect": CompositeFacts,
+        "decode": DecodedImage,
+        "evaluate": CompositeMetrics,
+    }
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": OURS | {"fit": OURS["fit"] | {"steps": 4000}},
         "fast": OURS | {"fit": OURS["fit"] | {"steps": 1000}},
@@ -96,7 +98,7 @@ class CompositeTask(ImageTask):
         def tensor(values: np.ndarray[Any, Any]) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(device)
 
-        self.points, self.around = (tensor(field_points(signal.header, i)) for i in (inside, outside))
+        self.points, self.around = (tensor(field_points(self.header, i)) for i in (inside, outside))
         self.gradient = tensor(gradient.reshape(-1, channels, 2)[inside])
         self.background = tensor(signal.arrays["values"].reshape(-1, channels)[outside])
         self.power = float(self.gradient.double().square().mean()) or 1.0
@@ -123,13 +125,13 @@ class CompositeTask(ImageTask):
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
         from ..media.composite import ingest_composite
 
-        return plain_signal(*ingest_composite(source, config.ingest))
+        return Signal(*ingest_composite(source, config.ingest))
 
     @classmethod
     def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
         from ..metrics.image import evaluate_composite
 
-        return Facts.of(evaluate_composite(fitted, arrays))
+        return evaluate_composite(fitted, arrays)
 
     @classmethod
     def figure(cls, fitted: Field, arrays: Arrays) -> Any:
@@ -142,15 +144,3 @@ class CompositeTask(ImageTask):
         from ..reports.media import composite_sections
 
         return composite_sections(run)
-
-    @classmethod
-    def summary(cls, stage: str, facts: Tree) -> list[str]:
-        if stage in ("ingest", "inspect"):
-            return [f"{facts['width']} x {facts['height']} pixels, {facts['mode']}: {facts['share']:.1%} by gradients"]
-        if stage in ("fit", "decode"):
-            return fit_summary(facts) if stage == "fit" else super().summary(stage, facts)
-        around = f", {facts['background_psnr']:.2f} dB where the background is" if "background_psnr" in facts else ""
-        return [
-            f"gradient PSNR {facts['gradient_psnr']:.2f} dB{around}",
-            f"PSNR {facts['classical_psnr']:.2f} dB against the classical solver's answer",
-        ]

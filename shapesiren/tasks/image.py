@@ -12,8 +12,11 @@ from pydantic import Field as Setting
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
 from ..facts import Facts
-from ..header import Header
-from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, compression_lines, fit_summary, plain_signal
+from ..media.facts import DecodedImage, ImageFacts
+from ..media.headers import ImageHeader
+from ..media.settings import ImageDecodeSettings, ImageIngestSettings, SignalEvaluateSettings, Supervision
+from ..metrics.facts import ImageMetrics
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task
 
 if TYPE_CHECKING:
     import torch
@@ -21,19 +24,6 @@ if TYPE_CHECKING:
 
     from ..field import Field
     from ..reports.page import Section
-
-Supervision = Literal["intensity", "gradient", "laplacian"]
-
-
-class IngestSettings(Settings):
-    """From file to arrays."""
-
-    supervise: Supervision = Setting("intensity", description="what is fitted: values, or their derivatives alone")
-    filter: Literal["scharr", "sobel", "central"] = Setting("scharr", description="takes the gradient; sobel is the paper's")
-    grey: bool = Setting(False, description="of a colour image, fit its luminance")
-    max_size: int | None = Setting(None, ge=4, description="shrink the image until its longest side has so many pixels")
-    mask: str | None = Setting(None, description="an image that is black where nothing is known: inpainting")
-    keep: float = Setting(1.0, gt=0, le=1, description="random share of the pixels that are known")
 
 
 class BatchSettings(Settings):
@@ -54,33 +44,19 @@ class LossSettings(Settings):
     hessian: float = Setting(0.0, ge=0, description="mean absolute second derivative, per pixel squared")
 
 
-class DecodeSettings(Settings):
-    """From field to image."""
-
-    scale: float = Setting(1.0, gt=0, le=64, description="pixels of the result to one of the original")
-    size: str | None = Setting(None, pattern=r"^\d+x\d+$", description="WIDTHxHEIGHT instead")
-    crop: tuple[float, float, float, float] | None = Setting(None, description="x, y, width, height, in pixels of the original")
-
-
-class EvaluateSettings(Settings):
-    """Judging the result."""
-
-    weights: tuple[int, ...] = Setting((32, 16, 8), description="bits of a weight, for the compression table")
-
-
 class ImageConfig(Config):
     """All settings of an image."""
 
     variant: ClassVar[tuple[str, str] | None] = ("ingest", "supervise")
 
     task: Literal["image"] = "image"
-    ingest: IngestSettings = IngestSettings()
+    ingest: ImageIngestSettings = ImageIngestSettings()
     net: NetSettings = NetSettings()
     fit: FitSettings = FitSettings(steps=4000)
     batch: BatchSettings = BatchSettings()
     loss: LossSettings = LossSettings()
-    decode: DecodeSettings = DecodeSettings()
-    evaluate: EvaluateSettings = EvaluateSettings()
+    decode: ImageDecodeSettings = ImageDecodeSettings()
+    evaluate: SignalEvaluateSettings = SignalEvaluateSettings()
 
 
 OURS: Tree = {"net": {"omega_first": 60.0}, "fit": {"learning_rate": 5e-4, "warmup": 100}}
@@ -100,6 +76,14 @@ class ImageTask(Task):
     suffixes = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
     cache, output, output_file = "image.npz", "decode", "decoded.png"
     config_type: ClassVar[type[Config]] = ImageConfig
+    header_type = ImageHeader
+    header: ImageHeader
+    facts_types: ClassVar[Mapping[str, type[Facts]]] = {
+        "ingest": ImageFacts,
+        "inspect": ImageFacts,
+        "decode": DecodedImage,
+        "evaluate": ImageMetrics,
+    }
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": OURS | {"fit": OURS["fit"] | {"steps": 4000}},
         "fast": OURS | {"fit": OURS["fit"] | {"steps": 1000}},
@@ -141,7 +125,7 @@ class ImageTask(Task):
         target = signal.arrays[name].reshape(height * width, channels, -1)
         known = np.flatnonzero(signal.arrays["known"]) if "known" in signal.arrays else np.arange(height * width)
         self.target = torch.from_numpy(np.ascontiguousarray(target[known], np.float32)).to(device)
-        points = field_points(signal.header, known)
+        points = field_points(self.header, known)
         self.points = torch.from_numpy(points.astype(np.float32)).to(device)
         self.power = float(self.target.double().square().mean()) or 1.0
         self.batches = Shuffle(len(known), config.batch.pixels or len(known), config.seed)
@@ -218,7 +202,7 @@ class ImageTask(Task):
         from ..media.image_ingest import ingest_image
 
         arrays, header, info = ingest_image(source, config.ingest, config.seed, say)
-        return plain_signal(arrays, header, info)
+        return Signal(arrays, header, info)
 
     @classmethod
     def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
@@ -226,16 +210,16 @@ class ImageTask(Task):
         from ..media.image_resample import decode_image, to_levels
 
         values, facts = decode_image(fitted, config.decode)
-        levels, depth, note = to_levels(values, fitted.header)
+        levels, depth, note = to_levels(values, ImageHeader.of(fitted.header))
         write_image(path, levels, depth)
-        return Facts.of(facts | ({"note": note} if note else {}))
+        return facts.model_copy(update={"note": note}) if note else facts
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
         from ..media.image import write_image
         from ..media.image_resample import decode_image
 
-        write_image(path, decode_image(fitted, config.decode)[0], fitted.header["depth"])
+        write_image(path, decode_image(fitted, config.decode)[0], ImageHeader.of(fitted.header).depth)
 
     @classmethod
     def check_output(cls, path: Path) -> None:
@@ -247,7 +231,7 @@ class ImageTask(Task):
     def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
         from ..metrics.image import evaluate_image
 
-        return Facts.of(evaluate_image(fitted, arrays, reference, config.evaluate, config.ingest))
+        return evaluate_image(fitted, arrays, reference, config.evaluate, config.ingest)
 
     @classmethod
     def decode(cls, fitted: Field, config: Any) -> Any:
@@ -273,41 +257,11 @@ class ImageTask(Task):
 
         return image_sections(run)
 
-    @classmethod
-    def summary(cls, stage: str, facts: Tree) -> list[str]:
-        if stage in ("ingest", "inspect"):
-            known = f", {facts['known']:.1%} of the pixels known" if facts["known"] < 1 else ""
-            lines = [
-                f"{facts['width']} x {facts['height']} pixels, {facts['mode']}, {facts['depth']} bit{known}; "
-                f"fits its {facts['supervise']}"
-            ]
-            return lines + list(facts["notes"])
-        if stage == "fit":
-            return fit_summary(facts)
-        if stage == "decode":
-            return [
-                f"{facts['width']} x {facts['height']} pixels, {facts['seconds']:.1f} s",
-                *filter(None, [facts.get("note")]),
-            ]
-        lines = [
-            f"PSNR {facts['psnr']:.2f} dB, SSIM {facts['ssim']:.4f}",
-            f"gradient PSNR {facts['gradient_exact']:.2f} dB, Laplacian {facts['laplacian_exact']:.2f} dB against the image's "
-            f"interpolation; {facts['gradient_psnr']:.2f} and {facts['laplacian_psnr']:.2f} dB against filters on it",
-        ]
-        if "aligned" in facts:
-            lines.append("before that its mean was aligned: derivatives do not hold the constant")
-        if "classical" in facts:
-            lines.append(f"classical solver on the same input: PSNR {facts['classical']['psnr']:.2f} dB")
-        if "unknown_psnr" in facts:
-            lines.append(f"PSNR {facts['unknown_psnr']:.2f} dB where nothing was known")
-        return lines + compression_lines(facts, "dB")
 
-
-def field_points(header: Header, index: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def field_points(header: ImageHeader, index: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Box coordinates (n, 2) of the centres of the pixels with these flat indices."""
-    height, width = header["shape"][:2]
-    centre, scale = np.asarray(header["frame"]["centre"]), header["frame"]["scale"]
-    return (np.stack([index % width + 0.5, index // width + 0.5], 1) - centre) / scale
+    _, width, _ = header.shape
+    return header.frame.to_box(np.stack([index % width + 0.5, index // width + 0.5], 1))
 
 
 WIDEST, PER_OCTAVE = 1 / 6, 2  # blurs: the first one's width, as a share of the longest side; and how many to a halving

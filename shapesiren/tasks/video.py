@@ -11,7 +11,11 @@ from pydantic import Field as Setting
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
 from ..facts import Facts
-from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, compression_lines, fit_summary, plain_signal
+from ..media.facts import DecodedVideo, VideoFacts
+from ..media.headers import VideoHeader
+from ..media.settings import VideoDecodeSettings, VideoEvaluateSettings, VideoIngestSettings
+from ..metrics.facts import VideoMetrics
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task
 
 if TYPE_CHECKING:
     import torch
@@ -21,48 +25,22 @@ if TYPE_CHECKING:
     from ..reports.page import Section
 
 
-class IngestSettings(Settings):
-    """From file to frames."""
-
-    max_size: int | None = Setting(None, ge=4, description="shrink frames until their longest side has so many pixels")
-    max_frames: int | None = Setting(None, ge=2, description="of a longer video the first so many")
-    rate: float | None = Setting(None, gt=0, description="frames a second; the file's if not given, 25 of a folder")
-    pace: float = Setting(1.0, gt=0, description="pixels to which one frame's time is as long: less for slow pictures")
-
-
 class BatchSettings(Settings):
     """Samples of one step."""
 
     pixels: int = Setting(8192, ge=1, description="drawn from all frames")
 
 
-class DecodeSettings(Settings):
-    """From field to video."""
-
-    scale: float = Setting(1.0, gt=0, le=16, description="pixels of the result to one of the original")
-    size: str | None = Setting(None, pattern=r"^\d+x\d+$", description="WIDTHxHEIGHT instead")
-    rate: float | None = Setting(None, gt=0, le=1000, description="frames a second; the original's if not given")
-    start: float = Setting(0.0, ge=0, description="seconds into the video")
-    seconds: float | None = Setting(None, gt=0, description="to the end if not given")
-
-
-class EvaluateSettings(Settings):
-    """Judging the result."""
-
-    frames: int = Setting(64, ge=1, description="at most so many, spread evenly, are compared")
-    weights: tuple[int, ...] = Setting((32, 16, 8), description="bits of a weight, for the compression table")
-
-
 class VideoConfig(Config):
     """All settings of a video."""
 
     task: Literal["video"] = "video"
-    ingest: IngestSettings = IngestSettings()
+    ingest: VideoIngestSettings = VideoIngestSettings()
     net: NetSettings = NetSettings()
     fit: FitSettings = FitSettings(steps=10_000)
     batch: BatchSettings = BatchSettings()
-    decode: DecodeSettings = DecodeSettings()
-    evaluate: EvaluateSettings = EvaluateSettings()
+    decode: VideoDecodeSettings = VideoDecodeSettings()
+    evaluate: VideoEvaluateSettings = VideoEvaluateSettings()
 
 
 OURS: Tree = {"net": {"omega_first": 60.0}, "fit": {"learning_rate": 1e-3, "warmup": 100}}
@@ -76,6 +54,14 @@ class VideoTask(Task):
     cache, output, output_file = "video.npz", "decode", "decoded.mp4"
     folders = True
     config_type: ClassVar[type[Config]] = VideoConfig
+    header_type = VideoHeader
+    header: VideoHeader
+    facts_types: ClassVar[Mapping[str, type[Facts]]] = {
+        "ingest": VideoFacts,
+        "inspect": VideoFacts,
+        "decode": DecodedVideo,
+        "evaluate": VideoMetrics,
+    }
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": OURS | {"fit": OURS["fit"] | {"steps": 10_000}},
         "fast": OURS | {"fit": OURS["fit"] | {"steps": 2500}},
@@ -119,8 +105,8 @@ class VideoTask(Task):
         _, height, width, _ = self.shape
         t, rest = np.divmod(index, height * width)
         y, x = np.divmod(rest, width)
-        points = np.stack([x + 0.5, y + 0.5, (t + 0.5) * self.header["pace"]], 1)
-        box = (points - np.asarray(self.header["frame"]["centre"])) / self.header["frame"]["scale"]
+        points = np.stack([x + 0.5, y + 0.5, (t + 0.5) * self.header.pace], 1)
+        box = self.header.frame.to_box(points)
         found = self.values_and_gradients(torch.from_numpy(box.astype(np.float32)).to(self.device), 0, moment)[0]
         return {"colour": (found - colours).square().mean()}
 
@@ -136,7 +122,7 @@ class VideoTask(Task):
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
         from ..media.video import ingest_video
 
-        return plain_signal(*ingest_video(source, config.ingest))
+        return Signal(*ingest_video(source, config.ingest))
 
     @classmethod
     def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
@@ -144,8 +130,8 @@ class VideoTask(Task):
         from ..media.video_resample import decode_frames
 
         frames, facts = decode_frames(fitted, config.decode)
-        write_frames(path, frames, facts["rate"])
-        return Facts.of(facts)
+        write_frames(path, frames, facts.rate)
+        return facts
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
@@ -153,7 +139,7 @@ class VideoTask(Task):
         from ..media.video_resample import decode_frames
 
         frames, facts = decode_frames(fitted, config.decode)
-        write_frames(path, frames, facts["rate"])
+        write_frames(path, frames, facts.rate)
 
     @classmethod
     def check_output(cls, path: Path) -> None:
@@ -165,7 +151,7 @@ class VideoTask(Task):
     def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
         from ..metrics.video import evaluate_video
 
-        return Facts.of(evaluate_video(fitted, arrays, reference, config.evaluate))
+        return evaluate_video(fitted, arrays, reference, config.evaluate)
 
     @classmethod
     def decode(cls, fitted: Field, config: Any) -> Any:
@@ -184,17 +170,3 @@ class VideoTask(Task):
         from ..reports.media import video_sections
 
         return video_sections(run)
-
-    @classmethod
-    def summary(cls, stage: str, facts: Tree) -> list[str]:
-        if stage in ("ingest", "inspect"):
-            return [
-                f"{facts['frames']:,} frames of {facts['width']} x {facts['height']}, {facts['rate']:.4g} a second",
-                *facts["notes"],
-            ]
-        if stage == "fit":
-            return fit_summary(facts)
-        if stage == "decode":
-            return [f"{facts['frames']:,} frames of {facts['width']} x {facts['height']}, {facts['rate']:.4g} a second"]
-        lines = [f"PSNR {facts['psnr']:.2f} dB; by frame {facts['worst']:.2f} to {facts['best']:.2f} dB"]
-        return lines + compression_lines(facts, "dB")
