@@ -151,7 +151,7 @@ def export(
     check_export(output)
     screen = Screen(False, as_json)
     context = open_run(run, [], "cpu", screen, False)
-    facts = export_field(fitted_field(context.run), output, resolution, gradient)
+    facts = export_field(fitted_field(context.run), output, resolution, gradient).tree()
     screen.say(f"made {output}: " + ", ".join(f"{k} {v}" for k, v in facts.items()))
     screen.result({"file": str(output)} | facts)
 

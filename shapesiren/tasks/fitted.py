@@ -65,7 +65,7 @@ class SignalField(FittedField):
 
     def export(self, path: str | Path, gradient: bool = False) -> Tree:
         """Write it as .onnx. Returns facts. See `export`."""
-        return export_field(self, Path(path), gradient=gradient)
+        return export_field(self, Path(path), gradient=gradient).tree()
 
     def picture(self, path: str | Path) -> None:
         """Draw it beside its original."""

@@ -69,4 +69,4 @@ class ShapeField(FittedField):
 
     def export(self, path: str | Path, resolution: int = 128, gradient: bool = False) -> Tree:
         """Write it as .onnx, or its distances on a grid as .npz, .nrrd, .vti. Returns facts. See `export`."""
-        return export_field(self, Path(path), resolution, gradient)
+        return export_field(self, Path(path), resolution, gradient).tree()

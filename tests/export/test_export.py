@@ -11,13 +11,15 @@ import shapesiren
 from shapesiren.errors import InputError
 from shapesiren.export import export_field
 from shapesiren.field import Field
+from shapesiren.header import BoxBounds, Header, ValueScale
 from shapesiren.nets.baselines import Baseline
 from shapesiren.nets.siren import Siren
+from shapesiren.similarity import Similarity
 
-HEADER = {
-    "frame": {"centre": [431_000.25, 5_400_000.5, 120.0], "scale": 40.0},
-    "bounds": {"low": [-0.8, -0.8, -0.4], "high": [0.8, 0.8, 0.4]},
-}
+HEADER = Header(
+    frame=Similarity((431_000.25, 5_400_000.5, 120.0), 40.0),
+    bounds=BoxBounds(low=(-0.8, -0.8, -0.4), high=(0.8, 0.8, 0.4)),
+)
 
 
 def reader():
@@ -37,7 +39,7 @@ def test_onnx_numpy_and_torch_agree(tmp_path, rng):
     field = Field(Siren(3, 1, 64, 2), "shape", HEADER)  # in UTM metres
     x = points_of(field, rng)
     facts = export_field(field, tmp_path / "f.onnx", gradient=True)
-    assert facts["outputs"] == ["values", "gradient"]
+    assert facts.outputs == ("values", "gradient")
     value, gradient = onnxruntime.InferenceSession(tmp_path / "f.onnx").run(None, {"points": x})
     np.testing.assert_allclose(value[:, 0], field(x), atol=1e-5 * field.frame.scale)
     np.testing.assert_allclose(gradient, field.gradient(x), atol=1e-5 * np.abs(field.gradient(x)).max())
@@ -62,7 +64,7 @@ def test_onnx_of_other_networks(tmp_path, rng, kind):
 
 def test_onnx_of_an_image_and_of_what_has_none(tmp_path, rng):
     onnxruntime = pytest.importorskip("onnxruntime")
-    header = {"frame": {"centre": [10.0, 8.0], "scale": 10.0}, "bounds": {}, "values": {"scale": 0.5, "offset": 0.5}}
+    header = Header(frame=Similarity((10.0, 8.0), 10.0), values=ValueScale(scale=0.5, offset=0.5))
     field = Field(Siren(2, 3, 32, 1), "image", header)
     export_field(field, tmp_path / "i.onnx")
     x = rng.uniform(0, 16, (50, 2))
@@ -82,7 +84,7 @@ def test_grids(tmp_path):
     facts = export_field(field, tmp_path / "g.npz", resolution=24)
     data = np.load(tmp_path / "g.npz")
     grid, origin, step = data["distance"], data["origin"], float(data["step"])
-    assert grid.shape == tuple(facts["samples"])
+    assert grid.shape == facts.samples
     assert max(grid.shape) == 24
     index = np.array([[0, 0, 0], [3, 5, 2], [s - 1 for s in grid.shape]])
     np.testing.assert_allclose(grid[tuple(index.T)], field(origin + step * index), atol=1e-4 * field.frame.scale)
