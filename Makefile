@@ -1,12 +1,18 @@
 # Two commands do everything on a fresh machine, without root:
 #   make demo   sets up .venv, fits a scan, meshes, evaluates, draws a picture
 #   make test   sets up .venv, lints, type-checks and runs the tests
+# and for those who change it:
+#   make quick  the fast tests alone
+#   make lint   ruff, the formatter, mypy
+#   make hooks  git hooks that run make lint and make quick
+#   make wheel  the package as it would be published, in dist/
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test clean
+.PHONY: demo test quick lint hooks wheel clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "shapesiren needs Python 3.11 or newer; try make PYTHON=python3.12")'
@@ -18,11 +24,25 @@ demo: $(STAMP)
 	$(BIN)/shapesiren run pipelines/scan.toml data/trefoil.ply --out runs/trefoil
 	$(BIN)/shapesiren picture data/trefoil.ply runs/trefoil/mesh.ply -o runs/trefoil/picture.png --up z --elevation 60
 
-test: $(STAMP)
+lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test: lint
+	$(PYTEST)
+
+# as many workers as cores: more threads would only wait for each other
+quick: $(STAMP)
+	OMP_NUM_THREADS=1 $(PYTEST) -m 'not slow'
+
+hooks: $(STAMP)
+	$(BIN)/python -m pip install -q pre-commit
+	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
+
+wheel: $(STAMP)
+	$(BIN)/python -m pip wheel -q --no-deps -w dist .
+	$(BIN)/python -m zipfile -l dist/shapesiren-*.whl | grep shapesiren/py.typed
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache

@@ -28,11 +28,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+# Here and not in nets/, where all stands on this file, because every task's `Config` has them.
 class NetSettings(Settings):
     """The network."""
 
     kind: Literal["siren", "relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian"] = Field(
-        "siren", description="all but siren are there to be compared with it (nets/baselines.py)"
+        "siren", description="all but siren are there to be compared with it (nets/baselines/)"
     )
     width: int = Field(256, ge=2, description="units of each layer")
     hidden_layers: int = Field(3, ge=0, description="layers after the first; only a SIREN may have none")

@@ -121,12 +121,12 @@ def examine() -> MachineFacts:
         return found
     import torch
 
-    from .nets.cpu.engine import available
     from .nets.precision import low_precision
+    from .runtime.compiled import numba_works
 
     return found.model_copy(
         update={
-            "native": available(),
+            "native": numba_works(),
             "cuda": torch.cuda.is_available(),
             "threads": torch.get_num_threads(),
             "precision": str(low_precision("auto", torch.device("cpu"), 256)).removeprefix("torch."),

@@ -16,7 +16,7 @@ from .errors import InputError
 from .header import Header
 from .nets import evaluate
 from .nets.build import from_spec
-from .nets.siren import Network
+from .nets.network import Network
 
 FORMAT = 1
 

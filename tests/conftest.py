@@ -1,4 +1,7 @@
-"""Shared fixtures. Tests that need the real scans skip, with a reason, where those are absent; in CI they may not."""
+"""Shared fixtures, and the rule for skips in CI.
+
+The suite needs nothing outside the repository. Data that may not be shipped is tried where it lies, in tests that are marked
+as extras; these skip, with their reason, where it is absent."""
 
 from __future__ import annotations
 
@@ -13,28 +16,38 @@ import torch
 
 from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+# real scans and models beside the repository; whose they are and where they come from is written there
+REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """In CI a skip is a failure, unless the test needs a GPU."""
+    """In CI a skip is a failure, unless the test needs a GPU, or is an extra that says why it may be absent."""
     report = yield
-    if report.skipped and os.environ.get("SHAPESIREN_CI") and not item.get_closest_marker("gpu"):
+    excused = item.get_closest_marker("gpu") or item.get_closest_marker("extra")
+    if report.skipped and os.environ.get("SHAPESIREN_CI") and not excused:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped in CI: {report.longrepr}"
     return report
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "gpu: needs a CUDA device")
+def pytest_collection_modifyitems(items):
+    for item in items:
+        extra = item.get_closest_marker("extra")
+        if extra is not None and not extra.kwargs.get("reason"):
+            raise pytest.UsageError(f"{item.nodeid}: extra needs a reason why it may be absent: extra(reason=...)")
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
-    if not SHARED.is_dir():
-        pytest.skip("the real scans of ../shared/data are not here")
-    return SHARED
+def real_data():
+    """From the name of a real scan or model to its path; tests that ask for one are marked as `extra`."""
+
+    def path(name: str) -> Path:
+        if not (REAL_DATA / name).is_file():
+            pytest.skip(f"{name} may not be shipped, and is not at {REAL_DATA}")
+        return REAL_DATA / name
+
+    return path
 
 
 @pytest.fixture(scope="session")

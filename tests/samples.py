@@ -117,6 +117,14 @@ flux = "3*cos(3*x)*exp(y/2)"
 }
 
 
+def is_a_picture(path):
+    """An image file in which something is drawn."""
+    from PIL import Image
+
+    values = np.asarray(Image.open(path).convert("L")).astype(float)
+    return min(values.shape) > 50 and values.std() > 5
+
+
 def solved(folder, name, text=None, **changes):
     """A small problem, all stages; its metrics."""
     given, quick = PROBLEMS[name]

@@ -2,11 +2,16 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 
 import numpy as np
+import pytest
 
+from shapesiren.config import resolve
+from shapesiren.tasks import TASKS
 from tests.conftest import QUICK_ARGS
 
 
@@ -18,33 +23,128 @@ def cli(*args, cwd=None):
     return done
 
 
+def next_command(stderr):
+    """The words of the command that a finished one says to go on with."""
+    return shlex.split(re.search(r"next: shapesiren (.*)", stderr)[1])
+
+
+def stamps(folder):
+    return {p.name: p.stat().st_mtime_ns for p in folder.iterdir() if not p.name.startswith(".")}
+
+
+def facts_of(run, stage):
+    return json.loads((run / "run.json").read_text())["stages"][stage]["facts"]
+
+
+def test_help_lists_what_the_registries_hold():
+    from typing import get_args
+
+    from shapesiren import export
+    from shapesiren.cli import names
+    from shapesiren.config import NetSettings
+    from shapesiren.pointcloud.io.read import SUFFIXES
+    from shapesiren.pointcloud.synthetic.shapes import SHAPES
+    from shapesiren.reports import compare
+    from shapesiren.surface import io as surfaces
+    from shapesiren.tasks import TASKS
+
+    assert tuple(TASKS) == names.TASKS
+    assert get_args(NetSettings.model_fields["kind"].annotation) == names.NETWORKS
+    assert names.INPUTS["scan or mesh"] == tuple(SUFFIXES)
+    assert list(names.INPUTS.values()) == list(dict.fromkeys(task.suffixes for task in TASKS.values()))
+    assert all(set(names.PRESETS) == {n for n in task.presets if "/" not in n} for task in TASKS.values())
+    assert tuple(SHAPES) == names.SHAPES
+    assert tuple(surfaces.WRITERS) == names.MESH_FILES
+    assert export.SUFFIXES == names.FIELD_FILES
+    assert tuple(compare.WRITERS) == names.TABLE_FILES
+
+
+def test_help_of_every_command_is_light():
+    """What a help page imports is what the page of all commands does, see tests/test_imports.py."""
+    code = """
+import contextlib, io, sys
+from shapesiren.cli import app
+for words in (*([c.name or c.callback.__name__] for c in app.registered_commands), ["config", "show"], ["config", "schema"]):
+    with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.suppress(SystemExit):
+        app([*words, "--help"])
+    assert "Usage" in shown.getvalue()
+print(sorted({"torch", "open3d", "trimesh", "numpy", "scipy"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_command_takes_groups_of_options():
+    """A group's options stand where its parameter does, and reach the command as the group."""
+    from dataclasses import dataclass
+    from typing import Annotated
+
+    import typer
+    from typer.testing import CliRunner
+
+    from shapesiren.cli.app import command
+    from shapesiren.cli.composed import Default
+
+    Shared = Annotated[int, typer.Option(help="Shared."), Default(3)]
+
+    @dataclass(frozen=True, kw_only=True)
+    class Inner:
+        shared: Shared
+
+    @dataclass(frozen=True, kw_only=True)
+    class Outer:
+        inner: Inner
+        level: Annotated[float, typer.Option(help="Of the group.")] = 0.5
+        hidden: Annotated[str, typer.Option()] = "default"
+
+    app, got = typer.Typer(), []
+
+    @command(parent=app, without=("hidden",))
+    def act(*, name: str, first: int = 1, outer: Outer, last: bool = False) -> None:
+        """What it does."""
+        got.append((name, first, outer, last))
+
+    shown = CliRunner().invoke(app, ["--help"]).output
+    places = [shown.index(f"--{name}") for name in ("first", "shared", "level", "last")]
+    assert places == sorted(places) and "What it does." in shown and "hidden" not in shown
+    assert CliRunner().invoke(app, ["a", "--shared", "7", "--last"]).exit_code == 0
+    assert CliRunner().invoke(app, ["a"]).exit_code == 0
+    assert got[0] == ("a", 1, Outer(inner=Inner(shared=7), level=0.5, hidden="default"), True)
+    assert got[1][2].inner.shared == 3
+    assert CliRunner().invoke(app, ["a", "--hidden", "x"]).exit_code == 2
+
+
 def test_unwritable_mesh_output(tmp_path, torus_scan, here):
     run = tmp_path / "run"
     assert here("fit", torus_scan, "--out", run, *QUICK_ARGS, "--steps", "20", "-q").returncode == 0
-    for name, message in (("a.xyz", "unknown mesh format"), ("no/a.ply", "does not exist")):
+    for name in ("a.xyz", "no/a.ply"):  # an unknown format, a folder that does not exist
         done = here("mesh", run, "-o", tmp_path / name)
         assert done.returncode == 2
-        assert message in done.stderr
+        assert name in done.stderr
     assert not (run / "mesh.ply").exists()  # refused before the work
     if os.geteuid() != 0:
         locked = tmp_path / "locked"
         locked.mkdir(mode=0o500)
-        assert "no permission" in here("mesh", run, "-o", locked / "a.ply").stderr
+        refused = here("mesh", run, "-o", locked / "a.ply")
+        assert refused.returncode == 2
+        assert str(locked) in refused.stderr
+        assert not (run / "mesh.ply").exists()
 
 
+@pytest.mark.slow
 def test_the_whole_path(tmp_path, torus_scan):
     run = tmp_path / "runs" / "torus"
     done = cli("fit", torus_scan, *QUICK_ARGS, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "next: shapesiren mesh runs/torus" in done.stderr
-    assert "normals given" in done.stderr
     assert done.stdout == ""
-    done = cli("mesh", "--json", "-o", "out.glb", "--resolution", "48", cwd=tmp_path)
+    assert facts_of(run, "ingest")["normals"]["origin"] == "given"
+    done = cli(*next_command(done.stderr), "--json", "-o", "out.glb", "--resolution", "48", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "watertight (closed, edge-manifold, oriented), genus 1" in done.stderr
-    assert json.loads(done.stdout)["mesh"]["verification"]["watertight"]
+    found = json.loads(done.stdout)["mesh"]["verification"]
+    assert (found["watertight"], found["genus"]) == (True, 1)
+    assert str(found["faces"]) in done.stderr.replace(",", "")  # on the screen too
     assert (tmp_path / "out.glb").read_bytes()[:4] == b"glTF"
-    done = cli("evaluate", "--reference", torus_scan, "--json", "-q", cwd=tmp_path)
+    done = cli(*next_command(done.stderr), "--reference", torus_scan, "--json", "-q", cwd=tmp_path)
     assert done.stderr == ""
     assert json.loads(done.stdout)["evaluate"]["reference"] == torus_scan.name
     done = cli("picture", torus_scan, run / "mesh.ply", "-o", "p.png", "--size", "120", cwd=tmp_path)
@@ -60,6 +160,7 @@ def test_the_whole_path(tmp_path, torus_scan):
         assert abs(np.argwhere(drawn).mean(0) - 60).max() < 12  # in the middle
 
 
+@pytest.mark.slow
 def test_pipeline_and_version(tmp_path, torus_scan):
     (tmp_path / "p.toml").write_text('task = "shape"\npreset = "fast"\n[fit]\nsteps = 30\n[mesh]\nresolution = 32\n')
     args = ["run", "p.toml", torus_scan, *QUICK_ARGS[: -2 * 3]]
@@ -75,11 +176,14 @@ def test_pipeline_and_version(tmp_path, torus_scan):
         "report.html",
         "run.json",
     }
-    assert made == {p.name for p in (tmp_path / "runs" / "torus").iterdir() if not p.name.startswith(".")}
-    assert cli(*args, cwd=tmp_path).stderr.count("unchanged, skipped") == 5
+    before = stamps(tmp_path / "runs" / "torus")
+    assert made == set(before)
+    assert cli(*args, cwd=tmp_path).returncode == 0
+    assert stamps(tmp_path / "runs" / "torus") == before  # nothing is done twice
     assert cli("--version").stdout.startswith("shapesiren ")
 
 
+@pytest.mark.slow
 def test_ingest_here_fit_there(tmp_path, torus_scan):
     assert cli("ingest", torus_scan, "--out", tmp_path / "a", *QUICK_ARGS).returncode == 0
     (tmp_path / "a").rename(tmp_path / "b")
@@ -94,11 +198,13 @@ def test_ingest_here_fit_there(tmp_path, torus_scan):
     assert (config.fit.steps, config.net.width, config.ingest.guide_depth) == (1800, 256, 6)
 
 
+@pytest.mark.slow
 def test_doctor():
     done = cli("doctor", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["packages"]["open3d"]
-    assert "open3d loads" in done.stderr
+    packages = json.loads(done.stdout)["packages"]
+    assert packages["open3d"]
+    assert all(name in done.stderr for name in packages)
 
 
 def test_errors_of_a_real_process(tmp_path):
@@ -107,9 +213,11 @@ def test_errors_of_a_real_process(tmp_path):
         done = cli(*args, cwd=tmp_path)
         assert done.returncode == code
         assert done.stdout == ""
-    assert cli("fit", "nosuch.ply", cwd=tmp_path).stderr == "error: nosuch.ply: no such file\n"
+    (line,) = cli("fit", "nosuch.ply", cwd=tmp_path).stderr.splitlines()
+    assert line.startswith("error: nosuch.ply: ")
 
 
+@pytest.mark.slow
 def test_inspect(tmp_path, torus_scan):
     done = cli("inspect", torus_scan, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -118,10 +226,14 @@ def test_inspect(tmp_path, torus_scan):
     assert not facts["open"]
     assert facts["normals"]["origin"] == "given"
     assert facts["neighbours_agree"] > 0.99
-    assert facts["fit_rate"] > 1
+    assert facts["fit_rate"] > 0
+    steps = resolve(TASKS["shape"].config_type, TASKS["shape"].presets, []).fit.steps
+    assert facts["fit_seconds"] == pytest.approx(steps / facts["fit_rate"])
     assert facts["spacing"]["median"] < facts["spacing"]["q95"] < facts["spacing"]["q99"]
     assert {c["setting"] for c in facts["choices"]} == {"ingest.guide_depth", "ingest.surface"}
-    assert all(word in done.stderr for word in ("20,000 read", "spacing", "noise", "closed", "s to fit on this machine"))
+    # the screen shows what the data say
+    shown = ["20,000", f"{facts['spacing']['median']:.3g}", *(c["setting"] for c in facts["choices"])]
+    assert [text for text in shown if text not in done.stderr] == []
     assert not list(tmp_path.iterdir())  # it makes no run
 
 
@@ -130,10 +242,12 @@ def test_what_was_asked_for_is_on_stdout(tmp_path, here):
     directions = np.random.default_rng(0).normal(size=(1000, 3))
     np.savetxt(tmp_path / "ball.xyz", directions / np.linalg.norm(directions, axis=1, keepdims=True))
     done = here("inspect", "ball.xyz", cwd=tmp_path)
-    assert done.stdout.startswith("points        1,000 read")
-    assert "open3d loads" in here("doctor", cwd=tmp_path).stdout
+    assert "1,000" in done.stdout
+    assert "1,000" not in done.stderr
+    assert "open3d" in here("doctor", cwd=tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_inspect_says_how_much_noisy_points_count(tmp_path, here):
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(4000, 3))
@@ -159,15 +273,19 @@ def test_several_scans_are_one_input(tmp_path, torus_scan, here):
     write_scan(tmp_path / "b.xyz", cloud.take(~left))
     done = here("fit", "a.ply", "b.xyz", *QUICK_ARGS, "--steps", "20", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    manifest = json.loads((tmp_path / "runs" / "a" / "run.json").read_text())
-    assert manifest["source"]["name"] == "a.ply b.xyz"
-    assert manifest["stages"]["ingest"]["facts"]["points"] == 20_000
-    again = here("fit", "a.ply", "b.xyz", *QUICK_ARGS, "--steps", "20", cwd=tmp_path)
-    assert "ingest: unchanged, skipped" in again.stderr
+    run = tmp_path / "runs" / "a"
+    assert json.loads((run / "run.json").read_text())["source"]["name"] == "a.ply b.xyz"
+    assert facts_of(run, "ingest")["points"] == 20_000
+    before = stamps(run)
+    assert here("fit", "a.ply", "b.xyz", *QUICK_ARGS, "--steps", "20", cwd=tmp_path).returncode == 0
+    assert stamps(run) == before
     other = here("fit", "a.ply", "--out", "runs/a", *QUICK_ARGS, cwd=tmp_path)
-    assert "another input (a.ply b.xyz)" in other.stderr
+    assert other.returncode == 2
+    assert "a.ply b.xyz" in other.stderr  # whose run it is
+    assert stamps(run) == before
 
 
+@pytest.mark.slow
 def test_the_same_in_python(tmp_path, torus_scan):
     import shapesiren
     from tests.conftest import QUICK
@@ -181,14 +299,15 @@ def test_the_same_in_python(tmp_path, torus_scan):
 
 def test_an_image_from_the_command_line(tmp_path, here):
     from shapesiren.media.image import read_image, write_image
-    from tests.samples import picture
+    from tests.samples import is_a_picture, picture
 
     write_image(tmp_path / "a.png", picture(30, 40, 3), 8)
     small = ["--width", "48", "--hidden-layers", "2", "--learning-rate", "2e-3", "--steps", "150"]
     done = here("fit", "a.png", *small, "--grey", "true", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "40 x 30 pixels, grey" in done.stderr and "next: shapesiren decode runs/a" in done.stderr
-    done = here("decode", "--scale", "2", "-o", "b.webp", "--json", cwd=tmp_path)
+    facts = facts_of(tmp_path / "runs" / "a", "ingest")
+    assert (facts["width"], facts["height"], facts["mode"]) == (40, 30, "grey")
+    done = here(*next_command(done.stderr), "--scale", "2", "-o", "b.webp", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (json.loads(done.stdout)["decode"]["width"], read_image(tmp_path / "b.webp").values.shape[:2]) == (80, (60, 80))
     done = here("decode", "runs/a", "--crop", "4,5,20,10", cwd=tmp_path)
@@ -196,17 +315,20 @@ def test_an_image_from_the_command_line(tmp_path, here):
     done = here("evaluate", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["evaluate"]["psnr"] > 22
     wrong = here("mesh", "runs/a", cwd=tmp_path)
-    assert wrong.returncode == 2 and "which has no mesh; shapesiren decode runs/a" in wrong.stderr
+    assert wrong.returncode == 2 and "shapesiren decode runs/a" in wrong.stderr  # what to do instead
+    before = (tmp_path / "a.png").read_bytes()
     onto = here("decode", "runs/a", "-o", "a.png", cwd=tmp_path)
-    assert onto.returncode == 2 and "this is the input itself" in onto.stderr
+    assert onto.returncode == 2 and "a.png" in onto.stderr
+    assert (tmp_path / "a.png").read_bytes() == before  # the input itself
     assert here("picture", "runs/a", "-o", "p.png", cwd=tmp_path).returncode == 0
+    assert is_a_picture(tmp_path / "p.png")
     done = here("diagnose", "runs/a", "--steps", "0,5", "--omega", "10,30", "-o", "d.png", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert set(rows) == {"omega 10", "omega 30"} and len(rows["omega 30"]) == 2 * 3
     first = [r for r in rows["omega 30"] if r["step"] == 0]
     assert all(0.6 < r["output"] < 0.8 for r in first)  # arcsine: sqrt(1/2) at every depth
-    assert (tmp_path / "d.png").stat().st_size > 5000
+    assert is_a_picture(tmp_path / "d.png")
 
 
 def test_several_kinds_of_network(tmp_path, torus_scan, here):

@@ -101,6 +101,7 @@ def run(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_fitting_needs_torch_and_numpy_alone(torus_scan, tmp_path):
     """Ingest here, then fit in a process in which open3d, trimesh, scikit-image, scipy, plyfile and numba do not exist."""
     import shapesiren
@@ -130,6 +131,7 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "heavy"),
     [

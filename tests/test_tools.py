@@ -43,6 +43,7 @@ def test_config_schema_knows_every_setting(printed, task):
     assert set(defaults) == set(schema["properties"])
 
 
+@pytest.mark.slow
 def test_tensorboard(printed, tmp_path, torus_scan):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -8,7 +8,6 @@ start-up included.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import os
 import re
@@ -21,6 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 import psutil
+from common import Table, command_line, parser
 
 from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
 
@@ -45,11 +45,11 @@ samples = 5000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--scans", type=int, default=40)
-    parser.add_argument("--throughput", action="store_true", help="only the rows that compare times")
-    args = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--scans", type=int, default=40, help="at least 22, unless --throughput")
+    arguments.add_argument("--throughput", action="store_true", help="only the rows that compare times")
+    args = arguments.parse_args()
     shutil.rmtree(args.out, ignore_errors=True)
     scans = args.out / "scans"
     scans.mkdir(parents=True)
@@ -59,63 +59,48 @@ def main() -> None:
         name = SHAPES[i % len(SHAPES)]
         files.append(scans / f"{i:03}-{name}.ply")
         write_scan(files[-1], scan(name, Scanner(points=4000, seed=i)))
-    print(
-        "| command | seconds | scans a minute | against serial | exit | done | unchanged | failed |\n|" + " --- |" * 8,
-        flush=True,
-    )
-    ours = [str(f) for f in files]
-    base = row("serial, one thread", args, ours, "serial1", None, "--threads", "1")
-    row("serial, all cores", args, ours, "serial", base)
-    row("ray, one thread each", args, ours, "ray", base, "--engine", "ray")
+    table = Table("command", "seconds", "scans a minute", "against serial", "exit", "done", "unchanged", "failed")
+
+    def row(name: str, out: str, base: float | None, *more: str, kill: bool = False) -> float:
+        command = command_line("batch", *files, "--pipeline", args.out / "small.toml", "--out", args.out / out, *more)
+        seconds, code, lines = run(command, len(files) // 2 if kill else None)
+        counts = next((line.split(";")[0] for line in lines if "summary:" in line), "0 done, 0 unchanged, 0 failed")
+        share = f"{base / seconds:.2f} x" if base else "1.00 x"
+        numbers = [part.split()[0] for part in counts.split(", ")]
+        table.add(name, f"{seconds:.0f}", f"{60 * len(files) / seconds:.1f}", share, code, *numbers)
+        if kill:
+            print("".join(line for line in lines if line.startswith("failed:")), end="")
+        return seconds
+
+    base = row("serial, one thread", "serial1", None, "--threads", "1")
+    row("serial, all cores", "serial", base)
+    row("ray, one thread each", "ray", base, "--engine", "ray")
     if args.throughput:
         return
-    row("the same again", args, ours, "ray", base, "--engine", "ray")
+    row("the same again", "ray", base, "--engine", "ray")
     files[7].write_text("ply garbage\n")
     files[21].write_bytes(bytes(500))
-    row("ray, two are garbage, a worker killed half-way", args, ours, "killed", base, "--engine", "ray", kill=True)
-    row("the same again", args, ours, "killed", base, "--engine", "ray")
-    row("--retry-failed", args, ours, "killed", base, "--retry-failed")
-    row("--shard 1/2", args, ours, "shards", base, "--shard", "1/2", "--threads", "1")
-    row("--shard 2/2", args, ours, "shards", base, "--shard", "2/2", "--threads", "1")
+    row("ray, two are garbage, a worker killed half-way", "killed", base, "--engine", "ray", kill=True)
+    row("the same again", "killed", base, "--engine", "ray")
+    row("--retry-failed", "killed", base, "--retry-failed")
+    row("--shard 1/2", "shards", base, "--shard", "1/2", "--threads", "1")
+    row("--shard 2/2", "shards", base, "--shard", "2/2", "--threads", "1")
     with open(args.out / "shards" / "summary.csv") as file:
         print("shards together:", dict(Counter(r["status"] for r in csv.DictReader(file))))
 
 
-def row(
-    name: str, args: argparse.Namespace, files: list[str], out: str, base: float | None, *more: str, kill: bool = False
-) -> float:
-    command = [
-        sys.executable,
-        "-m",
-        "shapesiren",
-        "batch",
-        *files,
-        "--pipeline",
-        str(args.out / "small.toml"),
-        "--out",
-        str(args.out / out),
-        *more,
-    ]
+def run(command: list[str], kill_after: int | None) -> tuple[float, int, list[str]]:
+    """Seconds, exit status and standard error of a batch; a worker is killed once ``kill_after`` scans are through."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     lines: list[str] = []
     for line in process.stderr:
         lines.append(line)
-        if kill and line.startswith(f"{len(files) // 2} of "):
+        if kill_after is not None and line.startswith(f"{kill_after} of "):
             kill_a_worker()
     code = process.wait()
-    seconds = time.perf_counter() - start
-    counts = next((line.split(";")[0] for line in lines if "summary:" in line), "0 done, 0 unchanged, 0 failed")
-    done, unchanged, failed = (part.split()[0] for part in counts.split(", "))
-    share = f"{base / seconds:.2f} x" if base else "1.00 x"
-    print(
-        f"| {name} | {seconds:.0f} | {60 * len(files) / seconds:.1f} | {share} | {code} | {done} | {unchanged} | {failed} |",
-        flush=True,
-    )
-    if kill:
-        print("".join(line for line in lines if line.startswith("failed:")), end="")
-    return seconds
+    return time.perf_counter() - start, code, lines
 
 
 def kill_a_worker() -> None:

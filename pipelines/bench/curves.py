@@ -2,6 +2,7 @@
 
     python pipelines/bench/curves.py armadillo.obj --seconds 5 10 20 40 80 --out curves      # curves.csv, curves.png
 
+Takes the sum of the seconds for each preset, and some for Poisson.
 Each point of ours and of preset ``paper`` is a whole `shapesiren fit` and `shapesiren mesh` whose schedule was told its
 time (the learning rate falls to its end by then), not a fit that was interrupted; each point of Poisson is one depth.
 The picture needs matplotlib (`pip install matplotlib`).
@@ -9,40 +10,35 @@ The picture needs matplotlib (`pip install matplotlib`).
 
 from __future__ import annotations
 
-import argparse
-import csv
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-from shapes import command
+from common import command, parser, reference, write_csv
 
 from shapesiren.metrics.surface_distance import Surface, compare_surfaces
 from shapesiren.pointcloud.guide.samples import poisson_surface
 from shapesiren.pointcloud.io.read import read_cloud
-from shapesiren.pointcloud.synthetic.scanner import Scanner, load_surface, scan, write_scan
-from shapesiren.similarity import Similarity
+from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("surface", help="mesh file or analytic shape")
-    parser.add_argument("--seconds", nargs="*", type=float, default=[5, 10, 20, 40, 80], help="of fitting")
-    parser.add_argument("--noise", type=float, default=0.0, help="share of the longest side")
-    parser.add_argument("--points", type=int, default=100_000)
-    parser.add_argument("--presets", nargs="*", default=["default", "paper"])
-    parser.add_argument("--out", type=Path, default=Path("curves"))
-    args = parser.parse_args()
-    truth = load_surface(args.surface)
-    frame = Similarity.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
-    reference = Surface(frame.to_box(truth.points), truth.faces)
+    arguments = parser(__doc__)
+    arguments.add_argument("surface", help="mesh file or analytic shape")
+    arguments.add_argument("--seconds", nargs="*", type=float, default=[5, 10, 20, 40, 80], help="of fitting")
+    arguments.add_argument("--noise", type=float, default=0.0, help="share of the longest side")
+    arguments.add_argument("--points", type=int, default=100_000)
+    arguments.add_argument("--presets", nargs="*", default=["default", "paper"])
+    arguments.add_argument("--out", type=Path, default=Path("curves"))
+    args = arguments.parse_args()
+    frame, exact = reference(args.surface)
     cloud = scan(args.surface, Scanner(points=args.points, noise=args.noise))
     assert cloud.normals is not None
     rows: list[tuple[str, float, float]] = []
 
     def add(method: str, seconds: float, mesh: Surface) -> None:
-        rows.append((method, seconds, 1e3 * compare_surfaces(mesh, reference, 200_000, 0.01, 0)["chamfer"]))
+        rows.append((method, seconds, 1e3 * compare_surfaces(mesh, exact, 200_000, 0.01, 0).chamfer))
         print(f"{method}: {seconds:.1f} s, chamfer {rows[-1][2]:.3f}", flush=True)
 
     for depth in (6, 7, 8, 9, 10):
@@ -60,10 +56,8 @@ def main() -> None:
                 written = read_cloud(out / "mesh.ply")
                 add(f"shapesiren {preset}", spent, Surface(frame.to_box(written.points), written.faces))
 
-    with open(args.out.with_suffix(".csv"), "w", newline="") as f:
-        writer = csv.writer(f)
-        writer.writerow(("method", "seconds", "chamfer x 1000, box units"))
-        writer.writerows((m, f"{s:.2f}", f"{c:.4f}") for m, s, c in rows)
+    cells = [(m, f"{s:.2f}", f"{c:.4f}") for m, s, c in rows]
+    write_csv(args.out.with_suffix(".csv"), ("method", "seconds", "chamfer x 1000, box units"), cells)
     draw(rows, Path(args.surface).stem, args.noise, args.out.with_suffix(".png"))
 
 

@@ -10,13 +10,12 @@ prints the loss reached. A way that this torch or device does not have is named 
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from common import Table, name_of, parser, peak, seconds_of, wait_for
 from torch import Tensor
 
 from shapesiren.config import resolve
@@ -31,31 +30,32 @@ PRODUCTS = 6  # of width x width, a hidden layer and sample: see nets/fused_step
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("arrays", type=Path)
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--batches", nargs="*", type=int, default=[2800, 11_200, 44_800, 179_200])
-    parser.add_argument("--seconds", type=float, default=10.0)
-    args = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("arrays", type=Path)
+    arguments.add_argument("--device", default="cuda")
+    arguments.add_argument("--batches", nargs="*", type=int, default=[2800, 11_200, 44_800, 179_200])
+    arguments.add_argument("--seconds", type=float, default=10.0)
+    args = arguments.parse_args()
     device = torch.device(args.device)
     torch.backends.cuda.matmul.allow_tf32 = True
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
-    peaks = {d: peak(device, d) for d in (torch.float32, torch.bfloat16)}
+    peaks = {d: peak(d, device) for d in (torch.float32, torch.bfloat16)}
     print(
         f"{name}, torch {torch.__version__}; matrix products: "
-        + ", ".join(f"{str(d).removeprefix('torch.')} {p / 1e12:.2f} TFLOP/s" for d, p in peaks.items())
+        + ", ".join(f"{name_of(d)} {p / 1e3:.2f} TFLOP/s" for d, p in peaks.items())
+        + "\n"
     )
-    print("\n| batch | way | ms a step | million samples/s | of peak |\n| --- | --- | --- | --- | --- |")
+    table = Table("batch", "way", "ms a step", "million samples/s", "of peak")
     for batch in args.batches:
         for way, dtype, step in ways(batch, device):
             try:
                 seconds = median(step, device)
             except Exception as e:
-                print(f"| {batch:,} | {way}: {type(e).__name__}, {str(e).splitlines()[0][:80]} | | | |")
+                table.add(f"{batch:,}", f"{way}: {type(e).__name__}, {str(e).splitlines()[0][:80]}")
                 continue
             work = PRODUCTS * 2 * 3 * 256**2 * batch
-            share = "" if "autograd" in way else f"{work / seconds / peaks[dtype]:.0%}"
-            print(f"| {batch:,} | {way} | {1e3 * seconds:.2f} | {batch / seconds / 1e6:.2f} | {share} |", flush=True)
+            share = "" if "autograd" in way else f"{work / seconds / 1e9 / peaks[dtype]:.0%}"
+            table.add(f"{batch:,}", way, f"{1e3 * seconds:.2f}", f"{batch / seconds / 1e6:.2f}", share)
 
     config = resolve(ShapeConfig, ShapeTask.presets, [("bench", {"fit": {"seconds": args.seconds}})])
     task = ShapeTask(unpack(args.arrays), config, device)
@@ -70,7 +70,7 @@ def ways(batch: int, device: torch.device) -> Iterator[tuple[str, torch.dtype, C
     single, half = torch.float32, torch.bfloat16
     yield "autograd double backward, float32", single, stepper(batch, device, lambda n, x: autograd_value_and_gradient(n, x))
     for dtype in (single, half):
-        label = str(dtype).removeprefix("torch.")
+        label = name_of(dtype)
 
         def take(net: Siren, x: Tensor, dtype: torch.dtype = dtype) -> tuple[Tensor, Tensor]:
             return fused_value_and_gradient(net, x, None, dtype)
@@ -121,36 +121,16 @@ def captured(step: Callable[[], None]) -> Callable[[], None]:
 
 
 def median(step: Callable[[], None], device: torch.device, repeats: int = 20) -> float:
+    """Median wall time of a step, each waited for."""
+
+    def whole() -> None:
+        step()
+        wait_for(device)
+
     for _ in range(3):
         step()
-    times = []
-    for _ in range(repeats):
-        wait(device)
-        start = time.perf_counter()
-        step()
-        wait(device)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
-def peak(device: torch.device, dtype: torch.dtype, size: int = 4096, repeats: int = 5) -> float:
-    """FLOP/s of the best of some large products."""
-    if device.type == "cpu":
-        size = 2048
-    a = torch.randn((size, size), device=device).to(dtype)
-    best = float("inf")
-    for _ in range(repeats):
-        wait(device)
-        start = time.perf_counter()
-        a @ a
-        wait(device)
-        best = min(best, time.perf_counter() - start)
-    return 2 * size**3 / best
-
-
-def wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait_for(device)
+    return statistics.median(seconds_of(whole) for _ in range(repeats))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Cost of the mesh by resolution: python pipelines/bench/mesh.py RUN --resolutions 128 256 512 1024 2048
+"""Cost of the mesh by resolution.
+
+    python pipelines/bench/mesh.py RUN --resolutions 128 256 512 1024 2048
+    python pipelines/bench/mesh.py RUN --twin 256
 
 RUN is a fitted run folder. Every resolution runs in a process of its own, so that its peak memory is its own; ``base
 MiB`` is that process before it starts. ``evaluations`` counts f on the grid, the descent included, and ``per corner``
@@ -23,9 +26,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+from common import Table, parser
 from scipy.spatial import cKDTree
 
-from shapesiren.surface.narrow_band import LEAF, Band
+from shapesiren.surface.cell_tables import LEAF
+from shapesiren.surface.grid import Band
 
 COLUMNS = (
     "resolution",
@@ -42,31 +47,33 @@ COLUMNS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--resolutions", nargs="*", type=int, default=[128, 256, 512, 1024])
-    parser.add_argument("--twin", type=int, help="compare with the dense grid at this resolution")
-    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("run", type=Path)
+    arguments.add_argument("--resolutions", nargs="*", type=int, default=[128, 256, 512, 1024])
+    arguments.add_argument("--twin", type=int, help="compare with the dense grid at this resolution")
+    arguments.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    args = arguments.parse_args()
     if args.twin:
         twin(args.run, args.twin)
         return
     if args.one:
         print(json.dumps(measure(args.run, args.one)))
         return
-    print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS), flush=True)
+    table = Table(*COLUMNS)
     for resolution in args.resolutions:
         command = [sys.executable, __file__, str(args.run), "--one", str(resolution)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        print("| " + " | ".join(str(v) for v in json.loads(done.stdout.splitlines()[-1])) + " |", flush=True)
+        table.add(*json.loads(done.stdout.splitlines()[-1]))
 
 
 def measure(run: Path, resolution: int) -> list[str]:
+    """The row of one resolution, by column; in a process that has done nothing else."""
     import shapesiren
     from shapesiren.surface.band_precision import precision_of
-    from shapesiren.surface.extract import band_of, extract
+    from shapesiren.surface.extract import extract
     from shapesiren.surface.io import write_mesh
-    from shapesiren.tasks.shape import MeshSettings
+    from shapesiren.surface.level_set import band_of
+    from shapesiren.surface.settings import MeshSettings
 
     field = shapesiren.load(run)
     field.box_values(np.zeros((1, 3)))
@@ -79,20 +86,20 @@ def measure(run: Path, resolution: int) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         write_mesh(Path(folder) / "mesh.ply", mesh, field.frame, resolution)
     written = time.perf_counter() - start
-    v, evaluations, refinements = facts["verification"], facts["evaluations"], facts["refinements"]
+    v, evaluations, refinements = facts.verification, facts.evaluations, facts.refinements
     del mesh, facts
     band = band_of(field, resolution, 0.05, precision_of(field, resolution, "auto"))
     return [
         str(resolution),
         f"{seconds:.1f}",
         f"{written:.1f}",
-        f"{v['vertices']:,}",
+        f"{v.vertices:,}",
         f"{evaluations:,}",
         f"{evaluations / surface_corners(band):.2f}",
         f"{refinements:,}",
         f"{base:.0f}",
         f"{most:.0f}",
-        str(v["watertight"]),
+        str(v.watertight),
     ]
 
 
@@ -100,7 +107,7 @@ def twin(run: Path, resolution: int) -> None:
     """Prints how the mesh of the narrow band differs from that of the whole grid, evaluated in float32 everywhere."""
     import shapesiren
     from shapesiren.surface.band_precision import precision_of
-    from shapesiren.surface.extract import band_of
+    from shapesiren.surface.level_set import band_of
     from shapesiren.surface.marching_cubes import dense_marching_cubes, sparse_marching_cubes
     from shapesiren.surface.mesh import TriangleMesh
     from shapesiren.surface.refine import newton_refine

@@ -9,13 +9,12 @@ Run folders stay under OUT, to be looked at (`shapesiren picture`).
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import numpy as np
+from common import LONGEST_SIDE, Table, command, parser
 from scipy.spatial import cKDTree
-from shapes import command
 
 from shapesiren.metrics.surface_distance import Surface
 from shapesiren.pointcloud.io.read import read_cloud
@@ -37,24 +36,24 @@ COLUMNS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scans", nargs="+", type=Path)
-    parser.add_argument("--preset", default="default")
-    parser.add_argument("--out", type=Path, default=Path("runs"))
-    args = parser.parse_args()
-    print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}", flush=True)
+    arguments = parser(__doc__)
+    arguments.add_argument("scans", nargs="+", type=Path)
+    arguments.add_argument("--preset", default="default")
+    arguments.add_argument("--out", type=Path, default=Path("runs"))
+    args = arguments.parse_args()
+    table = Table(*COLUMNS)
     for path in args.scans:
         run = args.out / path.stem
         fit = command("fit", path, "--out", run, "--preset", args.preset, "--force")[0]
         mesh = command("mesh", run)[0]
         stages = json.loads((run / "run.json").read_text())["stages"]
-        print("| " + " | ".join([path.stem, *measure(path, run / "mesh.ply", fit, mesh, stages)]) + " |", flush=True)
+        table.add(path.stem, *measure(path, run / "mesh.ply", fit, mesh, stages))
 
 
 def measure(path: Path, mesh_file: Path, fit: float, mesh: float, stages: dict[str, dict[str, dict]]) -> list[str]:
     cloud, written = read_cloud(path), read_cloud(mesh_file)
     points = cloud.points[np.isfinite(cloud.points).all(1)]
-    frame = Similarity.of_bounds(points.min(0), points.max(0), 1.8)
+    frame = Similarity.of_bounds(points.min(0), points.max(0), LONGEST_SIDE)
     points, vertices = np.unique(frame.to_box(points), axis=0), frame.to_box(written.points)
     tree = cKDTree(points)
     spacing = float(np.median(tree.query(points, 2)[0][:, 1]))

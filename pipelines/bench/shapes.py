@@ -1,6 +1,6 @@
 """Ours against screened Poisson and the paper's recipe, on virtual scans, in one run.
 
-    python pipelines/bench/shapes.py                       # armadillo and rocker arm of ../shared, or analytic shapes
+    python pipelines/bench/shapes.py          # 45 minutes; armadillo and rocker arm of ../shared, or analytic shapes
     python pipelines/bench/shapes.py mesh.obj trefoil --noise 0 0.0025 0.005 --presets fast default --points 100000
 
 Each surface is scanned by the virtual scanner; every method gets the same points and normals. Errors are measured
@@ -20,16 +20,13 @@ machine, which may be shared: compare within one table.
 from __future__ import annotations
 
 import argparse
-import csv
-import platform
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from common import Table, command, machine, parser, peak, reference
 
 import shapesiren
 from shapesiren.metrics.shape import field_errors
@@ -37,7 +34,6 @@ from shapesiren.metrics.surface_distance import Surface, compare_surfaces
 from shapesiren.pointcloud.guide.samples import poisson_surface
 from shapesiren.pointcloud.io.read import read_cloud
 from shapesiren.pointcloud.synthetic.scanner import Scanner, load_surface, scan, write_scan
-from shapesiren.similarity import Similarity
 from shapesiren.stages.stage import stored_config
 from shapesiren.stages.store import Run
 
@@ -68,98 +64,49 @@ COLUMNS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("surfaces", nargs="*", help="mesh files or analytic shapes")
-    parser.add_argument("--noise", nargs="*", type=float, default=[0.0, 0.0025, 0.005], help="share of the longest side")
-    parser.add_argument("--presets", nargs="*", default=["fast", "default", "paper", "fine"])
-    parser.add_argument("--depths", nargs="*", type=int, default=[7, 8, 9, 10])
-    parser.add_argument("--points", type=int, default=100_000)
-    parser.add_argument("--resolution", type=int, default=256)
-    parser.add_argument("--noisy-presets", nargs="*", default=["default"], help="presets for scans with noise")
-    parser.add_argument("--csv", type=Path, help="write the table here too")
-    args = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("surfaces", nargs="*", help="mesh files or analytic shapes")
+    arguments.add_argument("--noise", nargs="*", type=float, default=[0.0, 0.0025, 0.005], help="share of the longest side")
+    arguments.add_argument("--presets", nargs="*", default=["fast", "default", "paper", "fine"])
+    arguments.add_argument("--depths", nargs="*", type=int, default=[7, 8, 9, 10])
+    arguments.add_argument("--points", type=int, default=100_000)
+    arguments.add_argument("--resolution", type=int, default=256)
+    arguments.add_argument("--noisy-presets", nargs="*", default=["default"], help="presets for scans with noise")
+    arguments.add_argument("--csv", type=Path, help="write the table here too")
+    args = arguments.parse_args()
     surfaces = args.surfaces or [str(p) for p in (SHARED / "armadillo.obj", SHARED / "rocker-arm.obj") if p.exists()]
-    rows: list[dict[str, object]] = []
     peaks = {name: peak(getattr(torch, name)) for name in ("float32", "bfloat16")}
     print(f"{machine()}; fastest matrix products: " + ", ".join(f"{k} {v:.0f} GFLOP/s" for k, v in peaks.items()) + "\n")
-    print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS), flush=True)
+    table = Table(*COLUMNS)
     for name in surfaces or ["trefoil", "holed_plate"]:
         for noise in args.noise:
-            bench(name, noise, args, rows, peaks)
+            bench(name, noise, args, table, peaks)
     if args.csv:
-        with open(args.csv, "w", newline="") as f:
-            writer = csv.DictWriter(f, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
+        table.write_csv(args.csv)
 
 
-def machine() -> str:
-    """What this ran on, without names."""
-    model, cpuinfo = platform.processor(), Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        model = next((r.split(":")[1].strip() for r in cpuinfo.read_text().splitlines() if "model name" in r), model)
-    return f"{model}, {torch.get_num_threads()} cores used, Python {platform.python_version()}, torch {torch.__version__}"
-
-
-def peak(dtype: torch.dtype, repeats: int = 10) -> float:
-    """GFLOP/s of the fastest of some products, large and of a layer's size."""
-    best = 0.0
-    for rows, width in ((2048, 2048), (2800, 256)):
-        a, b = torch.randn((rows, width)).to(dtype), torch.randn((width, width)).to(dtype)
-        for _ in range(repeats):
-            start = time.perf_counter()
-            a @ b
-            best = max(best, 2 * rows * width**2 / (time.perf_counter() - start) / 1e9)
-    return best
-
-
-def command(*words: object) -> tuple[float, float]:
-    """Run a shapesiren command: its wall time, and its peak resident memory in MiB (Linux; nan elsewhere).
-
-    The memory is read from /proc while it runs: what the system reports afterwards includes this process, as it was when
-    it started the other.
-    """
-    line = [sys.executable, "-m", "shapesiren", *map(str, words)]
-    most = float("nan")
-    with tempfile.TemporaryFile() as said:
-        start = time.perf_counter()
-        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=said)
-        status = Path(f"/proc/{process.pid}/status")
-        while process.poll() is None:
-            found = [r for r in status.read_text().splitlines() if r.startswith("VmHWM")] if status.exists() else []
-            most = float(found[0].split()[1]) / 1024 if found else most
-            time.sleep(0.02)
-        seconds = time.perf_counter() - start
-        if process.returncode:
-            said.seek(0)
-            message = said.read().decode()
-            raise SystemExit(f"shapesiren {' '.join(map(str, words))} ended with status {process.returncode}\n{message}")
-    return seconds, most
-
-
-def bench(name: str, noise: float, args: argparse.Namespace, rows: list[dict[str, object]], peaks: dict[str, float]) -> None:
+def bench(name: str, noise: float, args: argparse.Namespace, table: Table, peaks: dict[str, float]) -> None:
+    """The rows of one surface at one noise."""
     truth = load_surface(name)
-    frame = Similarity.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
-    reference = Surface(frame.to_box(truth.points), truth.faces)
+    frame, exact = reference(name)
     cloud = scan(name, Scanner(points=args.points, noise=noise))
     label = Path(name).stem
 
     def row(method: str, mesh: Surface, baseline: float | None, **more: object) -> float:
-        found = compare_surfaces(mesh, reference, 200_000, 0.01, 0)
+        found = compare_surfaces(mesh, exact, 200_000, 0.01, 0)
         values: dict[str, object] = {
             "surface": label,
             "noise %": f"{100 * noise:g}",
             "method": method,
-            "chamfer": f"{1e3 * found['chamfer']:.3f}",
-            "hausdorff95": f"{1e3 * found['hausdorff95']:.2f}",
-            "nc": f"{found['normal_consistency']:.4f}",
+            "chamfer": f"{1e3 * found.chamfer:.3f}",
+            "hausdorff95": f"{1e3 * found.hausdorff95:.2f}",
+            "nc": f"{found.normal_consistency:.4f}",
             **more,
         }
         if baseline is not None:
-            values["vs poisson"] = f"{found['chamfer'] / baseline:.2f}"
-        rows.append(values)
-        print("| " + " | ".join(str(values.get(c, "")) for c in COLUMNS) + " |", flush=True)
-        return found["chamfer"]
+            values["vs poisson"] = f"{found.chamfer / baseline:.2f}"
+        table.add(*(values.get(c, "") for c in COLUMNS))
+        return found.chamfer
 
     errors = []
     for depth in args.depths:
@@ -193,6 +140,7 @@ def bench(name: str, noise: float, args: argparse.Namespace, rows: list[dict[str
             field = shapesiren.load(out)
             moved = Surface(field.frame.to_box(truth.points), truth.faces)
             judged = field_errors(field, moved, field.arrays["points"], 0)
+            off = judged.distance_percent_of_box
             row(
                 f"shapesiren {preset}",
                 Surface(frame.to_box(written.points), written.faces),
@@ -207,8 +155,8 @@ def bench(name: str, noise: float, args: argparse.Namespace, rows: list[dict[str
                     "GFLOP/s": f"{gflops:.0f}",
                     "of peak": f"{gflops / peaks[facts['precision']]:.0%}",
                     "peak MiB": f"{max(memory, more):.0f}",
-                    "field %": f"{judged.get('distance_percent_of_box', np.nan):.3f}",
-                    "eikonal": f"{judged['eikonal']:.3f}",
+                    "field %": f"{np.nan if off is None else off:.3f}",
+                    "eikonal": f"{judged.eikonal:.3f}",
                     "components": stages["mesh"]["facts"]["verification"]["components"],
                 },
             )

@@ -1,6 +1,7 @@
 """Which side of bare points the inside is: what is found, and what a fit makes of it.
 
     python pipelines/bench/sides.py ../shared/data/scans/*.pcd armadillo.obj trefoil --fit fast
+    python pipelines/bench/sides.py trefoil --only views                      # damages with this in their name, no fits
 
 Of a scan whose file says where the scanner stood: the share of its normals that look to the side that the position tells, when
 the points are all that is given, moved so that the origin says nothing; as they are, and with 20 % of outliers more. Of a
@@ -11,22 +12,22 @@ also the Chamfer distance x 1000 (longest side 1.8) of a fit to them, and of one
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from common import Table, parser, reference
 from scipy.spatial import cKDTree
 
 import shapesiren
 from shapesiren.metrics.surface_distance import Surface, compare_surfaces
 from shapesiren.pointcloud.cloud import PointCloud
 from shapesiren.pointcloud.prepare import prepare
-from shapesiren.pointcloud.synthetic.scanner import Scanner, load_surface, scan
+from shapesiren.pointcloud.settings import IngestSettings
+from shapesiren.pointcloud.synthetic.scanner import Scanner, scan
 from shapesiren.pointcloud.synthetic.shapes import SHAPES
-from shapesiren.similarity import Similarity
-from shapesiren.tasks.shape import IngestSettings
 
-DAMAGES = {
+DAMAGES: dict[str, dict[str, Any]] = {
     "none": {},
     "noise .25 %": {"noise": 0.0025},
     "noise .5 %": {"noise": 0.005},
@@ -39,19 +40,19 @@ DAMAGES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("inputs", nargs="+", help="scans with a scanner's position; mesh files, analytic shapes")
-    parser.add_argument("--only", nargs="*", default=[""], help="damages whose name contains one of these")
-    parser.add_argument("--fit", metavar="PRESET", help="fit as well, with this preset")
-    args = parser.parse_args()
-    print("| input | damage | right | oriented | Chamfer | genus | unsigned: Chamfer | genus |\n|" + " --- |" * 8, flush=True)
+    arguments = parser(__doc__)
+    arguments.add_argument("inputs", nargs="+", help="scans with a scanner's position; mesh files, analytic shapes")
+    arguments.add_argument("--only", nargs="*", default=[""], help="damages whose name contains one of these")
+    arguments.add_argument("--fit", metavar="PRESET", help="fit as well, with this preset")
+    args = arguments.parse_args()
+    table = Table("input", "damage", "right", "oriented", "Chamfer", "genus", "unsigned: Chamfer", "genus")
     for name in args.inputs:
         if name not in SHAPES and load(name).faces is None:
-            real(Path(name))
+            real(table, Path(name))
             continue
         for damage, settings in DAMAGES.items():
             if any(o in damage for o in args.only):
-                surface(name, damage, {"points": 100_000} | settings, args.fit)
+                surface(table, name, damage, {"points": 100_000} | settings, args.fit)
 
 
 def load(name: str) -> PointCloud:
@@ -68,13 +69,10 @@ def right(found: PointCloud, points: np.ndarray, normals: np.ndarray) -> float:
     return float(((found.normals * normals[index]).sum(1) > 0)[held].mean())
 
 
-def row(*cells: object) -> None:
-    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
-
-
-def real(path: Path) -> None:
+def real(table: Table, path: Path) -> None:
+    """The rows of a scan whose file says where the scanner stood."""
     known = prepare(path, IngestSettings(), 0, lambda _: None)
-    if known.facts["sensors"]["origin"] not in ("in the file", "above"):
+    if known.facts.sensors.origin not in ("in the file", "above"):
         raise SystemExit(f"{path}: does not say where the scanner stood")
     points = load(str(path)).points
     points = points[np.isfinite(points).all(1)]
@@ -84,30 +82,27 @@ def real(path: Path) -> None:
     for damage, bare in (("bare points", points), ("bare points, outliers 20 %", np.concatenate([points, noise]))):
         made = prepare(PointCloud(bare + away, None), IngestSettings(), 0, lambda _: None)
         share = right(made.cloud, known.cloud.points + away, known.normals)
-        row(
+        table.add(
             path.stem,
             damage,
             f"{share:.4f}",
-            f"{made.facts['normals']['oriented']}, {made.facts['sensors']['origin']}",
+            f"{made.facts.normals.oriented}, {made.facts.sensors.origin}",
             *"----",
         )
 
 
-def surface(name: str, damage: str, settings: dict[str, float], preset: str | None) -> None:
-    cloud, truth = scan(name, Scanner(**settings)), load_surface(name)  # type: ignore[arg-type]
+def surface(table: Table, name: str, damage: str, settings: dict[str, Any], preset: str | None) -> None:
+    """The row of one damage of a known surface."""
+    cloud = scan(name, Scanner(**settings))
     assert cloud.normals is not None
     made = prepare(PointCloud(cloud.points, None), IngestSettings(), 0, lambda _: None)
-    cells = [f"{right(made.cloud, cloud.points, cloud.normals):.4f}", made.facts["normals"]["oriented"]]
-    frame = Similarity.of_bounds(truth.points.min(0), truth.points.max(0), 1.8)
-    reference = Surface(frame.to_box(truth.points), truth.faces)
-    if "views" in settings:
-        clean = scan(name, Scanner(points=200_000, views=int(settings["views"]), seed=7))
-        reference = Surface(frame.to_box(clean.points), None, clean.normals)
+    cells = [f"{right(made.cloud, cloud.points, cloud.normals):.4f}", made.facts.normals.oriented]
+    frame, exact = reference(name, settings.get("views"))
     for normals in ("auto", "unsigned") if preset else ():
         mesh = shapesiren.fit(cloud.points, preset=preset, settings={"ingest": {"normals": normals}}).mesh()
-        found = compare_surfaces(Surface(frame.to_box(mesh.vertices), mesh.faces), reference, 200_000, 0.01, 0)
-        cells += [f"{1000 * found['chamfer']:.3f}", str(mesh.facts["verification"]["genus"])]
-    row(Path(name).stem, damage, *cells, *["-"] * (6 - len(cells)))
+        found = compare_surfaces(Surface(frame.to_box(mesh.vertices), mesh.faces), exact, 200_000, 0.01, 0)
+        cells += [f"{1000 * found.chamfer:.3f}", str(mesh.facts.verification.genus)]
+    table.add(Path(name).stem, damage, *cells, *["-"] * (6 - len(cells)))
 
 
 if __name__ == "__main__":

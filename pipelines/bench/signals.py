@@ -4,18 +4,18 @@
     python pipelines/bench/signals.py --only camera rivals --seconds 60 --presets default
 
 ``camera`` and ``astronaut`` are scikit-image's; the video is made here; FOLDER holds gt_bach.wav and gt_counting.wav (the
-paper's, from vsitzmann/siren). The rivals (`nets/baselines.py`) fit ``camera`` by intensity for equal time, each at the better
+paper's, from vsitzmann/siren). The rivals (`nets/baselines/`) fit ``camera`` by intensity for equal time, each at the better
 of two learning rates; their derivatives are compared with the filters on the original. Prints tables as it goes.
 """
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from common import Table, parser
 
 from shapesiren.config import resolve
 from shapesiren.field import Field
@@ -69,18 +69,18 @@ RIVALS: dict[str, Tree] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--audio", type=Path, help="folder of gt_bach.wav and gt_counting.wav")
-    parser.add_argument("--only", nargs="*", default=[], help="cells whose name contains one of these; rivals")
-    parser.add_argument("--presets", nargs="*", default=["default", "paper"])
-    parser.add_argument("--picture", type=Path, help="draws the rivals' values, gradients and Laplacians")
-    parser.add_argument("--seconds", type=float, help="of each fit, instead of the cell's own")
-    args = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--audio", type=Path, help="folder of gt_bach.wav and gt_counting.wav")
+    arguments.add_argument("--only", nargs="*", default=[], help="cells whose name contains one of these; rivals")
+    arguments.add_argument("--presets", nargs="*", default=["default", "paper"])
+    arguments.add_argument("--picture", type=Path, help="draws the rivals' values, gradients and Laplacians")
+    arguments.add_argument("--seconds", type=float, help="of each fit, instead of the cell's own")
+    args = arguments.parse_args()
 
     def wanted(name: str) -> bool:
         return not args.only or any(o in name for o in args.only)
 
-    print("| signal | settings | seconds | steps | asked | reached | more |\n|" + " --- |" * 7, flush=True)
+    table = Table("signal", "settings", "seconds", "steps", "asked", "reached", "more")
     for preset in args.presets:
         for name, (task, settings, seconds, metric, asked) in CELLS.items():
             source = source_of(name, args.audio)
@@ -89,17 +89,16 @@ def main() -> None:
             seconds = args.seconds or seconds
             steps, found, _ = run(task, source, [{"preset": preset}, settings, {"fit": {"seconds": seconds}}])
             more = ", ".join(f"{k} {v:.4g}" for k, v in found.items() if isinstance(v, float) and k != metric)
-            print(f"| {name} | {preset} | {seconds:g} | {steps:,} | {asked} | {found[metric]:.4g} | {more} |", flush=True)
+            table.add(name, preset, f"{seconds:g}", f"{steps:,}", asked, f"{found[metric]:.4g}", more)
     if wanted("rivals"):
         rivals(args.seconds or 60, args.picture)
 
 
 def rivals(seconds: float, picture: Path | None) -> None:
-    print(
-        "\n| network | best rate | PSNR | gradient, filter | Laplacian, filter | gradient, exact | Laplacian, exact |\n|"
-        + " --- |" * 7,
-        flush=True,
-    )
+    """The baselines beside the SIREN, each fitted to ``camera`` for so long; their derivatives drawn to ``picture``."""
+    print()
+    columns = ("network", "best rate", "PSNR", "gradient, filter", "Laplacian, filter", "gradient, exact", "Laplacian, exact")
+    table = Table(*columns)
     image = source_of("camera", None)
     drawn = []
     for name, net in RIVALS.items():
@@ -111,11 +110,8 @@ def rivals(seconds: float, picture: Path | None) -> None:
             if best is None or found["psnr"] > best[0]:
                 best = (found["psnr"], found, rate, field)
         assert best is not None
-        row = best[1]
-        figures = " | ".join(
-            f"{row[k]:.2f}" for k in ("psnr", "gradient_psnr", "laplacian_psnr", "gradient_exact", "laplacian_exact")
-        )
-        print(f"| {name} | {best[2]:g} | {figures} |", flush=True)
+        metrics = ("psnr", "gradient_psnr", "laplacian_psnr", "gradient_exact", "laplacian_exact")
+        table.add(name, f"{best[2]:g}", *(f"{best[1][k]:.2f}" for k in metrics))
         drawn.append((name, sample(best[3], *image.shape, (0, 0, image.shape[1], image.shape[0])), *derivatives(best[3])))
     if picture is not None:
         truth = image[..., None] / 255.0
@@ -170,7 +166,8 @@ def run(name: str, source: Any, trees: list[Tree]) -> tuple[int, Tree, Field]:
     fitted = task(signal, config, torch.device("cpu"))
     outcome = fit_task(fitted, config.fit, seed=0, device=torch.device("cpu"))
     field = fitted.field()
-    return outcome.step, task.evaluate(field, signal.arrays, Path(), None, config, lambda _: None), field
+    found = task.evaluate(field, signal.arrays, Path(), None, config, lambda _: None).tree()
+    return outcome.step, found, field
 
 
 if __name__ == "__main__":

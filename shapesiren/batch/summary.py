@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
@@ -14,25 +15,37 @@ from ..runtime.files import write_atomically
 from ..version import __version__
 from .work import THUMBNAIL, Result
 
+TABLE, PAGE = "summary.csv", "summary.html"
 SHOWN = ("watertight", "components", "faces", "surface.accuracy", "surface.f_score", "field.eikonal", "psnr", "snr", "steps")
 PICTURES = 400  # thumbnails in the page, beyond which it would grow too large to mail
 
 
-def write_summary(out: Path, results: Sequence[Result]) -> list[Path]:
-    """``summary.csv`` and ``summary.html`` in the batch's folder."""
+def closing_lines(out: Path, results: Sequence[Result]) -> list[str]:
+    """What came of the jobs, for people: counts, where the summary is, and every failure."""
+    done, same, failed = ([r for r in results if r.status == status] for status in ("done", "unchanged", "failed"))
+    counts = f"{len(done)} done, {len(same)} unchanged, {len(failed)} failed"
+    return [f"{counts}; summary: {out / PAGE}, {out / TABLE}", *(f"failed: {r.name}: {r.error}" for r in failed)]
+
+
+def by_name(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
+    """The same for programs."""
+    return {r.name: {"status": r.status, "error": r.error, "seconds": r.seconds} for r in results}
+
+
+def write_summary(out: Path, results: Sequence[Result]) -> None:
+    """The table and the page, in the batch's folder."""
     facts = list(dict.fromkeys(name for r in results for name in r.facts))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name", "status", "seconds", "source", "error", *facts])
     for r in results:
         writer.writerow([r.name, r.status, r.seconds, r.source, r.error, *(r.facts.get(f, "") for f in facts)])
-    paths = [out / "summary.csv", out / "summary.html"]
-    write_atomically(paths[0], text.getvalue().encode())
-    write_atomically(paths[1], summary_page(out, results))
-    return paths
+    write_atomically(out / TABLE, text.getvalue().encode())
+    write_atomically(out / PAGE, summary_page(out, results))
 
 
 def summary_page(out: Path, results: Sequence[Result]) -> bytes:
+    """Failures first, then a picture and the figures of each run, with links to their reports."""
     failed = [r for r in results if r.status == "failed"]
     good = [r for r in results if r.status != "failed"]
     sections = []

@@ -66,37 +66,33 @@ def perform(job: Job, plan: Plan) -> Result:
 def _stages(job: Job, plan: Plan) -> tuple[bool, Tree]:
     limit(plan.threads)
     from ..reports.sections import flatten
-    from ..stages.context import context_for
+    from ..stages.context import context_for, silent, task_of_sources
     from ..stages.evaluate import evaluate
     from ..stages.fit import fit
-    from ..stages.ingest import check_sources, ingest
+    from ..stages.ingest import ingest
     from ..stages.output import output
     from ..stages.report import finished_run, report
-    from ..tasks import task_for
 
     sources = [Path(s) for s in job.sources]
     layers = [*plan.layers, *([("the manifest", job.settings)] if job.settings else [])]
-    check_sources(sources, True)
-    task = task_for(sources[0], layers)
-    check_sources(sources, task.folders)
-    said: list[str] = []
-    context = context_for(task, Path(plan.out) / job.name, layers, plan.device, said.append, plan.force)
+    task = task_of_sources(sources, layers)
+    context = context_for(task, Path(plan.out) / job.name, layers, plan.device, silent, plan.force)
     context = replace(context, command=plan.command)
     with context.run.locked():
         ingest(context, sources)
         fit(context)
         output(context)
         facts = flatten({k: v for k, v in evaluate(context, None).items() if k != "compression"})
-        skipped = sum(line.endswith("unchanged, skipped") for line in said)
+        changed = not all(outcome.skipped for outcome in context.outcomes)
         if plan.report:
             report(context)
-        if skipped < 4 or not (context.run.folder / THUMBNAIL).exists():
+        if changed or not (context.run.folder / THUMBNAIL).exists():
             picture = task.thumbnail(finished_run(context))
             if picture is not None:
                 context.run.write(THUMBNAIL, picture)
     checked = context.run.facts(task.output).get("verification", {})
     facts |= {k: checked[k] for k in ("watertight", "faces", "components") if k in checked}
-    return skipped < 4, {"steps": context.run.facts("fit")["steps"]} | facts
+    return changed, {"steps": context.run.facts("fit")["steps"]} | facts
 
 
 def check_settings(jobs: Sequence[Job], plan: Plan) -> None:

@@ -1,6 +1,9 @@
-"""The command line: parse, call, print. No logic.
+"""The command line: parse, call, print. A file for each command, named after it.
 
-torch, open3d and the rest are imported inside the commands, so that ``--help`` is instant.
+Beside them: `app` (the root, and how a function becomes a command), `composed` and `options` (options that commands share),
+`settings_as_options`, `names` (lists in help texts), `existing_run`, `write_output` and `screen`.
+
+torch, numpy and the rest are imported inside the commands, so that ``--help`` is instant.
 """
 
 from __future__ import annotations
@@ -11,7 +14,25 @@ import sys
 
 from ..errors import Interrupted, ShapesirenError
 from ..runtime.threads import interrupt_between_imports
-from . import many, pages, runs, settings, tools  # noqa: F401 - they register their commands
+from . import (  # noqa: F401 - each registers its command
+    batch,
+    compare,
+    config,
+    decode,
+    diagnose,
+    doctor,
+    evaluate,
+    export,
+    fit,
+    ingest,
+    inspect,
+    mesh,
+    picture,
+    report,
+    run,
+    simulate,
+    view,
+)
 from .app import app
 
 __all__ = ["app", "main"]

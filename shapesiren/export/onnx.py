@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..facts import Facts
 from ..field import Field
 from ..nets.activations import Activation, relu, sine, tanh
+from ..nets.network import MLP
 from ..runtime.files import write_atomically
 from ..version import __version__
 
@@ -27,8 +28,8 @@ class OnnxFacts(Facts):
     opset : version of the operators
     """
 
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    inputs: list[str]
+    outputs: list[str]
     opset: int
 
 
@@ -84,8 +85,8 @@ def write_onnx(field: Field, path: Path, gradient: bool) -> OnnxFacts:
     except ImportError:
         raise InputError("the package onnx is missing", where=path, hint="pip install 'shapesiren[onnx]'") from None
     net = field.net
-    stages = list(net.stages()) if hasattr(net, "layers") else []
-    if not stages or any(activation not in OPERATORS for *_, activation in stages):
+    layers = list(net.activated_layers()) if isinstance(net, MLP) else []
+    if not layers or any(activation not in OPERATORS for *_, activation in layers):
         raise InputError(
             f"a network of kind {net.kind} has no ONNX form here", where=path, hint="siren, relu, tanh, relu-pe, rff do"
         )
@@ -95,7 +96,7 @@ def write_onnx(field: Field, path: Path, gradient: bool) -> OnnxFacts:
     centred = g.node("Sub", "points", g.constant(np.array(field.frame.centre, np.float64)))
     x = g.node("Cast", g.node("Div", centred, g.constant(np.float64(field.frame.scale))), to=TensorProto.FLOAT)
     trail: list[tuple[str, str]] = []
-    for weight, bias, activation in stages:
+    for weight, bias, activation in layers:
         own = weight.detach().cpu().numpy()
         z = g.node("Gemm", x, g.constant(own.T), g.constant(bias.detach().cpu().numpy()))
         x = g.activation(activation, z)
@@ -127,4 +128,4 @@ def write_onnx(field: Field, path: Path, gradient: bool) -> OnnxFacts:
     helper.set_model_props(model, {"task": field.task, "header": json.dumps(field.header.tree())})
     checker.check_model(model)
     write_atomically(path, model.SerializeToString())
-    return OnnxFacts(inputs=("points",), outputs=tuple(o.name for o in outputs), opset=OPSET)
+    return OnnxFacts(inputs=["points"], outputs=[o.name for o in outputs], opset=OPSET)

@@ -45,13 +45,19 @@ def save_checkpoint(
     path: Path, state: State, net: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator
 ) -> None:
     """Write network, optimizer moments, random state and `State` atomically."""
-    tensors: dict[str, Tensor] = {f"net.{k}": v.detach() for k, v in net.state_dict().items()}
-    for i, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{i}.{k}": torch.as_tensor(v) for k, v in moments.items()}
+    tensors = tensors_of(net, optimizer)
     tensors["generator"] = generator.get_state()
     tensors = {k: v.cpu().contiguous() for k, v in tensors.items()}
     header = {"format": str(FORMAT), "state": json.dumps(asdict(state))}
     write_atomically(path, save(tensors, header))
+
+
+def tensors_of(net: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """A network's and its optimizer's tensors by the names that `restore` knows: ``net.*``, ``optimizer.<index>.*``."""
+    tensors: dict[str, Tensor] = {f"net.{k}": v.detach() for k, v in net.state_dict().items()}
+    for i, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{k}": torch.as_tensor(v) for k, v in moments.items()}
+    return tensors
 
 
 def load_checkpoint(

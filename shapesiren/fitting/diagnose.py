@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..nets.siren import Network
+from ..config import Config, resolve
+from ..nets.network import Network
 from ..nets.windows import Windows
-from ..tasks.base import Moment, Task
+from ..tasks.base import Moment, Signal, Task
 from .adam import Adam
 
 SAMPLES = 2048
@@ -61,6 +62,18 @@ def diagnose(task: Task, steps: Sequence[int], seed: int = 0) -> list[LayerStati
     return found
 
 
+def diagnose_omegas(
+    task: type[Task], signal: Signal, config: Config, omegas: Sequence[float], steps: Sequence[int]
+) -> dict[str, list[LayerStatistics]]:
+    """The same for one signal with several factors of the first layer, under names like ``omega 30``; on the CPU."""
+    found = {}
+    for omega in omegas:
+        layers = [("run", config.model_dump(exclude_none=True)), ("--omega", {"net": {"omega_first": omega}})]
+        settings = resolve(task.config_type, task.presets, layers)
+        found[f"omega {omega:g}"] = diagnose(task(signal, settings, torch.device("cpu")), steps, settings.seed)
+    return found
+
+
 def _seen(task: Task) -> tuple[Network, Tensor]:
     """The network that is looked at, and the box of its signal, (2, d); of several networks the first, and its window."""
     if isinstance(task.net, Windows):
@@ -76,7 +89,7 @@ def look(net: Network, bounds: Tensor, step: int) -> list[LayerStatistics]:
     h = (bounds[0] + unit * (bounds[1] - bounds[0])).to(net.linears[0].weight.device)
     jacobian: Tensor | None = None
     rows = []
-    for i, (layer, (weight, bias, activation)) in enumerate(zip(net.linears, net.stages(), strict=False)):
+    for i, (layer, (weight, bias, activation)) in enumerate(zip(net.linears, net.activated_layers(), strict=False)):
         z = torch.addmm(bias, h, weight.T)
         through = weight.T.expand(len(h), -1, -1) if jacobian is None else jacobian @ weight.T
         h, slope = activation(z, 1)

@@ -26,7 +26,7 @@ from ..config import FitSettings
 from ..equations.assembly import Equation
 from ..errors import InputError, RunError
 from ..nets.derivatives import hidden_derivatives
-from ..nets.siren import Network
+from ..nets.network import Network
 from ..tasks.base import Task
 from ..tasks.equations import EquationTask
 from . import checkpoint as ckpt

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..field import Field
-from ..nets.siren import Network
+from ..nets.network import Network
 
 
 @torch.no_grad()

@@ -4,16 +4,76 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field as Setting
 
-from ..field import Field
+from ..config import Settings
+from ..facts import Facts
 from ..pointcloud.io.read import read_cloud
-from .surface_distance import Surface, compare_surfaces
+from .surface_distance import Surface, SurfaceDistances, SurfaceLengths, compare_surfaces
 
-LENGTHS = ("accuracy", "completeness", "chamfer", "hausdorff", "hausdorff95")
+if TYPE_CHECKING:
+    from ..field import Field
+
+
+class EvaluateSettings(Settings):
+    """Section ``[evaluate]`` of a shape: how its mesh is judged."""
+
+    samples: int = Setting(200_000, ge=100, description="points drawn on each surface")
+    threshold: float = Setting(0.5, gt=0, description="of the F-score, in percent of the bounding-box diagonal")
+
+
+class ReferenceUnits(Facts):
+    """Lengths that others are measured by, in the user's units. diagonal : of the reference's bounding box
+    threshold : within which a sample counts in the F-score
+    """
+
+    diagonal: float
+    threshold: float
+
+
+class FieldErrors(Facts):
+    """How far a field is from a signed distance.
+
+    eikonal : mean | |grad f| - 1 | over the box
+    eikonal_surface : the same at the input points
+    distance : mean |f - d| over the box against a closed reference's signed distance d, in the user's units; None without one
+    distance_percent_of_box : the same in percent of the box's half side
+    sign_agreement : share of points at which f and d have the same sign
+    """
+
+    eikonal: float
+    eikonal_surface: float
+    distance: float | None = None
+    distance_percent_of_box: float | None = None
+    sign_agreement: float | None = None
+
+
+class ShapeMetrics(Facts):
+    """What stage ``evaluate`` of a shape found.
+
+    reference : the name of what was measured against
+    surface : distances between mesh and reference, in the user's units
+    percent : the same lengths in percent of the reference's bounding-box diagonal
+    """
+
+    reference: str
+    units: ReferenceUnits
+    surface: SurfaceDistances
+    percent: SurfaceLengths
+    field: FieldErrors
+
+    def lines(self) -> list[str]:
+        surface, percent, field = self.surface, self.percent.tree(), self.field
+        lines = [f"{k}: {getattr(surface, k):.4g} ({percent[k]:.3g} % of the diagonal)" for k in percent]
+        if surface.normal_consistency is not None:
+            lines.append(f"normal consistency: {surface.normal_consistency:.4f}")
+        lines.append(f"F-score at {self.units.threshold:.3g}: {surface.f_score:.4f}")
+        error = "" if field.distance is None else f", distance error {field.distance:.3g}"
+        return [*lines, f"field: Eikonal error {field.eikonal:.3f}{error}"]
 
 
 def evaluate_shape(
@@ -21,22 +81,16 @@ def evaluate_shape(
     arrays: dict[str, NDArray[Any]],
     mesh_file: Path,
     reference: Path | None,
-    settings: Any,
+    settings: EvaluateSettings,
     seed: int,
     say: Callable[[str], None],
-) -> dict[str, Any]:
-    """Metrics of a run.
+) -> ShapeMetrics:
+    """The mesh and the field of a run against a reference.
 
     Parameters
     ----------
     arrays : the ingested cloud; stands in for the reference when there is none
     reference : mesh or cloud in the user's coordinates, or None
-    settings : `tasks.shape.EvaluateSettings`
-
-    Returns
-    -------
-    dict with ``surface`` (see `metrics.surface_distance.compare_surfaces`), in the input's units, the same lengths in
-    percent of the reference's bounding-box diagonal under ``percent``, and ``field`` (see `field_errors`)
     """
     # Everything is measured in box coordinates, where float32 ray casting is exact enough, and scaled back.
     frame = field.frame
@@ -48,16 +102,14 @@ def evaluate_shape(
     diagonal = float(np.linalg.norm(np.ptp(target.vertices, axis=0)))
     threshold = settings.threshold / 100 * diagonal
     surface = compare_surfaces(mesh, target, settings.samples, threshold, seed)
-    percent = {k: 100 * surface[k] / diagonal for k in LENGTHS}
-    surface |= {k: surface[k] * frame.scale for k in LENGTHS}
-    errors = field_errors(field, target, arrays["points"], seed)
-    return {
-        "reference": name,
-        "units": {"diagonal": diagonal * frame.scale, "threshold": threshold * frame.scale},
-        "surface": surface,
-        "percent": percent,
-        "field": errors,
-    }
+    lengths = {k: getattr(surface, k) for k in SurfaceLengths.model_fields}
+    return ShapeMetrics(
+        reference=name,
+        units=ReferenceUnits(diagonal=diagonal * frame.scale, threshold=threshold * frame.scale),
+        surface=surface.model_copy(update={k: v * frame.scale for k, v in lengths.items()}),
+        percent=SurfaceLengths(**{k: 100 * v / diagonal for k, v in lengths.items()}),
+        field=field_errors(field, target, arrays["points"], seed),
+    )
 
 
 def surface_of(field: Field, arrays: dict[str, NDArray[Any]], reference: Path | None) -> Surface:
@@ -74,28 +126,25 @@ def surface_of(field: Field, arrays: dict[str, NDArray[Any]], reference: Path | 
 
 def field_errors(
     field: Field, reference: Surface, points: NDArray[np.floating], seed: int, samples: int = 50_000
-) -> dict[str, float]:
-    """How far the field is from a signed distance, at uniform points of the box [-1, 1]^3 and on the surface.
-
-    eikonal : mean | |grad f| - 1 | over the box
-    eikonal_surface : the same at the input points
-    distance : mean |f - d| over the box against a closed reference's signed distance d, in user units
-    distance_percent_of_box : the same in percent of the box's half side
-    sign_agreement : share of points at which f and d have the same sign
-    """
+) -> FieldErrors:
+    """How far the field is from a signed distance, at uniform points of the box [-1, 1]^3 and at the input ``points`` (n, 3),
+    in box coordinates like ``reference``."""
     rng = np.random.default_rng(seed)
     x = rng.uniform(-1, 1, (samples, 3))
     value, gradient = field.box_values_and_gradients(x)
     on = points[rng.integers(0, len(points), min(samples, len(points)))].astype(np.float64)
     _, on_gradient = field.box_values_and_gradients(on)
-    out = {
-        "eikonal": float(np.abs(np.linalg.norm(gradient, axis=1) - 1).mean()),
-        "eikonal_surface": float(np.abs(np.linalg.norm(on_gradient, axis=1) - 1).mean()),
-    }
+    against: dict[str, float] = {}
     if reference.closed:
         d = reference.signed_distance(x)
         error = float(np.abs(value - d).mean())
-        out["distance"] = error * field.frame.scale
-        out["distance_percent_of_box"] = 100 * error
-        out["sign_agreement"] = float((np.sign(value) == np.sign(d)).mean())
-    return out
+        against = {
+            "distance": error * field.frame.scale,
+            "distance_percent_of_box": 100 * error,
+            "sign_agreement": float((np.sign(value) == np.sign(d)).mean()),
+        }
+    return FieldErrors(
+        eikonal=float(np.abs(np.linalg.norm(gradient, axis=1) - 1).mean()),
+        eikonal_surface=float(np.abs(np.linalg.norm(on_gradient, axis=1) - 1).mean()),
+        **against,
+    )

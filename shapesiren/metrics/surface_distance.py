@@ -4,14 +4,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.kdtree import KDTree
+from ..facts import Facts
+
+if TYPE_CHECKING:
+    from ..runtime.kdtree import KDTree
 
 Array = NDArray[np.float64]
+
+REACH_SPACINGS = 5  # median spacings that a point of a cloud stands for the surface round it
+
+
+class SurfaceLengths(Facts):
+    """Distances between two surfaces, all in one unit.
+
+    accuracy : mean distance from samples of the mesh to the reference
+    completeness : mean distance from samples of the reference to the mesh
+    chamfer : mean of the two
+    hausdorff, hausdorff95 : larger of the two directions' maximum, and of their 95th percentiles
+    """
+
+    accuracy: float
+    completeness: float
+    chamfer: float
+    hausdorff: float
+    hausdorff95: float
+
+
+class SurfaceDistances(SurfaceLengths):
+    """How well a mesh matches a reference, see `compare_surfaces`.
+
+    precision, recall, f_score : share of mesh and of reference samples within a threshold, and their harmonic mean
+    normal_consistency : mean |cos| between a sample's normal and that of the nearest point on the other surface, averaged
+        over both directions; None when the reference has no normals
+    """
+
+    precision: float
+    recall: float
+    f_score: float
+    normal_consistency: float | None = None
 
 
 @dataclass(frozen=True)
@@ -33,16 +68,18 @@ class Surface:
 
     @cached_property
     def _tree(self) -> KDTree:
+        from ..runtime.kdtree import KDTree
+
         return KDTree(self.vertices)
 
     @cached_property
     def _reach(self) -> float:
-        """How far a cloud's point stands for the surface: five times the median spacing.
+        """How far from it a cloud's point stands for the surface: `REACH_SPACINGS` times the median spacing.
 
         The largest hole in N random samples has a radius of sqrt(ln N / (pi density)), 4 median spacings at 10^5.
         """
         some = self.vertices[:: max(1, len(self.vertices) // 20_000)]
-        return 5 * float(np.median(self._tree.query(some, 2)[0][:, 1]))
+        return REACH_SPACINGS * float(np.median(self._tree.query(some, 2)[0][:, 1]))
 
     @cached_property
     def _face_normals(self) -> Array:
@@ -93,41 +130,36 @@ class Surface:
         return self._scene.compute_signed_distance(points.astype(np.float32), nsamples=3).numpy().astype(np.float64)
 
 
-def compare_surfaces(mesh: Surface, reference: Surface, samples: int, threshold: float, seed: int) -> dict[str, float]:
+def compare_surfaces(mesh: Surface, reference: Surface, samples: int, threshold: float, seed: int) -> SurfaceDistances:
     """How well ``mesh`` matches ``reference``, by point-to-surface distances from samples on each.
 
-    accuracy : mean distance from samples of the mesh to the reference
-    completeness : mean distance from samples of the reference to the mesh
-    chamfer : mean of the two
-    hausdorff, hausdorff95 : larger of the two directions' maximum, and of their 95th percentiles
-    normal_consistency : mean |cos| between a sample's normal and that of the nearest point on the other
-        surface, averaged over both directions; left out when the reference has no normals
-    precision, recall, f_score : share of mesh and of reference samples within ``threshold``, and their
-        harmonic mean
+    Distances are in the units of the vertices. A reference cloud with normals stands for its tangent planes, within
+    `REACH_SPACINGS` point spacings; one without is measured as points, and accuracy then contains its sampling.
 
-    Distances are in the units of the vertices. A reference cloud with normals stands for its tangent planes,
-    within five point spacings; one without is measured as points, and accuracy then contains its sampling.
+    Parameters
+    ----------
+    samples : drawn on each of the two; of a cloud, at most that many of its points
+    threshold : of precision and recall
     """
     ours, our_normals = mesh.sample(samples, seed)
     theirs, their_normals = reference.sample(samples, seed + 1)
     to_reference, reference_normals = reference.nearest(ours)
     to_mesh, mesh_normals = mesh.nearest(theirs)
     precision, recall = float((to_reference <= threshold).mean()), float((to_mesh <= threshold).mean())
-    out = {
-        "accuracy": float(to_reference.mean()),
-        "completeness": float(to_mesh.mean()),
-        "chamfer": float(to_reference.mean() + to_mesh.mean()) / 2,
-        "hausdorff": float(max(to_reference.max(), to_mesh.max())),
-        "hausdorff95": float(max(np.quantile(to_reference, 0.95), np.quantile(to_mesh, 0.95))),
-        "precision": precision,
-        "recall": recall,
-        "f_score": 2 * precision * recall / max(precision + recall, 1e-12),
-    }
     cosines = [
         np.abs((a * b).sum(1)).mean()
         for a, b in ((our_normals, reference_normals), (their_normals, mesh_normals))
         if a is not None and b is not None
     ]
-    if len(cosines) == 2:
-        out["normal_consistency"] = float(np.mean(cosines))
-    return out
+    consistency = {"normal_consistency": float(np.mean(cosines))} if len(cosines) == 2 else {}
+    return SurfaceDistances(
+        accuracy=float(to_reference.mean()),
+        completeness=float(to_mesh.mean()),
+        chamfer=float(to_reference.mean() + to_mesh.mean()) / 2,
+        hausdorff=float(max(to_reference.max(), to_mesh.max())),
+        hausdorff95=float(max(np.quantile(to_reference, 0.95), np.quantile(to_mesh, 0.95))),
+        precision=precision,
+        recall=recall,
+        f_score=2 * precision * recall / max(precision + recall, 1e-12),
+        **consistency,
+    )

@@ -1,4 +1,8 @@
-"""From settings, or from the description in a field file, to a network."""
+"""All kinds of networks, and how one is made: from settings, or from the description in a field file.
+
+To add a kind: a file with a subclass of `network.MLP` (or of `baselines.baseline.Baseline`), a line in `NETWORKS`, and its
+name in the choices of ``config.NetSettings.kind``.
+"""
 
 from __future__ import annotations
 
@@ -8,41 +12,43 @@ from typing import Any
 import torch
 
 from ..config import NetSettings
-from .baselines import Baseline
-from .siren import Network, Siren
-from .windows import Windows, windows_from_spec
+from .baselines.finer import Finer
+from .baselines.fourier_features import FourierFeatures
+from .baselines.gaussian import Gaussian
+from .baselines.positional_encoding import PositionalEncoding
+from .baselines.relu import Relu
+from .baselines.tanh import Tanh
+from .baselines.wire import Wire
+from .network import MLP, Network
+from .siren import Siren
+from .windows import Windows
+
+NETWORKS: dict[str, type[MLP]] = {
+    Siren.kind: Siren,
+    Relu.kind: Relu,
+    Tanh.kind: Tanh,
+    PositionalEncoding.kind: PositionalEncoding,
+    FourierFeatures.kind: FourierFeatures,
+    Finer.kind: Finer,
+    Wire.kind: Wire,
+    Gaussian.kind: Gaussian,
+}
 
 
 def build(net: NetSettings, dimensions: int, outputs: int, seed: int) -> Network:
     """A freshly initialised network of ``dimensions`` inputs."""
-    generator = torch.Generator().manual_seed(seed)
-    if net.kind == "siren":
-        return Siren(
-            dimensions, outputs, net.width, net.hidden_layers, net.omega_first, net.omega_hidden, generator, net.last_width
-        )
-    return Baseline(
-        net.kind,
-        dimensions,
-        outputs,
-        net.width,
-        net.hidden_layers,
-        net.omega_hidden,
-        net.scale,
-        net.octaves,
-        net.sigma,
-        net.first_bias,
-        generator,
-    )
+    return NETWORKS[net.kind].of_settings(net, dimensions, outputs, torch.Generator().manual_seed(seed))
 
 
 def build_windows(net: NetSettings, outputs: int, seed: int, count: int, reach: float, overlap: float) -> Windows:
-    """Networks of one input, side by side, each drawn on its own."""
+    """Networks of one input, side by side, each drawn on its own; ``reach`` and ``overlap`` as of `Windows`."""
     return Windows([build(net, 1, outputs, seed + k) for k in range(count)], reach, overlap)
 
 
 def from_spec(spec: Mapping[str, Any]) -> Network:
     """What `Network.spec` described, its weights to be loaded. Raises TypeError or KeyError on a wrong description."""
     values = dict(spec)
-    if values["kind"] == Windows.kind:
-        return windows_from_spec(values, from_spec)
-    return Siren(**{k: v for k, v in values.items() if k != "kind"}) if values["kind"] == "siren" else Baseline(**values)
+    kind = values.pop("kind")
+    if kind == Windows.kind:
+        return Windows([from_spec(values["part"]) for _ in range(values["count"])], values["reach"], values["overlap"])
+    return NETWORKS[kind](**values)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .siren import Network
+from .network import Network
 
 
 def value_and_gradient(net: Network, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -24,7 +24,7 @@ def value_and_gradient(net: Network, x: Tensor) -> tuple[Tensor, Tensor]:
     gradient : (n, m, d)
     """
     h, jac = x, x
-    for i, (weight, bias, activation) in enumerate(net.stages()):
+    for i, (weight, bias, activation) in enumerate(net.activated_layers()):
         z = torch.addmm(bias, h, weight.T)
         jz = weight.T.expand(len(x), -1, -1) if i == 0 else jac @ weight.T  # (n, d, width)
         h, slope = activation(z, 1)
@@ -46,7 +46,7 @@ def value_gradient_laplacian(net: Network, x: Tensor, weights: Tensor | None = N
     laplacian : (n, m)
     """
     h, jac, lap = x, x, x
-    for i, (weight, bias, activation) in enumerate(net.stages()):
+    for i, (weight, bias, activation) in enumerate(net.activated_layers()):
         z = torch.addmm(bias, h, weight.T)
         h_next, slope, second = activation(z, 2)
         jz = weight.T.expand(len(x), -1, -1) if i == 0 else jac @ weight.T
@@ -71,7 +71,7 @@ def hidden_derivatives(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Tensor]
     ``D_l = a'(z) (W D) + a''(z) (W J)^2``. In the precision of the network's weights, which must be that of x.
     """
     h, jac, diagonal = x, x, x
-    for i, (weight, bias, activation) in enumerate(net.stages()):
+    for i, (weight, bias, activation) in enumerate(net.activated_layers()):
         z = torch.addmm(bias, h, weight.T)
         h_next, slope, second = activation(z, 2)
         jz = weight.T.expand(len(x), -1, -1) if i == 0 else jac @ weight.T
@@ -91,7 +91,7 @@ def value_gradient_hessian(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Ten
     hessian : (n, m, d, d), symmetric
     """
     h, jac, hes = x, x, x
-    for i, (weight, bias, activation) in enumerate(net.stages()):
+    for i, (weight, bias, activation) in enumerate(net.activated_layers()):
         z = torch.addmm(bias, h, weight.T)
         h_next, slope, second = activation(z, 2)
         jz = weight.T.expand(len(x), -1, -1) if i == 0 else jac @ weight.T

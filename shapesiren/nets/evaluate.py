@@ -1,6 +1,6 @@
-"""Evaluating a fitted network at many points: no graph, cache-sized chunks, buffers reused.
+"""Evaluating a fitted network at many points, from numpy to numpy: no graph, chunks of points, buffers reused.
 
-On CPU cores with numba, many points of a SIREN go through `bulk.py`.
+This is the readable twin of ``cpu/evaluate.py``, in which many points of a SIREN go through machine code, where there is numba.
 """
 
 from __future__ import annotations
@@ -12,25 +12,29 @@ import torch
 from numpy.typing import NDArray
 
 from .activations import sine
-from .cpu import bulk
+from .cpu import evaluate as on_cpu
 from .derivatives import value_and_gradient, value_gradient_hessian, value_gradient_laplacian
-from .siren import Network
+from .network import Network
 from .windows import Windows
 
-CHUNK = 2048  # rows of one pass: 2 MiB of float32 activations at width 256, a core's L2 cache
+CPU_CHUNK = 2048  # points of one pass: 2 MiB of float32 activations at width 256, a core's L2 cache
+GPU_CHUNK = 1 << 18  # points of one pass: 256 MiB of float32 activations of each layer at width 256
 
 
 @torch.no_grad()
 def values(net: Network, points: NDArray[np.floating], chunk: int | None = None) -> NDArray[np.float32]:
-    """``points`` : (n, d) box coordinates -> (n, m) float32."""
+    """``points`` : (n, d) box coordinates -> (n, m) float32.
+
+    ``chunk`` : if given, torch evaluates so many points at a time, also where ``cpu/evaluate.py`` could do it.
+    """
     if isinstance(net, Windows):
         return _over_windows(net, points, False)[0]
-    done = bulk.evaluate(net, points, False) if chunk is None else None
+    done = on_cpu.evaluate(net, points, False) if chunk is None else None
     if done is not None:
         return done[0]
     head, device = net.linears[-1], net.linears[-1].weight.device
-    chunk = chunk or (CHUNK if device.type == "cpu" else 1 << 18)
-    layers = list(net.stages())
+    chunk = chunk or (CPU_CHUNK if device.type == "cpu" else GPU_CHUNK)
+    layers = list(net.activated_layers())
     out = np.empty((len(points), net.out_features), np.float32)
     buffers = [torch.empty((min(chunk, len(points)), len(bias)), device=device) for _, bias, _ in layers]
     for start in range(0, len(points), chunk):
@@ -44,9 +48,11 @@ def values(net: Network, points: NDArray[np.floating], chunk: int | None = None)
 
 @torch.no_grad()
 def rough_values(net: Network, points: NDArray[np.floating]) -> NDArray[np.float32] | None:
-    """`values` by products in bfloat16, to some three digits: half the time on CPUs that multiply them. None where `bulk.py`
-    cannot do it."""
-    done = None if isinstance(net, Windows) else bulk.evaluate(net, points, False, torch.bfloat16, least=1)
+    """`values` by products in bfloat16, to some three digits: half the time on CPUs that multiply them.
+
+    None where ``cpu/evaluate.py`` cannot do it.
+    """
+    done = None if isinstance(net, Windows) else on_cpu.evaluate(net, points, False, torch.bfloat16, min_points=1)
     return None if done is None else done[0]
 
 
@@ -56,21 +62,21 @@ def values_and_gradients(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """``points`` : (n, d) box coordinates -> values (n, m), gradients (n, m, d), float32.
 
-    ``dtype`` : of the gradients' own products where `bulk.py` does them; in bfloat16 a fitted field's normals are .04 degrees
-    off in the median, .24 at most.
+    ``dtype`` : of the gradients' own products where ``cpu/evaluate.py`` does them; in bfloat16 a fitted field's normals are
+    .04 degrees off in the median, .24 at most.
 
     One output is differentiated by a reverse sweep, 2 products a layer instead of the 1 + d of the tangent
     form in `derivatives`.
     """
     if isinstance(net, Windows):
         return _over_windows(net, points, True)
-    done = bulk.evaluate(net, points, True, dtype) if chunk is None else None
+    done = on_cpu.evaluate(net, points, True, dtype) if chunk is None else None
     if done is not None:
         return done[0], done[1][:, None]
     head, device = net.linears[-1], net.linears[-1].weight.device
-    chunk = chunk or (CHUNK // 2 if device.type == "cpu" else 1 << 17)
+    chunk = chunk or (CPU_CHUNK if device.type == "cpu" else GPU_CHUNK) // 2
     n, d, m = len(points), net.in_features, net.out_features
-    layers = list(net.stages())
+    layers = list(net.activated_layers())
     value, gradient = np.empty((n, m), np.float32), np.empty((n, m, d), np.float32)
     for start in range(0, n, chunk):
         x = torch.as_tensor(np.ascontiguousarray(points[start : start + chunk], np.float32), device=device)
@@ -96,7 +102,7 @@ def values_gradients_laplacians(
     net: Network, points: NDArray[np.floating], chunk: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """``points`` : (n, d) box coordinates -> values (n, m), gradients (n, m, d), Laplacians (n, m), float32."""
-    value, gradient, laplacian = _in_chunks(value_gradient_laplacian, net, points, chunk, CHUNK // 2)
+    value, gradient, laplacian = _in_chunks(value_gradient_laplacian, net, points, chunk, CPU_CHUNK // 2)
     return value, gradient, laplacian
 
 
@@ -105,7 +111,7 @@ def values_gradients_hessians(
     net: Network, points: NDArray[np.floating], chunk: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """``points`` : (n, d) box coordinates -> values (n, m), gradients (n, m, d), Hessians (n, m, d, d), float32."""
-    value, gradient, hessian = _in_chunks(value_gradient_hessian, net, points, chunk, CHUNK // 4)
+    value, gradient, hessian = _in_chunks(value_gradient_hessian, net, points, chunk, CPU_CHUNK // 4)
     return value, gradient, hessian
 
 
@@ -114,11 +120,14 @@ def _in_chunks(
     net: Network,
     points: NDArray[np.floating],
     chunk: int | None,
-    on_cpu: int,
+    cpu_chunk: int,
 ) -> list[NDArray[np.float32]]:
-    """What ``function`` gives at all the points; none of them make one empty chunk."""
+    """What ``function`` gives at all the points, evaluated ``chunk`` at a time, on CPUs ``cpu_chunk`` if that is not given.
+
+    No points at all make one empty chunk.
+    """
     device = net.linears[-1].weight.device
-    chunk = chunk or (on_cpu if device.type == "cpu" else 1 << 15)
+    chunk = chunk or (cpu_chunk if device.type == "cpu" else GPU_CHUNK // 8)
     parts = []
     for start in range(0, max(1, len(points)), chunk):
         x = torch.as_tensor(np.ascontiguousarray(points[start : start + chunk], np.float32), device=device)
@@ -130,7 +139,7 @@ def _over_windows(net: Windows, points: NDArray[np.floating], slopes: bool) -> t
     """Values (n, m) and, if asked for, gradients (n, m, 1) of networks side by side."""
     value = np.zeros((len(points), net.out_features), np.float32)
     gradient = np.zeros((len(points) if slopes else 0, net.out_features, 1), np.float32)
-    for part, index, at, weight, slope in net.share(torch.from_numpy(np.asarray(points, np.float64))):
+    for part, index, at, weight, slope in net.parts_at(torch.from_numpy(np.asarray(points, np.float64))):
         i, w, local = index.numpy(), weight.numpy().astype(np.float32), at.numpy()
         if slopes:
             v, g = values_and_gradients(part, local)

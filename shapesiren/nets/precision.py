@@ -1,4 +1,4 @@
-"""Which precision the matrix products of a fit, and of a mesh, run in on this machine."""
+"""In which precision the matrix products of a fit, and of a mesh, run on this machine."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 
 from ..config import Precision
 
-MIN_GAIN = 1.5  # bfloat16 must be this much faster to pay for its casts
+MIN_SPEEDUP = 1.5  # of bfloat16 over float32, to pay for its casts
 
 
 def low_precision(setting: Precision, device: torch.device, width: int) -> torch.dtype:
     """The dtype of the first part of a fit, and of what needs few digits: bfloat16 where the machine is faster at it.
 
-    ``auto`` times one layer's product in both on the CPU (some 20 ms); on CUDA it asks for native support.
+    ``auto`` times one layer's product, of ``width`` units, in both on the CPU (some 20 ms); on CUDA it asks for native support.
     """
     if setting != "auto":
         return torch.bfloat16 if setting == "bfloat16" else torch.float32
@@ -24,7 +24,7 @@ def low_precision(setting: Precision, device: torch.device, width: int) -> torch
     if device.type != "cpu":
         return torch.float32
     single, half = _product_seconds(width)
-    return torch.bfloat16 if single > MIN_GAIN * half else torch.float32
+    return torch.bfloat16 if single > MIN_SPEEDUP * half else torch.float32
 
 
 @cache

@@ -3,69 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..config import NetSettings
 from .activations import Activation, sine
+from .network import MLP, linear_layers
 
 
-class Network(nn.Module):
-    """Affine maps with pointwise activations, and a linear head: what `derivatives` can differentiate in closed form.
-
-    Parameters
-    ----------
-    in_features : number of input coordinates, d
-    out_features : number of outputs, m
-    width : units of each layer
-    hidden_layers : layers of ``width`` units after the first one
-    """
-
-    kind: str
-    layers: nn.ModuleList
-
-    def __init__(self, in_features: int, out_features: int, width: int, hidden_layers: int) -> None:
-        super().__init__()
-        self.in_features, self.out_features = in_features, out_features
-        self.width, self.hidden_layers = width, hidden_layers
-
-    @property
-    def linears(self) -> list[nn.Linear]:
-        """The affine maps, first to last; the last is the linear head."""
-        return cast(list[nn.Linear], list(self.layers))
-
-    def stages(self) -> Iterator[tuple[Tensor, Tensor, Activation]]:
-        """(weight, bias, activation) of each layer but the head, first to last, all factors folded in."""
-        raise NotImplementedError
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``x`` : (n, d) -> (n, m)."""
-        for weight, bias, activation in self.stages():
-            x = activation(nn.functional.linear(x, weight, bias), 0)[0]
-        return self.linears[-1](x)
-
-    def spec(self) -> dict[str, Any]:
-        """What rebuilds this architecture: plain numbers, for the field's JSON header."""
-        return {
-            "kind": self.kind,
-            "in_features": self.in_features,
-            "out_features": self.out_features,
-            "width": self.width,
-            "hidden_layers": self.hidden_layers,
-        }
-
-
-def linear_layers(sizes: Sequence[int]) -> nn.ModuleList:
-    """Affine maps from each size to the next, whose parameters are still to be drawn; torch's own randomness stays."""
-    # `nn.utils.skip_init` goes by the meta device, whose first use takes .5 s
-    with torch.random.fork_rng(devices=()):
-        return nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-
-
-class Siren(Network):
+class Siren(MLP):
     """Sine layers followed by a linear head.
 
     ``h_0 = sin(omega_first (W_0 x + b_0))``, ``h_l = sin(omega_hidden (W_l h_{l-1} + b_l))`` and
@@ -102,6 +51,19 @@ class Siren(Network):
         self.layers = linear_layers(sizes)
         self.initialise(generator)
 
+    @classmethod
+    def of_settings(cls, net: NetSettings, in_features: int, out_features: int, generator: torch.Generator) -> Self:
+        return cls(
+            in_features,
+            out_features,
+            net.width,
+            net.hidden_layers,
+            net.omega_first,
+            net.omega_hidden,
+            generator,
+            net.last_width,
+        )
+
     @torch.no_grad()
     def initialise(self, generator: torch.Generator | None = None) -> None:
         """Draw all parameters anew (paper, section 3.2 and supplement, theorem 1.8).
@@ -123,7 +85,11 @@ class Siren(Network):
         for _ in range(self.hidden_layers):
             yield self.omega_hidden
 
-    def stages(self) -> Iterator[tuple[Tensor, Tensor, Activation]]:
+    def affine_parameters(self) -> list[Tensor]:
+        """Weight (width, width below) and bias (width,) of each sine layer and of the head, first to last."""
+        return [parameter for layer in self.linears for parameter in (layer.weight, layer.bias)]
+
+    def activated_layers(self) -> Iterator[tuple[Tensor, Tensor, Activation]]:
         for layer, omega in zip(self.linears[:-1], self.omegas(), strict=True):
             yield omega * layer.weight, omega * layer.bias, sine
 

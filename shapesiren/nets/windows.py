@@ -1,18 +1,34 @@
-"""Several SIRENs side by side on a line: each has its own window, and neighbours blend where windows overlap.
+"""Several networks side by side on a line: each has its own window, and neighbours blend where windows overlap.
 
-A network holds so much sound; a longer one needs more networks, not a wider one, because the cost of a sample stays the same.
+One network holds only so much sound. A longer sound gets more networks and not a wider one, so that the cost of a sample stays
+the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from .activations import Activation
-from .siren import Network
+from .network import Network
+
+
+class PartAt(NamedTuple):
+    """One of the networks, and the k of the points asked for that it has to do with.
+
+    rows : (k,) which of the points
+    local : (k, 1) their coordinates in its window
+    weight, slope : (k, 1) its weight in the sum over networks, and the derivative of that along the line
+    """
+
+    network: Network
+    rows: Tensor
+    local: Tensor
+    weight: Tensor
+    slope: Tensor
 
 
 class Windows(Network):
@@ -45,14 +61,15 @@ class Windows(Network):
         """Of all the networks, one after the other."""
         return [layer for part in self.networks for layer in part.linears]
 
-    def stages(self) -> Iterator[tuple[Tensor, Tensor, Activation]]:
-        raise NotImplementedError("windows are evaluated one by one: see `share`")
+    def activated_layers(self) -> Iterator[tuple[Tensor, Tensor, Activation]]:
+        raise NotImplementedError("windows are evaluated one by one: see `parts_at`")
 
     def centre(self, k: int) -> float:
+        """Of window k, on the line."""
         return self.reach * (2 * k + 1 - len(self.parts))
 
-    def share(self, x: Tensor) -> Iterator[tuple[Network, Tensor, Tensor, Tensor, Tensor]]:
-        """Each network that any of ``x`` (n, 1) concerns: it, their indices; (k, 1) local coordinates, weights and slopes."""
+    def parts_at(self, x: Tensor) -> Iterator[PartAt]:
+        """Each network in whose window, overlaps included, any of ``x`` (n, 1) lies."""
         last = len(self.parts) - 1
         for k, part in enumerate(self.networks):
             local = x - self.centre(k)
@@ -74,11 +91,11 @@ class Windows(Network):
                 falling = at > self.reach - self.overlap
                 weight = torch.where(falling, (self.reach - at) * steep + 0.5, weight)
                 slope = torch.where(falling, -steep, slope)
-            yield part, index, at, weight, slope
+            yield PartAt(part, index, at, weight, slope)
 
     def forward(self, x: Tensor) -> Tensor:
         out = x.new_zeros((len(x), self.out_features))
-        for part, index, at, weight, _ in self.share(x):
+        for part, index, at, weight, _ in self.parts_at(x):
             out = out.index_add(0, index, weight * part(at))
         return out
 
@@ -90,8 +107,3 @@ class Windows(Network):
             "overlap": self.overlap,
             "part": self.networks[0].spec(),
         }
-
-
-def windows_from_spec(spec: Mapping[str, Any], make: Any) -> Windows:
-    """``make`` builds one network from its description."""
-    return Windows([make(spec["part"]) for _ in range(spec["count"])], spec["reach"], spec["overlap"])

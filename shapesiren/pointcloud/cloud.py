@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,30 +91,37 @@ def merge(clouds: Sequence[PointCloud]) -> PointCloud:
     return PointCloud(points, normals, sensors=positions, sensor=of_point, depth_axis=axis, notes=tuple(notes), **kept)
 
 
-def clean(cloud: PointCloud, where: object) -> tuple[PointCloud, dict[str, int]]:
+class Counts(NamedTuple):
+    """Of points: that were read, and of these the non-finite ones and the duplicates, which were dropped."""
+
+    read: int
+    non_finite: int
+    duplicates: int
+
+
+def clean(cloud: PointCloud, where: object) -> tuple[PointCloud, Counts]:
     """Drop non-finite and duplicate points; refuse what holds no surface.
 
     Returns
     -------
     cloud : without them
-    counts : {"read", "non_finite", "duplicates"}
+    counts : of what was dropped
 
     Raises
     ------
     InputError : fewer than 10 points are left, or all lie in one place or on one line
     """
-    counts = {"read": len(cloud.points)}
+    read = len(cloud.points)
     finite = np.asarray(np.isfinite(cloud.points).all(1))
-    counts["non_finite"] = int((~finite).sum())
     if len(finite) and not finite.any():
         raise InputError("every point has a NaN or infinite coordinate", where=where)
     cloud = cloud.take(finite)
     first = _first_of_equals(cloud.points)
-    counts["duplicates"] = len(cloud.points) - len(first)
+    counts = Counts(read, int((~finite).sum()), len(cloud.points) - len(first))
     cloud = cloud.take(first)
     n = len(cloud.points)
-    if counts["read"] and n == 1 and counts["duplicates"]:
-        raise InputError(f"all {counts['read']} points are equal", where=where)
+    if read and n == 1 and counts.duplicates:
+        raise InputError(f"all {read} points are equal", where=where)
     if n < MIN_POINTS:
         raise InputError(f"{n} usable points; at least {MIN_POINTS} are needed", where=where)
     # a bounding box centre keeps UTM-sized clouds exact; their mean need not be

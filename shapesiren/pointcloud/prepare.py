@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..similarity import Similarity
 from .cloud import PointCloud, clean, merge, sample_mesh, subsample
+from .facts import NormalsFacts, ScanFacts, SensorsFacts
 from .io.depth import SUFFIXES, read_depth
 from .io.read import read_cloud
 from .normals.estimate import MISSING, make_normals, unit_normals
@@ -20,6 +20,7 @@ from .scan.noise import scatter, smooth_steps, step_noise, support_distance
 from .scan.outliers import find_outliers
 from .scan.viewpoint import believable, high_above, seen_from_above
 from .scan.viewpoint_search import find_position
+from .settings import IngestSettings
 
 Say = Callable[[str], None]
 CloudSource = Path | Sequence[Path] | PointCloud
@@ -55,7 +56,7 @@ class Prepared:
     spacing: float
     support: float
     signed: bool
-    facts: dict[str, Any]
+    facts: ScanFacts
 
     @property
     def normals(self) -> NDArray[np.float64]:
@@ -65,7 +66,7 @@ class Prepared:
     @property
     def from_above(self) -> bool:
         """Whether it is taken as seen from above: then there is nothing below it, and its surface is open."""
-        return bool(self.facts["sensors"]["origin"] == "above")
+        return self.facts.sensors.origin == "above"
 
 
 def name_of(source: CloudSource) -> object:
@@ -75,7 +76,7 @@ def name_of(source: CloudSource) -> object:
     return source if isinstance(source, Path) else source[0] if len(source) == 1 else f"{source[0]} and {len(source) - 1} more"
 
 
-def load(source: CloudSource, settings: Any, seed: int, say: Say) -> tuple[PointCloud, bool, str]:
+def load(source: CloudSource, settings: IngestSettings, seed: int, say: Say) -> tuple[PointCloud, bool, str]:
     """Read one file or several registered ones, each with its own scanner, and sample what is a mesh.
 
     Returns the cloud, whether it was a mesh, and where its scanner positions are from: in the file, found, none.
@@ -103,7 +104,7 @@ def load(source: CloudSource, settings: Any, seed: int, say: Say) -> tuple[Point
     return cloud, all(meshes), next((origin for origin in ("in the file", "found") if origin in origins), "none")
 
 
-def _place(cloud: PointCloud, settings: Any) -> tuple[PointCloud, str]:
+def _place(cloud: PointCloud, settings: IngestSettings) -> tuple[PointCloud, str]:
     """The cloud with its file's scanner positions, if they are to be believed; or with one found, if its normals need it."""
     points = cloud.points[np.isfinite(cloud.points).all(1)]
     if cloud.sensors is not None and (cloud.sure or believable(points, cloud.sensors[0])):
@@ -120,7 +121,7 @@ def _place(cloud: PointCloud, settings: Any) -> tuple[PointCloud, str]:
     return replace(cloud.seen_from(position), notes=(*cloud.notes, note)), "found"
 
 
-def _look_from_above(cloud: PointCloud, settings: Any, say: Say) -> tuple[PointCloud, str]:
+def _look_from_above(cloud: PointCloud, settings: IngestSettings, say: Say) -> tuple[PointCloud, str]:
     """The cloud as seen from above, if it looks like a terrain and its normals need it."""
     if not _lacks_normals(cloud, settings) or not seen_from_above(cloud.points):
         return cloud, "none"
@@ -128,7 +129,7 @@ def _look_from_above(cloud: PointCloud, settings: Any, say: Say) -> tuple[PointC
     return cloud.seen_from(high_above(cloud.points)), "above"
 
 
-def _lacks_normals(cloud: PointCloud, settings: Any) -> bool:
+def _lacks_normals(cloud: PointCloud, settings: IngestSettings) -> bool:
     """Whether they will be estimated, and their sides are open."""
     if settings.normals == "unsigned":
         return False
@@ -137,13 +138,12 @@ def _lacks_normals(cloud: PointCloud, settings: Any) -> bool:
     return float(1 - unit_normals(cloud.normals)[1].mean()) > MISSING
 
 
-def prepare(source: CloudSource, settings: Any, seed: int, say: Say) -> Prepared:
+def prepare(source: CloudSource, settings: IngestSettings, seed: int, say: Say) -> Prepared:
     """Read, clean, frame, and orient.
 
     Parameters
     ----------
     source : a file, several registered ones, or a cloud in memory
-    settings : `tasks.shape.IngestSettings`
     say : gets one line about each thing that was done to the input
 
     Raises
@@ -153,8 +153,8 @@ def prepare(source: CloudSource, settings: Any, seed: int, say: Say) -> Prepared
     where = name_of(source)
     cloud, is_mesh, sensors = load(source, settings, seed, say)
     cloud, counts = clean(cloud, where)
-    if counts["non_finite"] or counts["duplicates"]:
-        say(f"dropped {counts['non_finite']:,} non-finite and {counts['duplicates']:,} duplicate points")
+    if counts.non_finite or counts.duplicates:
+        say(f"dropped {counts.non_finite:,} non-finite and {counts.duplicates:,} duplicate points")
     if len(cloud.points) > settings.max_points:
         say(f"{len(cloud.points):,} points: a random {settings.max_points:,} of them are used (ingest.max_points)")
         cloud = subsample(cloud, settings.max_points, seed)
@@ -166,15 +166,15 @@ def prepare(source: CloudSource, settings: Any, seed: int, say: Say) -> Prepared
         cloud, sensors = _look_from_above(cloud, settings, say)
 
     # ---- Outliers, before the frame: one of them would shrink all the rest ---------------------------------
-    counts["outliers"] = 0
+    outliers = 0
     if settings.outliers == "remove" and not is_mesh:
         bad = find_outliers(cloud.points - cloud.points[0], ranges(cloud))
         share = bad.mean()
         if share > MOST_OUTLIERS:
             say(f"{share:.0%} of the points look like outliers: none are removed")
         elif bad.any():
-            counts["outliers"] = int(bad.sum())
-            say(f"removed {counts['outliers']:,} outliers ({share:.2%}; ingest.outliers=keep leaves them)")
+            outliers = int(bad.sum())
+            say(f"removed {outliers:,} outliers ({share:.2%}; ingest.outliers=keep leaves them)")
             extent = np.ptp(cloud.points, 0)
             cloud = cloud.take(~bad)
             # they may have hidden where the scanner stood, if they were many or far
@@ -210,7 +210,7 @@ def prepare(source: CloudSource, settings: Any, seed: int, say: Say) -> Prepared
     seats = None if cloud.sensors is None else frame.to_box(cloud.sensors)
     signed = settings.normals != "unsigned"
     if is_mesh and given is not None:
-        normals, facts = given, {"origin": "faces"}
+        normals, facts = given, NormalsFacts(origin="faces")
     else:
         normals, facts = make_normals(
             points, given, seats, cloud.sensor, deviation, spacing, settings.neighbours, say, signed, floor
@@ -225,14 +225,17 @@ def prepare(source: CloudSource, settings: Any, seed: int, say: Say) -> Prepared
         spacing,
         support_distance(points, spacing),
         signed,
-        {
-            "points": len(points),
-            **counts,
-            "normals": facts,
-            "sensors": {"origin": sensors, "positions": 0 if cloud.sensors is None else len(cloud.sensors)},
-            "colours": cloud.colours is not None,
-            "intensity": cloud.intensity is not None,
-            "low": low.tolist(),
-            "size": (high - low).tolist(),
-        },
+        ScanFacts(
+            points=len(points),
+            read=counts.read,
+            non_finite=counts.non_finite,
+            duplicates=counts.duplicates,
+            outliers=outliers,
+            normals=facts,
+            sensors=SensorsFacts(origin=sensors, positions=0 if cloud.sensors is None else len(cloud.sensors)),
+            colours=cloud.colours is not None,
+            intensity=cloud.intensity is not None,
+            low=low.tolist(),
+            size=(high - low).tolist(),
+        ),
     )

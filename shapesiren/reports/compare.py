@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 from ..tasks.base import FinishedRun
 from ..version import __version__
-from . import page, plots, shape
+from . import page, plots
 from .sections import flatten
 
 
@@ -37,30 +37,40 @@ def labels(runs: Sequence[FinishedRun]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(m.folder) for m in runs]
 
 
-def markdown(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> str:
+def by_run(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The table as a tree: run -> figure -> value."""
+    return {name: {row[0]: row[column] for row in rows} for column, name in enumerate(names, 1)}
+
+
+def markdown(runs: Sequence[FinishedRun]) -> bytes:
+    """The table, for a README or an issue."""
+
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
-    body = [line([str(row[0]), *(page.show(v) for v in row[1:])]) for row in rows]
-    return "\n".join([line(["", *names]), line(["---"] * (len(names) + 1)), *body]) + "\n"
+    names = labels(runs)
+    body = [line([str(row[0]), *(page.show(v) for v in row[1:])]) for row in rows_of(runs)]
+    return ("\n".join([line(["", *names]), line(["---"] * (len(names) + 1)), *body]) + "\n").encode()
 
 
-def comma_separated(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> str:
+def comma_separated(runs: Sequence[FinishedRun]) -> bytes:
+    """The table, for programs."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["figure", *names])
-    writer.writerows(["" if v is None else v for v in row] for row in rows)
-    return out.getvalue()
+    writer.writerow(["figure", *labels(runs)])
+    writer.writerows(["" if v is None else v for v in row] for row in rows_of(runs))
+    return out.getvalue().encode()
 
 
 def compare_page(runs: Sequence[FinishedRun]) -> bytes:
     """The page: views of the shapes with one camera, the losses over each other, the table."""
     names = labels(runs)
     sections = []
-    shapes = [(name, m) for name, m in zip(names, runs, strict=True) if m.task.name == "shape"]
-    if shapes:
+    views = [(name, run.task.turning_view(run, "surfaces")) for name, run in zip(names, runs, strict=True)]
+    shown = [(name, view) for name, view in views if view is not None]
+    if shown:
         figure = Markup("<figure>{}<figcaption>{}</figcaption></figure>")
-        cells = [figure.format(shape.model_view(m, shape.mesh_of(m), "surfaces"), name) for name, m in shapes]
+        cells = [figure.format(view, name) for name, view in shown]
         hint = page.text("The views turn together; a button sets all of them.", quiet=True)
         sections.append(page.Section("Surfaces", [page.gallery(cells, large=True), hint]))
     totals = {
@@ -72,3 +82,10 @@ def compare_page(runs: Sequence[FinishedRun]) -> bytes:
         sections.append(page.Section("Losses", [plots.several(totals, "seconds", "weighted loss", log=True)]))
     sections.append(page.Section("Figures", [page.table(rows_of(runs), ["", *names])]))
     return page.render(" and ".join(names), f"{len(names)} runs", sections, f"shapesiren {__version__}")
+
+
+WRITERS: dict[str, Callable[[Sequence[FinishedRun]], bytes]] = {
+    ".html": compare_page,
+    ".md": markdown,
+    ".csv": comma_separated,
+}

@@ -9,11 +9,13 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..metrics.shape import surface_of
+from ..metrics.shape import ShapeMetrics, surface_of
 from ..metrics.surface_distance import Surface
 from ..pointcloud.cloud import PointCloud, random_rows
+from ..pointcloud.header import CloudHeader
 from ..pointcloud.io.read import read_cloud
 from ..runtime.kdtree import KDTree
+from ..surface.facts import MeshFacts
 from ..surface.io import read_mesh
 from ..surface.mesh import TriangleMesh
 from ..surface.postprocess import decimate
@@ -48,7 +50,7 @@ def sections(run: FinishedRun) -> list[page.Section]:
 
 
 def mesh_of(run: FinishedRun) -> TriangleMesh:
-    return read_mesh(run.folder / run.task.output_file)
+    return read_mesh(run.output)
 
 
 def vertical(run: FinishedRun) -> str:
@@ -59,7 +61,7 @@ def vertical(run: FinishedRun) -> str:
 
 
 def is_open(run: FinishedRun) -> bool:
-    return bool(run.facts("ingest").get("guide", {}).get("open"))
+    return CloudHeader.of(run.field.header).open
 
 
 def see_inside(run: FinishedRun) -> bool:
@@ -125,7 +127,7 @@ def six_sides(cloud: PointCloud, up: str, size: int, inside: bool) -> list[Marku
     ]
 
 
-def portrait(cloud: PointCloud, up: str, size: int, azimuth: float = 30, elevation: float = 20, inside: bool = False) -> Any:
+def portrait(cloud: PointCloud, up: str, size: int, azimuth: float = 30, elevation: float = 20, inside: bool = False) -> Array:
     """A shaded picture (size, size, 3) of a mesh or a cloud, ray cast; it fills the frame."""
     return draw(cloud, Camera.framing(cloud.points, azimuth, elevation, up), size, inside)
 
@@ -157,12 +159,13 @@ def slices(run: FinishedRun) -> list[Markup]:
         values, u, v = plane(field, k, float(low[k] + high[k]) / 2, SLICE, 0.15)
         names = (AXES[(k + 1) % 3], AXES[(k + 2) % 3])
         charts.append(plots.level_lines(values, u * field.frame.scale, v * field.frame.scale, names, step))
-    found = run.facts("evaluate").get("field", {})
+    found = run.facts("evaluate")
     words = [f"A level line every {step:g}. The lines of a true distance field are evenly spaced: its slope is 1 everywhere."]
-    if "eikonal" in found:
+    if found:
+        errors = ShapeMetrics.of(found).field
         words.append(
-            f"Measured: the slope is off by {found['eikonal']:.3g} on average in the box, "
-            f"{found['eikonal_surface']:.2g} at the scan's points."
+            f"Measured: the slope is off by {errors.eikonal:.3g} on average in the box, "
+            f"{errors.eikonal_surface:.2g} at the scan's points."
         )
     return [page.gallery(charts, large=True), page.text(" ".join(words), quiet=True)]
 
@@ -174,9 +177,10 @@ def nice(length: float) -> float:
 
 
 def verification(run: FinishedRun) -> Markup:
-    """What was checked of the mesh, edge by edge."""
-    facts = run.facts("mesh")
-    rows: list[list[Any]] = [[name.replace("_", " "), value] for name, value in facts["verification"].items()]
+    """What was checked of the mesh, edge by edge, and how it was made."""
+    facts = MeshFacts.of(run.facts("mesh"))
+    found = facts.tree()
+    rows: list[list[Any]] = [[name.replace("_", " "), value] for name, value in facts.verification.tree().items()]
     wanted = (
         "method",
         "resolution",
@@ -188,6 +192,6 @@ def verification(run: FinishedRun) -> Markup:
         "dropped_phantoms",
         "touches_boundary",
     )
-    rows += [[name.replace("_", " "), facts[name]] for name in wanted if name in facts]
-    rows += [[f"input to mesh, {name}", value] for name, value in facts.get("input_distance", {}).items()]
+    rows += [[name.replace("_", " "), found[name]] for name in wanted if name in found]
+    rows += [[f"input to mesh, {name}", value] for name, value in facts.input_distance.tree().items()]
     return page.table(rows)

@@ -8,7 +8,9 @@ from typing import Any
 
 from ..config import Tree, resolve
 from ..errors import InputError
+from ..tasks import task_for
 from ..tasks.base import Say, Task
+from .ingest import check_sources
 from .stage import Context, settings_changed, stored_config
 from .store import MANIFEST, Run
 
@@ -49,6 +51,22 @@ def context_for(
 
         torch_device(device)
     return Context(Run.create(folder), task, config, device, say, force)
+
+
+def task_of_sources(sources: Sequence[Path], layers: Sequence[tuple[str, Tree]]) -> type[Task]:
+    """What these files, which together are one input, are under these settings.
+
+    Raises InputError for a missing one, and for a folder that is no input, before any run folder is made for them.
+    """
+    check_sources(sources, folders=True)
+    task = task_for(sources[0], layers)
+    check_sources(sources, task.folders)
+    return task
+
+
+def default_folder(sources: Sequence[Path]) -> Path:
+    """The run folder of an input that none was named for: ``runs/<name of the first file>``."""
+    return RUNS / sources[0].stem
 
 
 def is_run(path: Path) -> bool:

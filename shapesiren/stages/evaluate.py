@@ -35,5 +35,4 @@ def evaluate(context: Context, reference: Path | None) -> Tree:
         run.write(METRICS, json.dumps(metrics.tree(), indent=1).encode())
         return metrics
 
-    facts, _ = execute(context, "evaluate", key, [METRICS], body)
-    return facts
+    return execute(context, "evaluate", key, [METRICS], body)

@@ -83,7 +83,7 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
         )
 
     try:
-        facts, _ = execute(context, "fit", key, [FIELD, LOG], body, context.device)
+        facts = execute(context, "fit", key, [FIELD, LOG], body, context.device)
     finally:
         (run.folder / SNAPSHOT).unlink(missing_ok=True)
     checkpoint.unlink(missing_ok=True)  # only now: the manifest holds the result

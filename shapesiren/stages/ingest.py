@@ -67,8 +67,7 @@ def ingest(context: Context, sources: Sequence[Path]) -> Tree:
     named = [digest_file(p) for p in task.files_of(context.config) if p.is_file()]
     key = context.key("ingest", digest_data([digest, *named]) if named else digest)
     refuse_to_replace(context, run.key("ingest") or None, key)
-    facts, _ = execute(context, "ingest", key, [task.cache], body)
-    return facts
+    return execute(context, "ingest", key, [task.cache], body)
 
 
 def check_sources(sources: Sequence[Path], folders: bool) -> None:

@@ -38,7 +38,22 @@ def output(context: Context, stage: str | None = None) -> Tree:
         arrays = unpack(run.folder / task.cache).arrays
         return task.write(fitted, arrays, context.config, run.folder / task.output_file, context.say)
 
-    facts, _ = execute(context, task.output, key, [task.output_file], body, context.device)
+    return execute(context, task.output, key, [task.output_file], body, context.device)
+
+
+def output_and_copy(context: Context, stage: str, copy: Path | None) -> Tree:
+    """The output of stage ``stage`` and, where one is named, a copy of it in the format of its extension.
+
+    Raises
+    ------
+    InputError : of `output`; or the copy could not be written, which is found out before the work
+    """
+    if copy is not None:
+        context.task.check_output(copy)
+    with context.run.locked():
+        facts = output(context, stage)
+        if copy is not None:
+            export(context, copy)
     return facts
 
 

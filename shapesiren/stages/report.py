@@ -8,11 +8,12 @@ from pathlib import Path
 from ..config import Tree
 from ..errors import InputError
 from ..field import Field
-from ..tasks.base import FinishedRun, ReportFacts
+from ..tasks.base import FinishedRun, ReportFacts, View
+from .context import run_context
 from .fit import FIELD, LOG, torch_device
 from .ingest import unpack
 from .stage import Context, execute, require
-from .store import digest_data, digest_file
+from .store import Run, digest_data, digest_file
 
 REPORT = "report.html"
 
@@ -42,8 +43,7 @@ def report(context: Context, reference: Path | None = None) -> Tree:
             context.say(f"the report has {len(page) / 1e6:.0f} MB; report.faces and report.points make it smaller")
         return ReportFacts(bytes=len(page))
 
-    facts, _ = execute(context, "report", key, [REPORT], body)
-    return facts
+    return execute(context, "report", key, [REPORT], body)
 
 
 def readable(context: Context) -> None:
@@ -51,6 +51,21 @@ def readable(context: Context) -> None:
     output = context.task.output
     for stage, command in (("ingest", "fit"), ("fit", "fit"), (output, output)):
         require(context.run, stage, command)
+
+
+def open_finished(folder: Path) -> FinishedRun:
+    """The finished run in a folder, on the CPU. Raises InputError unless it is one."""
+    context = run_context(Run.open(folder), [], "cpu")
+    readable(context)
+    return finished_run(context)
+
+
+def draw_run(folder: Path, path: Path, view: View) -> None:
+    """A picture of what a run was fitted to and what came of it. Raises InputError unless it is fitted."""
+    context = run_context(Run.open(folder), [])
+    require(context.run, "ingest", "fit")
+    require(context.run, "fit", "fit")
+    context.task.picture(finished_run(context), path, view)
 
 
 def finished_run(context: Context, reference: Path | None = None) -> FinishedRun:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..config import Config, Tree, read_toml, resolve, to_toml
 from ..errors import InputError
@@ -20,8 +20,16 @@ VERSIONS = {"ingest": 11, "fit": 7, "mesh": 7, "decode": 1, "evaluate": 1, "repo
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """How a stage of this process ended: whether it was skipped, because everything that it makes was there already."""
+
+    stage: str
+    skipped: bool
+
+
+@dataclass(frozen=True)
 class Context:
-    """What every stage works with."""
+    """What every stage works with. ``outcomes``: of the stages that were executed with it, in order."""
 
     run: Run
     task: type[Task]
@@ -30,6 +38,7 @@ class Context:
     say: Say = lambda _: None
     force: bool = False
     command: str = ""  # that this was asked for with, where it is not the process's own
+    outcomes: list[Outcome] = field(default_factory=list)
 
     def key(self, stage: str, *inputs: str) -> str:
         """Identifies a stage's result: its version, settings and inputs (digests)."""
@@ -37,27 +46,24 @@ class Context:
         return digest_data([stage, VERSIONS[stage], self.task.name, sections, inputs])
 
 
-def execute(
-    context: Context, stage: str, key: str, outputs: list[str], body: Callable[[], Facts], device: str = "cpu"
-) -> tuple[Tree, bool]:
+def execute(context: Context, stage: str, key: str, outputs: list[str], body: Callable[[], Facts], device: str = "cpu") -> Tree:
     """Run ``body`` unless the stage has already finished with this key and its files are intact.
 
-    Returns
-    -------
-    facts : what the stage found, from the manifest when it was skipped
-    skipped : whether it was
+    Returns what the stage found, from the manifest where it was skipped; which of the two stands in ``context.outcomes``.
     """
     run = context.run
     if not context.force and run.intact(stage, key):
         context.say(f"{stage}: unchanged, skipped")
-        return run.facts(stage), True
+        context.outcomes.append(Outcome(stage, skipped=True))
+        return run.facts(stage)
     record = run.record(stage)
     if record is not None and record["key"] == key and not context.force:
         context.say(f"{stage}: its files have changed since, made again")
     start = time.perf_counter()
     facts = body().tree()
     run.finish(stage, key, outputs, time.perf_counter() - start, device, facts, context.command)
-    return facts, False
+    context.outcomes.append(Outcome(stage, skipped=False))
+    return facts
 
 
 def store_config(context: Context) -> None:

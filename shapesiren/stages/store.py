@@ -122,6 +122,12 @@ class Run:
             raise RunError(f"cannot write ({e.strerror})", where=self.folder / name) from None
         return self.folder / name
 
+    def _lock_file(self) -> IO[str]:
+        try:
+            return open(self.folder / ".lock", "w")
+        except OSError as e:
+            raise RunError(f"cannot write ({e.strerror})", where=self.folder / ".lock") from None
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from working on this run. The lock goes with the process, however it ends."""
@@ -130,7 +136,7 @@ class Run:
         except ImportError:  # Windows: no such lock, and no reason to fail
             yield
             return
-        with open(self.folder / ".lock", "w") as f:
+        with self._lock_file() as f:
             try:
                 fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -1,68 +1,56 @@
 """The field at the corners of the band's leaves: evaluated where the mesh depends on the value, known by its sign elsewhere.
 
-Marching cubes needs a value at the ends of crossed edges and in ambiguous cells, and a sign everywhere else. The leaf's own
-corners and its centre are evaluated; where one of them is larger than the slope allows for the way to another corner, that one
-has its sign. What remains is evaluated, then the ends of edges between opposite signs, until there are no more of them.
+Marching cubes needs a value at the ends of crossed edges and in ambiguous cells, and a sign everywhere else. A leaf has
+3 x 3 x 3 corners. Its centre and the eight at its own ends are evaluated; where one of them is larger than the slope allows
+for the way to a corner in between, that one has the same sign. What remains is evaluated, then the ends of edges between
+opposite signs, until there are no more of them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from .cell_tables import BLOCK, CORNERS, INNER, LOW_CORNERS, PLACES, ambiguous
-
-if TYPE_CHECKING:
-    from .narrow_band import Band, Values
+from .cell_tables import BLOCK, CORNERS, INNER, LEAF, LOW_CORNERS, PLACES, ambiguous
+from .grid import Band, Values
 
 Index = NDArray[np.int64]
 
-PART = 1 << 16  # leaves at a time
-ODD = (PLACES == 1).sum(1)  # coordinates in the middle of the leaf: 0 at its corners, 3 at its centre
-CENTRE = int(np.flatnonzero(ODD == 3)[0])
-OUTER = np.flatnonzero(ODD == 0)
-# each corner between them: itself, the leaf's corners nearest to it, and its distances from those and from the centre, in cells
+LEAVES_AT_ONCE = 1 << 16  # bounds the memory of what is looked at of each
+MIDDLES = (PLACES == 1).sum(1)  # (27,) coordinates of a corner in the middle of the leaf: 0 at its ends, 3 at its centre
+CENTRE = int(np.flatnonzero(MIDDLES == 3)[0])
+ENDS = np.flatnonzero(MIDDLES == 0)  # (8,)
+# each of the 18 others: its place, the ends nearest to it, and its distances from those and from the centre, in cells
 BETWEEN = [
-    (m, OUTER[np.abs(PLACES[OUTER] - PLACES[m]).max(1) == 1], float(np.sqrt(ODD[m])), float(np.sqrt(3 - ODD[m])))
-    for m in np.flatnonzero((ODD == 1) | (ODD == 2))
+    (int(m), ENDS[np.abs(PLACES[ENDS] - PLACES[m]).max(1) == 1], float(np.sqrt(MIDDLES[m])), float(np.sqrt(3 - MIDDLES[m])))
+    for m in np.flatnonzero((MIDDLES == 1) | (MIDDLES == 2))
 ]
-# the 8 cells of a leaf, each as its 8 corners
-CELLS = LOW_CORNERS[:, None] + LOW_CORNERS
+CELL_CORNERS = LOW_CORNERS[:, None] + LOW_CORNERS  # (8, 8) places of the corners of a leaf's cells
 
 
 def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) -> tuple[NDArray[np.int32], bool]:
-    """Settle the corners of ``leaves`` ((n, 3), of the band): a value, or an infinity with the sign of the field.
+    """Enter what counts at the corners of ``leaves`` into the band: a value, or an infinity with the sign of the field.
 
     Parameters
     ----------
+    leaves : (n, 3) of the band
     slope : bound on |grad f| near the surface
 
     Returns
     -------
-    rows : `Band.rows` of the leaves
+    rows : (n, 8) `Band.rows` of the leaves
     turned : whether a sign that the bound gave turned out to be another
     """
-    rows = _rows(band, leaves)
-    reach = slope * band.grid.step
+    rows = _add_blocks(band, leaves)
     todo = np.zeros(band.values.shape, bool)
     for part in _parts(rows):
-        for m in (CENTRE, *OUTER):
-            todo[part[:, BLOCK[m]], INNER[m]] = True
+        _mark(todo, part, [CENTRE, *ENDS.tolist()])
     _fill(band, values, todo)
 
     for part in _parts(rows):
-        cube = band.at(part)
-        for m, near, apart, inward in BETWEEN:
-            least, most = cube[:, near].min(1), cube[:, near].max(1)
-            positive = (most > reach * apart) | (cube[:, CENTRE] > reach * inward)
-            negative = (least < -reach * apart) | (cube[:, CENTRE] < -reach * inward)
-            sure = (positive != negative) & np.isnan(cube[:, m])
-            band.values[part[sure, BLOCK[m]], INNER[m]] = np.where(positive[sure], np.float32(np.inf), -np.float32(np.inf))
+        _enter_sure_signs(band, part, slope * band.grid.step)
     for part in _parts(rows):
-        for m, *_ in BETWEEN:
-            todo[part[:, BLOCK[m]], INNER[m]] = True
+        _mark(todo, part, [m for m, *_ in BETWEEN])
     _fill(band, values, todo & np.isnan(band.values))
 
     turned = False
@@ -72,15 +60,35 @@ def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) ->
             cube = band.at(part)
             negative = cube < 0
             mixed = np.flatnonzero(negative.any(1) & ~negative.all(1))
-            leaf, m = np.nonzero(_needed(negative[mixed]) & np.isinf(cube[mixed]))
+            leaf, m = np.nonzero(_value_counts(negative[mixed]) & np.isinf(cube[mixed]))
             todo[part[mixed[leaf], BLOCK[m]], INNER[m]] = True
         if not todo.any():
             return rows, turned
         turned |= _fill(band, values, todo)
 
 
-def _needed(negative: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(n, 27) Corners of leaves whose value counts, by the signs of all: ends of crossed edges, corners of ambiguous cells."""
+def _mark(todo: NDArray[np.bool_], rows: NDArray[np.int32], places: list[int]) -> None:
+    """Set ``todo`` (q, 8) at those ``places`` of the 27 corners of each leaf."""
+    for m in places:
+        todo[rows[:, BLOCK[m]], INNER[m]] = True
+
+
+def _enter_sure_signs(band: Band, rows: NDArray[np.int32], reach: float) -> None:
+    """Where the centre or an end of a leaf is so large that f cannot change its sign on the way to a corner in between, enter
+    that sign as an infinity. ``reach`` : what f changes by at most along the side of a cell
+    """
+    cube = band.at(rows)
+    for m, near, apart, inward in BETWEEN:
+        least, most = cube[:, near].min(1), cube[:, near].max(1)
+        positive = (most > reach * apart) | (cube[:, CENTRE] > reach * inward)
+        negative = (least < -reach * apart) | (cube[:, CENTRE] < -reach * inward)
+        sure = (positive != negative) & np.isnan(cube[:, m])
+        band.values[rows[sure, BLOCK[m]], INNER[m]] = np.where(positive[sure], np.float32(np.inf), -np.float32(np.inf))
+
+
+def _value_counts(negative: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n, 27) Corners of leaves whose value counts, by the signs (n, 27) of all: ends of crossed edges, corners of ambiguous
+    cells."""
     sign = negative.reshape(-1, 3, 3, 3)
     needed = np.zeros(sign.shape, bool)
     for axis in range(1, 4):
@@ -90,14 +98,14 @@ def _needed(negative: NDArray[np.bool_]) -> NDArray[np.bool_]:
         needed[tuple(lower)] |= crossed
         needed[tuple(upper)] |= crossed
     flat = needed.reshape(-1, 27)
-    for cell in CELLS:
+    for cell in CELL_CORNERS:
         open_ = np.flatnonzero(ambiguous()[(negative[:, cell] << np.arange(8)).sum(1)])
         flat[open_[:, None], cell] = True
     return flat
 
 
-def _rows(band: Band, leaves: Index) -> NDArray[np.int32]:
-    """`Band.rows` of leaves, of which the band may lack corner blocks: they are added."""
+def _add_blocks(band: Band, leaves: Index) -> NDArray[np.int32]:
+    """(n, 8) `Band.rows` of leaves (n, 3); the corner blocks that the band lacks of them are added, with nothing known."""
     keys = np.concatenate([band.key(leaves + o) for o in CORNERS])
     merged = np.sort(np.concatenate([band.keys, keys]))  # np.union1d hashes, which takes five times as long
     merged = merged[np.diff(merged, prepend=-2) > 0]
@@ -108,15 +116,15 @@ def _rows(band: Band, leaves: Index) -> NDArray[np.int32]:
 
 
 def _parts(rows: NDArray[np.int32]) -> list[NDArray[np.int32]]:
-    return [rows[start : start + PART] for start in range(0, len(rows), PART)]
+    return [rows[start : start + LEAVES_AT_ONCE] for start in range(0, len(rows), LEAVES_AT_ONCE)]
 
 
 def _fill(band: Band, values: Values, todo: NDArray[np.bool_]) -> bool:
-    """Evaluate the corners that are ``todo`` ((q, 8)), unless the band holds their value. True: a sign was not as held."""
+    """Evaluate the corners that are ``todo`` (q, 8), unless the band holds their value; whether a sign was not as held."""
     row, corner = np.nonzero(todo & ~np.isfinite(band.values))
-    size = np.array(band.grid.cells, np.int64) // 2 + 1
+    size = np.array(band.grid.cells, np.int64) // LEAF + 1
     base = np.stack(np.unravel_index(band.keys[row], size), 1)
-    f = band.off_zero(values(band.grid.positions(base * 2 + CORNERS[corner])))
+    f = band.grid.off_zero(values(band.grid.positions(base * LEAF + CORNERS[corner])))
     was = band.values[row, corner]
     band.values[row, corner] = f
     band.evaluations += len(row)

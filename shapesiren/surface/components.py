@@ -1,71 +1,60 @@
-"""What belongs to the scan stays of a mesh, in box coordinates: trimming, phantoms, small parts; and its colours."""
+"""Which components of a mesh stay: those that no point supports go, small ones, and all but the largest where asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..errors import RunError
-from ..field import Field
+from ..pointcloud.header import CloudHeader
 from ..runtime.kdtree import KDTree
 from .mesh import TriangleMesh
-from .trim import cut, fill_holes, trim
+from .settings import MeshSettings
 
-Array = NDArray[np.float64]
+# Share of the area below which a component is small; the sparse parts of an open scan are islands, and surface all the same
+SMALL_AREA_SHARE, OPEN_SMALL_AREA_SHARE = 1e-3, 2e-4
+LEAST_SUPPORTED_SHARE = 0.1  # of the corners of a component that are near a point; with fewer it is none of the scan's
 
-SMALL = (1e-3, 2e-4)  # share of the area, of closed and of open scans
-PHANTOM = 0.1  # a component of which a smaller share is near any point is none of the scan's
 
+@dataclass(frozen=True)
+class Dropped:
+    """How many components were left out.
 
-def clean_up(
-    mesh: TriangleMesh,
-    field: Field,
-    points: Array,
-    tree: KDTree,
-    settings: Any,
-    facts: dict[str, Any],
-    say: Callable[[str], None],
-) -> TriangleMesh:
-    """Trim an open scan, drop phantoms and small components; what was done goes into ``facts`` and to ``say``.
-
-    Raises
-    ------
-    RunError : nothing would be left
+    phantoms : because no point supports them
+    small : because their area is below ``least`` of the whole
+    others : because larger ones were asked for; None if they were not
     """
-    scale, header = field.frame.scale, field.header
-    if settings.trim == "on" or (settings.trim == "auto" and bool(header["open"])):
-        fixed = settings.trim_distance / scale if settings.trim_distance else None
-        keep, level, reach = trim(mesh, points, tree, header["spacing"], header["support"], fixed)
-        if settings.fill_holes:
-            keep = fill_holes(mesh, keep, settings.fill_holes / scale)
-        if not keep.any():
-            raise RunError("trimming leaves nothing of the surface", where="mesh", hint="--set mesh.trim=off")
-        before = float(mesh.face_areas().sum())
-        mesh = cut(mesh, keep, level)
-        share = 1 - float(mesh.face_areas().sum()) / before
-        facts["trimmed"] = {"distance": reach * scale, "area_share": share}
-        say(
-            f"open scan: trimmed what lies farther than about {reach * scale:.3g} from any point "
-            f"({share:.1%} of the area; --set mesh.trim=off keeps it)"
-        )
-    mesh, phantoms = drop_phantoms(mesh, tree, header["support"])
-    if phantoms:
-        say(f"dropped {phantoms} components that no point supports")
+
+    phantoms: int
+    small: int
+    least: float
+    others: int | None = None
+
+    def lines(self) -> list[str]:
+        """For people; nothing where nothing was dropped unasked."""
+        said = [f"dropped {self.phantoms} components that no point supports"] if self.phantoms else []
+        return [*said, f"dropped {self.small} components below {self.least:.2%} of the area"] if self.small else said
+
+
+def drop_components(
+    mesh: TriangleMesh, tree: KDTree, header: CloudHeader, settings: MeshSettings, by_edge: bool
+) -> tuple[TriangleMesh, Dropped]:
+    """The mesh without what is none of the scan's surface, in box coordinates, and what was left out.
+
+    Parameters
+    ----------
+    tree : of the scan's points
+    by_edge : see `drop_small_components`
+    """
+    mesh, phantoms = drop_phantoms(mesh, tree, header.support)
     least = settings.min_component
-    if least is None:  # the sparse parts of an open scan are islands, and surface all the same
-        least = SMALL[bool(header["open"])]
-    mesh, small = drop_small_components(mesh, least, by_edge="trimmed" in facts)
-    if small:
-        say(f"dropped {small} components below {least:.2%} of the area")
+    if least is None:
+        least = OPEN_SMALL_AREA_SHARE if header.open else SMALL_AREA_SHARE
+    mesh, small = drop_small_components(mesh, least, by_edge)
+    others = None
     if settings.largest is not None:
         mesh, others = keep_largest(mesh, settings.largest)
-        facts["dropped_others"] = others
-    facts["dropped_components"], facts["dropped_phantoms"] = small, phantoms
-    return mesh
+    return mesh, Dropped(phantoms, small, least, others)
 
 
 def drop_phantoms(mesh: TriangleMesh, tree: KDTree, support: float) -> tuple[TriangleMesh, int]:
@@ -75,7 +64,7 @@ def drop_phantoms(mesh: TriangleMesh, tree: KDTree, support: float) -> tuple[Tri
         return mesh, 0
     near = tree.query(mesh.vertices, distance_upper_bound=support)[0] <= support
     share = np.bincount(label, near[mesh.faces].mean(1), count) / np.bincount(label, minlength=count)
-    phantom = share < PHANTOM
+    phantom = share < LEAST_SUPPORTED_SHARE
     if phantom.all() or not phantom.any():
         return mesh, 0
     return mesh.keep_faces(~phantom[label]), int(phantom.sum())
@@ -102,22 +91,3 @@ def keep_largest(mesh: TriangleMesh, most: int) -> tuple[TriangleMesh, int]:
     areas = np.bincount(label, mesh.face_areas(), count)
     kept = np.isin(label, np.argsort(areas)[-most:])
     return mesh.keep_faces(kept), count - most
-
-
-def carry(
-    mesh: TriangleMesh,
-    tree: KDTree,
-    colours: NDArray[np.uint8] | None,
-    intensity: NDArray[np.float32] | None,
-    neighbours: int = 4,
-) -> TriangleMesh:
-    """The mesh with colours (n, 3) and intensity (n,) of the points: the nearest ones', by inverse squared distance."""
-    distance, near = tree.query(mesh.vertices, [*range(1, min(neighbours, tree.n) + 1)])
-    weight = 1 / np.maximum(distance, 1e-12) ** 2
-    weight /= weight.sum(1, keepdims=True)
-    if colours is not None:
-        blended = np.einsum("nk,nkc->nc", weight, colours[near].astype(np.float64))
-        mesh = replace(mesh, colours=np.clip(np.rint(blended), 0, 255).astype(np.uint8))
-    if intensity is not None:
-        mesh = replace(mesh, intensity=(intensity[near] * weight).sum(1).astype(np.float32))
-    return mesh

@@ -12,14 +12,14 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .cell_tables import CORNERS, EDGES
-from .narrow_band import LEAF, Band
+from .cell_tables import CORNERS, EDGES, LEAF
+from .grid import Band
 from .refine import ValuesAndGradients, newton_refine
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-FLAT = 0.05  # share of the largest eigenvalue below which a direction of the quadric is left to the mean
+FLAT_EIGENVALUE = 0.05  # share of the largest eigenvalue below which a direction of the quadric is left to the mean
 
 
 @cache
@@ -144,7 +144,7 @@ def _meeting_points(vertex: Index, points: Array, normals: Array) -> Array:
     outer = total((normals[:, :, None] * normals[:, None, :]).reshape(-1, 9)).reshape(-1, 3, 3)
     right = total(normals * ((points - mean[vertex]) * normals).sum(1, keepdims=True))
     size, axes = np.linalg.eigh(outer)
-    keep = size > FLAT * size[:, -1:]
+    keep = size > FLAT_EIGENVALUE * size[:, -1:]
     inverse = np.where(keep, 1 / np.where(keep, size, 1), 0)
     meeting: Array = mean + np.einsum("nij,nj,nkj,nk->ni", axes, inverse, axes, right)
     return meeting

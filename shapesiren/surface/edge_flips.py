@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-_PASS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-FOLD = 0.2  # cosine that new faces keep with the old ones: nothing folds over
-THIN = 0.1  # of the smaller old face's area that both new ones have at least
+_COMPILED: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+LEAST_COSINE = 0.2  # between a new face and the two old ones together: nothing folds over
+LEAST_AREA_SHARE = 0.1  # of the smaller old face that both new ones have at least
 
 
-@njit(**_PASS)
+@njit(**_COMPILED)
 def twins(faces, n):  # type: ignore[no-untyped-def]
     """(3 m,) int32 twins of the half-edges of faces (m, 3) on n vertices; less than 2^31 half-edges."""
     count = 3 * len(faces)
@@ -41,7 +41,7 @@ def twins(faces, n):  # type: ignore[no-untyped-def]
     return twin
 
 
-@njit(**_PASS)
+@njit(**_COMPILED)
 def _misfit(v, n, a, b, c):  # type: ignore[no-untyped-def]
     """Twice a face's area; its normal, and what that lacks to the normals at its corners, both times twice its area."""
     ux, uy, uz = v[b, 0] - v[a, 0], v[b, 1] - v[a, 1], v[b, 2] - v[a, 2]
@@ -52,7 +52,7 @@ def _misfit(v, n, a, b, c):  # type: ignore[no-untyped-def]
     return twice, x, y, z, 3 * twice - along
 
 
-@njit(**_PASS)
+@njit(**_COMPILED)
 def _bend(v, n, a, b):  # type: ignore[no-untyped-def]
     """Eight times the height of the surface over the middle of an edge."""
     total = 0.0
@@ -61,7 +61,7 @@ def _bend(v, n, a, b):  # type: ignore[no-untyped-def]
     return abs(total)
 
 
-@njit(**_PASS)
+@njit(**_COMPILED)
 def _joined(faces, twin, start, vertex):  # type: ignore[no-untyped-def]
     """Whether an edge joins the vertex that half-edge ``start`` begins at to ``vertex``."""
     h = start
@@ -80,7 +80,7 @@ def _joined(faces, twin, start, vertex):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(**_PASS)
+@njit(**_COMPILED)
 def flip(v, n, faces, twin, gain):  # type: ignore[no-untyped-def]
     """Flip edges until none gains by it; ``faces`` and ``twin`` are changed. Returns the number of flips.
 
@@ -110,10 +110,10 @@ def flip(v, n, faces, twin, gain):  # type: ignore[no-untyped-def]
         area_t, tx, ty, tz, misfit_t = _misfit(v, n, q, p, b)
         area_1, x1, y1, z1, misfit_1 = _misfit(v, n, p, b, a)
         area_2, x2, y2, z2, misfit_2 = _misfit(v, n, q, a, b)
-        if misfit_1 + misfit_2 >= 0.999 * (misfit_s + misfit_t) or min(area_1, area_2) < THIN * min(area_s, area_t):
+        if misfit_1 + misfit_2 >= 0.999 * (misfit_s + misfit_t) or min(area_1, area_2) < LEAST_AREA_SHARE * min(area_s, area_t):
             continue
         mx, my, mz = sx + tx, sy + ty, sz + tz
-        least = FOLD * math.sqrt(mx * mx + my * my + mz * mz)
+        least = LEAST_COSINE * math.sqrt(mx * mx + my * my + mz * mz)
         if x1 * mx + y1 * my + z1 * mz < least * area_1 or x2 * mx + y2 * my + z2 * mz < least * area_2:
             continue
         if _joined(faces, twin, s * 3 + (h + 2) % 3, b):

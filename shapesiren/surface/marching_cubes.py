@@ -10,21 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 
-from .cell_tables import CORNERS, PLACES
-from .narrow_band import LEAF, Band, Grid, Values
+from .cell_tables import CORNERS, LEAF, PLACES
+from .grid import Band, Grid, Values
 
 TILE = 16  # leaves along a tile's side: scikit-image sees (TILE * LEAF + 1)^3 corners at a time
 
-Mesh = tuple[NDArray[np.float64], NDArray[np.int64]]  # vertices in grid indices (n, 3), faces (m, 3)
+Triangles = tuple[NDArray[np.float64], NDArray[np.int64]]  # vertices in grid indices (n, 3), faces (m, 3)
 
 
-def _march(volume: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> Mesh:
+def _march(volume: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> Triangles:
     """One volume -> vertices in index coordinates and faces whose normals point to larger values."""
     vertices, faces, _, _ = marching_cubes(volume, 0.0, mask=mask, gradient_direction="descent")
     return vertices.astype(np.float64), faces.astype(np.int64)
 
 
-def sparse_marching_cubes(band: Band) -> Mesh:
+def sparse_marching_cubes(band: Band) -> Triangles:
     """Triangles of the zero level set inside the band, seams between tiles welded.
 
     Returns
@@ -70,23 +70,21 @@ def sparse_marching_cubes(band: Band) -> Mesh:
     return weld(np.concatenate(all_vertices), np.concatenate(all_faces), band.grid)
 
 
-def dense_marching_cubes(values: Values, grid: Grid) -> Mesh:
+def dense_marching_cubes(values: Values, grid: Grid) -> Triangles:
     """The twin of `narrow_band` and `sparse_marching_cubes`: every corner of the grid is evaluated."""
     shape = tuple(c + 1 for c in grid.cells)
     volume = np.empty(shape, np.float32)
-    hair = np.float32(1e-4 * grid.step)
     plane = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[2]), indexing="ij"), -1).reshape(-1, 2)
     for i in range(shape[0]):
         index = np.concatenate([np.full((len(plane), 1), i), plane], 1)
-        f = values(grid.positions(index)).reshape(shape[1:])
-        volume[i] = np.where(np.abs(f) < hair, np.where(f < 0, -hair, hair), f)
+        volume[i] = grid.off_zero(values(grid.positions(index)).reshape(shape[1:]))
     if not (volume.min() < 0 < volume.max()):
         return np.empty((0, 3)), np.empty((0, 3), np.int64)
     vertices, faces = _march(volume)
     return weld(vertices, faces, grid)
 
 
-def weld(vertices: NDArray[np.float64], faces: NDArray[np.int64], grid: Grid) -> Mesh:
+def weld(vertices: NDArray[np.float64], faces: NDArray[np.int64], grid: Grid) -> Triangles:
     """Merge vertices that lie on the same grid edge, at the seams between tiles: inside one there are no two.
 
     A vertex of marching cubes lies inside one edge (two integer indices, one fraction) or, in Lewiner's

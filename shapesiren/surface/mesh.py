@@ -8,20 +8,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .connected_components import components
+from .connected_components import connected_components
 
-AT_ONCE = 500_000  # faces; bounds the memory of what is computed at their corners
+FACES_AT_ONCE = 500_000  # bounds the memory of what is computed at their corners
 
 
-def in_parts(faces: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def faces_in_parts(faces: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Faces (m, 3), so many at a time that a mesh of millions keeps its memory."""
-    for start in range(0, len(faces), AT_ONCE):
-        yield faces[start : start + AT_ONCE]
+    for start in range(0, len(faces), FACES_AT_ONCE):
+        yield faces[start : start + FACES_AT_ONCE]
 
 
 @dataclass(frozen=True)
 class TriangleMesh:
-    """vertices : (n, 3) float64; faces : (m, 3) int64, counter-clockwise seen from outside;
+    """A mesh with what its vertices have.
+
+    vertices : (n, 3) float64; faces : (m, 3) int64, counter-clockwise seen from outside;
     normals : (n, 3) float32, unit, outward; colours : (n, 3) uint8 or None; intensity : (n,) float32 or None
     """
 
@@ -49,7 +51,7 @@ class TriangleMesh:
     def face_areas(self) -> NDArray[np.float64]:
         """(m,) areas, in squared units of the vertices."""
         areas = [np.empty(0)]
-        for faces in in_parts(self.faces):
+        for faces in faces_in_parts(self.faces):
             a, b, c = self.vertices[faces.T]
             areas.append(np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2)
         return np.concatenate(areas)
@@ -69,9 +71,9 @@ class TriangleMesh:
             key = self.edge_keys().reshape(-1)
             order = np.argsort(key, kind="stable")
             same = np.flatnonzero(key[order[1:]] == key[order[:-1]])
-            count, label = components(np.stack([order[same], order[same + 1]], 1) // 3, len(self.faces))
+            count, label = connected_components(np.stack([order[same], order[same + 1]], 1) // 3, len(self.faces))
         else:
-            count, label = components(self.faces, len(self.vertices))
+            count, label = connected_components(self.faces, len(self.vertices))
             label = label[self.faces[:, 0]]
             used = np.zeros(count, bool)  # a vertex without faces is none
             used[label] = True

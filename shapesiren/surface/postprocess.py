@@ -1,4 +1,4 @@
-"""What people ask for after meshing: fewer faces, a smoother surface. Each result is measured and verified like the mesh."""
+"""What people ask for after meshing: a smoother surface, fewer faces. Each result is measured and verified like the mesh."""
 
 from __future__ import annotations
 
@@ -7,12 +7,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..field import Field
 from ..runtime.open3d_loader import open3d, ray_scene
+from .facts import PostProcessed
+from .mesh import TriangleMesh
+from .settings import MeshSettings
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-FEWEST = 64  # faces
+FEWEST_FACES = 64  # of a decimated mesh
+
+
+def post_process(mesh: TriangleMesh, field: Field, settings: MeshSettings) -> tuple[TriangleMesh, PostProcessed | None]:
+    """The mesh smoothed and decimated as the settings ask, with normals of the field, in box coordinates; and what came of it,
+    in the user's units. The mesh itself and None if they ask for neither."""
+    if not (settings.smooth or settings.faces or settings.max_error):
+        return mesh, None
+    vertices, faces = mesh.vertices, mesh.faces
+    scale = field.frame.scale
+    if settings.smooth:
+        vertices = smooth(vertices, faces, settings.smooth)
+    if settings.max_error:
+        vertices, faces = decimate_to_error(vertices, faces, settings.max_error / scale)
+    if settings.faces:
+        vertices, faces = decimate(vertices, faces, settings.faces)
+    found = PostProcessed(faces_before=len(mesh.faces), farthest=farthest_distance(mesh.vertices, vertices, faces) * scale)
+    _, gradient = field.box_values_and_gradients(vertices)
+    length = np.maximum(np.linalg.norm(gradient, axis=1, keepdims=True), 1e-12)
+    return TriangleMesh(vertices, faces, (gradient / length).astype(np.float32)), found
 
 
 def decimate(vertices: Array, faces: Index, count: int) -> tuple[Array, Index]:
@@ -30,18 +53,18 @@ def decimate_to_error(vertices: Array, faces: Index, error: float) -> tuple[Arra
 
     ``error`` is in the unit of the vertices (box coordinates: distances are measured in float32).
     """
-    low, high, best = FEWEST, len(faces), (vertices, faces)
+    low, high, best = FEWEST_FACES, len(faces), (vertices, faces)
     while high > 1.1 * low:
         middle = round((low * high) ** 0.5)
         made = decimate(vertices, faces, middle)
-        if len(made[1]) and farthest(vertices, *made) <= error:
+        if len(made[1]) and farthest_distance(vertices, *made) <= error:
             high, best = middle, made
         else:
             low = middle
     return best
 
 
-def farthest(points: Array, vertices: Array, faces: Index) -> float:
+def farthest_distance(points: Array, vertices: Array, faces: Index) -> float:
     """The largest distance from ``points`` (n, 3) to a mesh."""
     return float(ray_scene(vertices, faces).compute_distance(points.astype(np.float32)).numpy().max())
 

@@ -12,8 +12,8 @@ from ..nets import evaluate
 Array = NDArray[np.float64]
 CLOSEST_STEPS, PROJECTION_STEPS, CLOSEST_TOLERANCE = 24, 20, 3e-6  # box units
 MARCH_STEPS, MARCH_TOLERANCE = 120, 2e-5  # box units
-MARGIN = 0.05  # of the box that rays are followed in, as a share of the scan's longest side
-SHORT = 0.9  # of the distance that the field promises: a step in sphere tracing
+RAY_MARGIN = 0.05  # round the scan, of the box that rays are followed in, as a share of its longest side
+MARCH_SHARE = 0.9  # of the distance that the field promises: a step in sphere tracing
 
 
 def curvatures(field: Field, points: ArrayLike) -> tuple[Array, Array]:
@@ -114,7 +114,7 @@ def intersect_rays(field: Field, origins: ArrayLike, directions: ArrayLike) -> t
     if toward.shape != start.shape:
         raise InputError(f"directions must have shape {start.shape}, not {toward.shape}")
     toward = _unit(toward)
-    enter, leave = _crossing(start, toward, *field.bounds(MARGIN))
+    enter, leave = _crossing(start, toward, *field.bounds(RAY_MARGIN))
     t, found = enter.copy(), np.zeros(len(start), bool)
     live = np.flatnonzero(enter < leave)
     side = np.zeros(len(start))
@@ -131,7 +131,7 @@ def intersect_rays(field: Field, origins: ArrayLike, directions: ArrayLike) -> t
         going = ~(near | crossed)
         live, value = live[going], value[going]
         before[live] = t[live]
-        t[live] += SHORT * np.maximum(np.abs(value), MARCH_TOLERANCE)
+        t[live] += MARCH_SHARE * np.maximum(np.abs(value), MARCH_TOLERANCE)
         live = live[t[live] < leave[live]]
     hit = start + t[:, None] * toward
     normals = np.full_like(start, np.nan)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-# Share of a cell below which a Newton step is not looked at again: what it leaves is of second order. Of fits at 256 and
-# 512 cells, steps of up to .03 left 5e-6 in the median and 7e-4 at most.
-SURE = 0.03
+# Share of a cell below which a Newton step is the last one: what it leaves is of second order. Of fits at 256 and 512 cells,
+# steps of up to .03 left 5e-6 of a cell in the median and 7e-4 at most.
+LAST_STEP = 0.03
 
 ValuesAndGradients = Callable[[NDArray[np.float64]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
@@ -21,7 +21,7 @@ def newton_refine(
 
     Marching cubes places vertices by linear interpolation, an error of second order in the cell size;
     a step or two removes it. A vertex may move half a cell in all, so that no triangle flips over, and of positions where the
-    field was looked at the best is kept, so that no step makes a vertex worse. A step shorter than `SURE` of a cell is
+    field was looked at the best is kept, so that no step makes a vertex worse. A step shorter than `LAST_STEP` of a cell is
     the last one, and is not looked at.
 
     Parameters
@@ -56,7 +56,7 @@ def newton_refine(
         move = x - (f / length**2)[:, None] * g - start
         far = np.linalg.norm(move, axis=1, keepdims=True)
         target = start + move * np.minimum(1, 0.5 * step / np.maximum(far, 1e-30))
-        sure = better & (residual <= SURE * step)
+        sure = better & (residual <= LAST_STEP * step)
         at = moving[sure]
         kept[at], best[at] = target[sure], residual[sure] ** 2 / step
         moving, x = moving[~sure], target[~sure]

@@ -2,52 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .connected_components import components
-from .mesh import TriangleMesh, in_parts
-
-
-@dataclass(frozen=True)
-class Verification:
-    """vertices, faces : counts
-    boundary_edges : edges of one face; 0 means closed
-    nonmanifold_edges : edges of more than two faces; 0 means edge-manifold
-    misoriented_edges : edges whose two faces run the same way along them; 0 means oriented
-    nonmanifold_vertices : vertices whose faces form more than one fan
-    components : connected components
-    genus : sum over the components, of a closed manifold; None otherwise
-    volume : enclosed, in cubed units; None unless watertight
-    area : in squared units
-    watertight : closed, edge-manifold and oriented
-    """
-
-    vertices: int
-    faces: int
-    boundary_edges: int
-    nonmanifold_edges: int
-    misoriented_edges: int
-    nonmanifold_vertices: int
-    components: int
-    genus: int | None
-    volume: float | None
-    area: float
-    watertight: bool
-
-    def facts(self) -> dict[str, Any]:
-        """As plain data for the manifest."""
-        return asdict(self)
+from .connected_components import connected_components
+from .facts import InputDistances, Verification
+from .mesh import TriangleMesh, faces_in_parts
 
 
 def verify(mesh: TriangleMesh) -> Verification:
     """Check a mesh; lengths are in the units of its vertices."""
     faces, n = mesh.faces, len(mesh.vertices)
     if not len(faces):
-        return Verification(n, 0, 0, 0, 0, 0, 0, None, None, 0.0, False)
+        return Verification(
+            vertices=n,
+            faces=0,
+            boundary_edges=0,
+            nonmanifold_edges=0,
+            misoriented_edges=0,
+            nonmanifold_vertices=0,
+            components=0,
+            genus=None,
+            volume=None,
+            area=0.0,
+            watertight=False,
+        )
     start, end = faces.reshape(-1), faces[:, [1, 2, 0]].reshape(-1)
     forward = start < end
     key = np.where(forward, start * n + end, end * n + start)
@@ -74,9 +55,35 @@ def verify(mesh: TriangleMesh) -> Verification:
     volume = None
     if watertight:
         centred = mesh.vertices - mesh.vertices.mean(0)
-        volume = sum(float(np.vdot(a, np.cross(b, c))) / 6 for a, b, c in (centred[part.T] for part in in_parts(faces)))
-    area = float(mesh.face_areas().sum())
-    return Verification(n, len(faces), boundary, nonmanifold, misoriented, fans, components, genus, volume, area, watertight)
+        volume = sum(float(np.vdot(a, np.cross(b, c))) / 6 for a, b, c in (centred[part.T] for part in faces_in_parts(faces)))
+    return Verification(
+        vertices=n,
+        faces=len(faces),
+        boundary_edges=boundary,
+        nonmanifold_edges=nonmanifold,
+        misoriented_edges=misoriented,
+        nonmanifold_vertices=fans,
+        components=components,
+        genus=genus,
+        volume=volume,
+        area=float(mesh.face_areas().sum()),
+        watertight=watertight,
+    )
+
+
+def input_distances(
+    vertices: NDArray[np.float64], faces: NDArray[np.int64], points: NDArray[np.float64], scale: float
+) -> InputDistances:
+    """Distances from the input points to the mesh, times ``scale``.
+
+    Parameters
+    ----------
+    vertices : (n, 3), faces : (m, 3), points : (k, 3), near the origin: distances are measured in float32
+    """
+    from ..runtime.open3d_loader import ray_scene
+
+    distance = ray_scene(vertices, faces).compute_distance(points.astype(np.float32)).numpy() * scale
+    return InputDistances(mean=float(distance.mean()), p95=float(np.quantile(distance, 0.95)), max=float(distance.max()))
 
 
 def _index(largest: int) -> type[np.signedinteger[Any]]:
@@ -106,7 +113,7 @@ def _vertices_with_several_fans(
     cols = np.concatenate([np.where(alike, b, after_b), np.where(alike, after_b, b)])
     joined = np.stack([rows, cols], 1)
     del rows, cols, after_a, after_b
-    fans, label = components(joined, 3 * len(faces))
+    fans, label = connected_components(joined, 3 * len(faces))
     vertex = np.empty(fans, faces.dtype)
     vertex[label] = faces.reshape(-1)
     return int((np.bincount(vertex, minlength=n) > 1).sum())

@@ -17,11 +17,12 @@ from ..header import Header
 
 if TYPE_CHECKING:
     import torch
+    from markupsafe import Markup
     from torch import Tensor
 
     from ..field import Field
     from ..nets.cpu.engine import Engine
-    from ..nets.siren import Network
+    from ..nets.network import Network
     from ..reports.page import Section
     from .fitted import FittedField
 
@@ -156,6 +157,7 @@ class Task(ABC):
     }
 
     net: Network
+    has_surface: ClassVar[bool] = False  # whether its field is a distance whose zero level set can be watched and turned
     folders: ClassVar[bool] = False  # whether a folder may be its input
     steady: bool = True  # whether the loss should fall from start to end; not if what is fitted changes meanwhile
     native: bool = False  # whether `losses` hands its work to the engine of its `Moment`
@@ -294,6 +296,12 @@ class Task(ABC):
     @classmethod
     def thumbnail(cls, run: FinishedRun) -> bytes | None:
         """A small JPEG of what a run made; None where there is nothing to see."""
+        return None
+
+    @classmethod
+    def turning_view(cls, run: FinishedRun, together: str) -> Markup | None:
+        """What a run made, to be turned in a page beside others: views of the same ``together`` turn at once. None if there is
+        nothing to turn."""
         return None
 
     @classmethod

@@ -7,18 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field as Setting
 
-from ..config import Config, FitSettings, NetSettings, Precision, Settings, Tree
+from ..config import Config, FitSettings, NetSettings, Tree
 from ..facts import Facts
-from ..header import Header
+from ..header import BoxBounds, Header
+from ..metrics.shape import EvaluateSettings, ShapeMetrics
+from ..pointcloud.facts import CloudFacts, InspectFacts
+from ..pointcloud.header import CloudHeader
 from ..pointcloud.io.depth import SUFFIXES
 from ..pointcloud.scan.noise_weight import CLEAN, fidelity
+from ..pointcloud.settings import IngestSettings
 from ..similarity import Similarity
-from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View, plain_signal
+from ..surface.facts import MeshFacts
+from ..surface.settings import MeshSettings
+from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View
+from .shape_settings import BatchSettings, LossSettings
 
 if TYPE_CHECKING:
     import torch
+    from markupsafe import Markup
     from torch import Tensor
 
     from ..field import Field
@@ -28,97 +35,6 @@ if TYPE_CHECKING:
 STEPS = 5500  # of the default preset
 BEGINNING = 0.15  # share of a fit without sides after which they are the field's own
 FOCUS_FROM = 0.5  # share of a fit after which points begin to count more against the other terms
-
-
-class IngestSettings(Settings):
-    """From file to arrays."""
-
-    extent: float = Setting(1.8, gt=0.1, le=2, description="box units along the scan's longest side")
-    samples: int = Setting(200_000, ge=100, description="points drawn from a mesh given as input")
-    max_points: int = Setting(2_000_000, ge=100, description="more are subsampled at random")
-    normals: Literal["auto", "given", "estimate", "unsigned"] = Setting(
-        "auto", description="use the file's, or estimate them; unsigned: the fit finds their sides"
-    )
-    neighbours: int | None = Setting(None, ge=5, le=400, description="of a point, for its normal; by the noise if not given")
-    viewpoint: tuple[float, float, float] | None = Setting(None, description="where the scanner stood, in the file's units")
-    intrinsics: tuple[float, float, float, float] | None = Setting(None, description="fx, fy, cx, cy of a depth image")
-    depth_scale: float = Setting(1000.0, gt=0, description="values of a depth image to a unit of length")
-    outliers: Literal["remove", "keep"] = Setting("remove", description="points that lie on no surface")
-    steps: Literal["smooth", "keep"] = Setting("smooth", description="of a depth camera's values: smooth within each step")
-    surface: Literal["auto", "closed", "open"] = Setting("auto", description="an open one is trimmed where no point is")
-    guide_samples: int = Setting(300_000, ge=0, description="off-surface samples with a distance; 0 for none")
-    guide_depth: int | None = Setting(
-        None, ge=4, le=10, description="octree depth of the guide's coarse Poisson surface; by the noise if not given"
-    )
-
-
-class BatchSettings(Settings):
-    """Samples of one step."""
-
-    on_surface: int = Setting(2000, ge=1)
-    off_surface: int = Setting(800, ge=1)
-    eikonal: int = Setting(400, ge=0, description="off-surface samples whose gradient is taken; all on-surface ones are")
-
-
-class LossSettings(Settings):
-    """Weights of the terms, and their shape."""
-
-    on_surface: float = Setting(900.0, ge=0)
-    normal: float = Setting(60.0, ge=0)
-    estimated: float = Setting(0.25, ge=0, description="factor on the normals' weight where they were estimated")
-    fidelity: float | None = Setting(
-        None, gt=0, description="factor on the weight of points; by the noise, of those with estimated normals, if not given"
-    )
-    focus: float = Setting(
-        4.0, ge=1, description="clean points count so many times more at the end, against the other terms, than at first"
-    )
-    eikonal: float = Setting(15.0, ge=0)
-    off_surface: float = Setting(0.0, ge=0, description="repulsion from zero, the paper's term")
-    distance: float = Setting(100.0, ge=0, description="signed distance of the guide samples")
-    direction: float = Setting(5.0, ge=0, description="angle between gradient and guide, at samples with a gradient")
-    trust: float = Setting(0.03, gt=0, description="distance, in box units, within which the guide counts less and less")
-    eikonal_power: Literal[1, 2] = 2
-    sharpness: float = Setting(100.0, gt=0, description="of the repulsion")
-    noise: Literal["auto", "ignore"] = Setting("auto", description="let tolerance and fidelity follow the noise, or not")
-    tolerance: float = Setting(5e-4, ge=0, description="on the surface, in box units, of clean points: below it, squares count")
-    guide_tolerance: float = Setting(3e-3, ge=0, description="the same of the guide's distances")
-    mean_over_all: bool = Setting(False, description="divide each sum by all samples of the batch, as the paper does")
-
-
-class MeshSettings(Settings):
-    """From field to triangles."""
-
-    resolution: int | None = Setting(
-        None, ge=8, le=8192, description="cells along the longest side; two point spacings each, 256 to 512, if not given"
-    )
-    refine: int = Setting(2, ge=0, le=10, description="Newton steps of each vertex onto the level set")
-    precision: Precision = Setting(
-        "auto", description="of products that decide on which side of the surface a corner lies; auto: float32 up to 256 cells"
-    )
-    facets: Literal["fitted", "plain"] = Setting(
-        "fitted",
-        description="fitted: edges and vertices so that the faces fit the level set; plain: vertices on it, edges as they come",
-    )
-    margin: float = Setting(0.05, ge=0, le=0.5, description="of the grid round the scan, as a share of its longest side")
-    trim: Literal["auto", "on", "off"] = Setting("auto", description="cut off what no point supports; auto: open scans")
-    trim_distance: float | None = Setting(None, gt=0, description="in the scan's units; from the data if not given")
-    fill_holes: float = Setting(0.0, ge=0, description="trimmed holes up to this size, in the scan's units, stay filled")
-    min_component: float | None = Setting(
-        None, ge=0, lt=1, description="share of the area below which components are dropped; .001, of open scans .0002"
-    )
-    largest: int | None = Setting(None, ge=1, description="keep only so many components, the largest")
-    sharp: bool = Setting(False, description="dual contouring: sharp edges stay sharp")
-    faces: int | None = Setting(None, ge=64, description="decimate to about so many faces")
-    max_error: float | None = Setting(None, gt=0, description="decimate as far as this distance allows, in the scan's units")
-    smooth: int = Setting(0, ge=0, le=1000, description="rounds of Taubin smoothing")
-    colours: bool = Setting(True, description="carry the scan's colours and intensity to the vertices")
-
-
-class EvaluateSettings(Settings):
-    """Judging the mesh."""
-
-    samples: int = Setting(200_000, ge=100, description="points drawn on each surface")
-    threshold: float = Setting(0.5, gt=0, description="of the F-score, in percent of the bounding-box diagonal")
 
 
 class ShapeConfig(Config):
@@ -171,9 +87,17 @@ class ShapeTask(Task):
     """Fit a SIREN to points, normals and guide samples; write its zero level set as a mesh."""
 
     name = "shape"
+    has_surface = True
     suffixes = (".ply", ".pcd", ".xyz", ".pts", ".txt", ".obj", ".stl", ".off", ".glb", ".npz", ".npy", ".las", ".laz", ".e57")
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
+    header_type: ClassVar[type[Header]] = CloudHeader
+    facts_types: ClassVar[Mapping[str, type[Facts]]] = {
+        "ingest": CloudFacts,
+        "inspect": InspectFacts,
+        "mesh": MeshFacts,
+        "evaluate": ShapeMetrics,
+    }
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": {"fit": {"steps": STEPS}},
         "fast": {
@@ -206,11 +130,12 @@ class ShapeTask(Task):
         points = table("points", "normals", *(("deviation",) if "deviation" in signal.arrays else ()))
         assert points is not None
         self.points = points
-        self.signed = bool(signal.header.get("signed", True))
+        header = CloudHeader.of(signal.header)
+        self.signed = header.signed
         self.guide = table("guide_points", "guide_distances", "guide_directions", *(() if self.signed else ("guide_sides",)))
-        estimated = signal.header.get("normals") == "estimated"
+        estimated = header.normals == "estimated"
         follow = self.loss.noise == "auto"
-        noise, floor = (float(signal.header.get(name, 0.0)) if follow else 0.0 for name in ("noise", "noise_floor"))
+        noise, floor = (header.noise, header.noise_floor) if follow else (0.0, 0.0)
         self.point_weight = self.loss.on_surface * (self.loss.fidelity or (fidelity(floor) if estimated else 1.0))
         self.normal_weight = self.loss.normal * (self.loss.estimated if estimated else 1.0)
         self.tolerance = 2 * noise if noise > CLEAN else self.loss.tolerance
@@ -239,8 +164,8 @@ class ShapeTask(Task):
         begins = not self.signed and moment.progress < BEGINNING
         weights, tolerance = self.weights_at(moment.progress, begins), self.tolerance_of(surface)
         if moment.engine is not None and self.signed:
-            batch = shape_losses_cpu.Batch.of(surface, tolerance, elsewhere, loss)
-            return shape_losses_cpu.terms(value, gradient, batch, weights)
+            targets = shape_losses_cpu.Targets.of(surface, tolerance, elsewhere, loss)
+            return shape_losses_cpu.weighted_terms(value, gradient, targets, weights)
 
         f_off, g_on, g_off = value[on:], gradient[:on], gradient[on:]
         terms = {
@@ -306,8 +231,7 @@ class ShapeTask(Task):
     def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
         from ..pointcloud.ingest import ingest_shape
 
-        arrays, header, info = ingest_shape(source, config.ingest, config.seed, say)
-        return plain_signal(arrays, header, info)
+        return Signal(*ingest_shape(source, config.ingest, config.seed, say))
 
     @classmethod
     def of_arrays(cls, source: Any, normals: Any, colours: Any) -> Any:
@@ -316,13 +240,14 @@ class ShapeTask(Task):
         return cloud_from_arrays(source, normals, colours)
 
     @classmethod
-    def inspect(cls, source: Any, config: Any, say: Say) -> Facts:
+    def inspect(cls, source: Any, config: Any, say: Say) -> InspectFacts:
         from ..pointcloud.inspect import preflight
 
         facts = preflight(source, config.ingest, config.seed, say)
         if config.loss.fidelity is not None or config.loss.noise == "ignore":
-            facts["choices"] = [c for c in facts["choices"] if c["setting"] != "loss.fidelity"]
-        return Facts.of(facts)
+            followed = [c for c in facts.choices if c.setting != "loss.fidelity"]
+            return facts.model_copy(update={"choices": followed})
+        return facts
 
     @classmethod
     def trial(cls) -> Signal:
@@ -330,21 +255,23 @@ class ShapeTask(Task):
         points /= np.linalg.norm(points, axis=1, keepdims=True)
         zero = np.zeros(len(points), np.float32)
         half: Arrays = {"points": points / 2, "normals": points, "guide_points": points / 2, "guide_distances": zero}
-        return Signal({**half, "guide_directions": points}, Header(frame=Similarity((0.0, 0.0, 0.0), 1.0)))
+        bounds = BoxBounds(low=(-0.5, -0.5, -0.5), high=(0.5, 0.5, 0.5))
+        header = CloudHeader(frame=Similarity((0.0, 0.0, 0.0), 1.0), bounds=bounds)
+        return Signal({**half, "guide_directions": points}, header)
 
     @classmethod
-    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
+    def write(cls, fitted: Field, arrays: Arrays, config: ShapeConfig, path: Path, say: Say) -> MeshFacts:
         from ..surface.extract import extract
         from ..surface.io import write_mesh
 
         mesh, facts = extract(fitted, arrays, config.mesh, say)
-        write_mesh(path, mesh, fitted.frame, facts["resolution"])
-        return Facts.of(facts)
+        write_mesh(path, mesh, fitted.frame, facts.resolution)
+        return facts
 
     @classmethod
-    def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
-        from ..surface.extract import resolution_of
+    def convert(cls, written: Path, path: Path, fitted: Field, config: ShapeConfig) -> None:
         from ..surface.io import read_mesh, write_mesh
+        from ..surface.level_set import resolution_of
 
         write_mesh(path, read_mesh(written), fitted.frame, resolution_of(fitted, config.mesh))
 
@@ -355,10 +282,12 @@ class ShapeTask(Task):
         check_output(path)
 
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
+    def evaluate(
+        cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: ShapeConfig, say: Say
+    ) -> ShapeMetrics:
         from ..metrics.shape import evaluate_shape
 
-        return Facts.of(evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say))
+        return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say)
 
     @classmethod
     def fitted(cls, field: Field, arrays: Arrays, config: Config, run: Path | None = None) -> ShapeField:
@@ -379,42 +308,16 @@ class ShapeTask(Task):
         return thumbnail(run)
 
     @classmethod
+    def turning_view(cls, run: FinishedRun, together: str) -> Markup | None:
+        from ..reports.shape import mesh_of, model_view
+
+        return model_view(run, mesh_of(run), together)
+
+    @classmethod
     def report_sections(cls, run: FinishedRun) -> list[Section]:
         from ..reports.shape import sections
 
         return sections(run)
-
-    @classmethod
-    def summary(cls, stage: str, facts: Tree) -> list[str]:
-        if stage == "inspect":
-            from ..pointcloud.inspect import table
-
-            return table(facts)
-        if stage == "ingest":
-            extras = "".join(f", {name}" for name in ("colours", "intensity") if facts[name])
-            size = " x ".join(f"{s:.4g}" for s in facts["size"])
-            origin = facts["normals"]["origin"].replace("faces", "of the faces")
-            return [
-                f"{facts['points']:,} points, normals {origin}{extras}, size {size}",
-                f"spacing {facts['spacing']:.3g}, noise about {facts['noise']:.2g}, "
-                f"{'open' if facts['guide']['open'] else 'closed'}, guide: {facts['guide']['surface']}",
-            ]
-        if stage == "fit":
-            return [
-                f"{facts['steps']:,} steps in {facts['seconds']:.1f} s on {facts['device']}, {facts['precision']} "
-                f"first, {facts['parameters']:,} parameters"
-            ]
-        if stage == "mesh":
-            from ..surface.extract import summary
-
-            return [*summary(facts), f"resolution {facts['resolution']}, {facts['seconds']:.1f} s"]
-        surface, percent, field = facts["surface"], facts["percent"], facts["field"]
-        lines = [f"{k}: {surface[k]:.4g} ({percent[k]:.3g} % of the diagonal)" for k in percent]
-        if "normal_consistency" in surface:
-            lines.append(f"normal consistency: {surface['normal_consistency']:.4f}")
-        lines.append(f"F-score at {facts['units']['threshold']:.3g}: {surface['f_score']:.4f}")
-        error = f", distance error {field['distance']:.3g}" if "distance" in field else ""
-        return [*lines, f"field: Eikonal error {field['eikonal']:.3f}{error}"]
 
 
 def _draw(table: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,23 @@ from ..config import Tree
 from ..export import export_field
 from ..similarity import Similarity
 from ..surface import query
-from ..surface.extract import extract, summary
+from ..surface.extract import extract
+from ..surface.facts import MeshFacts
 from ..surface.io import write_mesh
 from ..surface.mesh import TriangleMesh
 from .fitted import FittedField
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mesh(TriangleMesh):
-    """A mesh in the user's coordinates; ``facts`` holds its verification and distances."""
+    """A mesh in the user's coordinates. facts : its verification, distances, and how it was made; frame : of its field"""
 
-    facts: dict[str, Any] = field(default_factory=dict)
-    frame: Similarity = field(default_factory=lambda: Similarity((0.0, 0.0, 0.0), 1.0))
+    facts: MeshFacts
+    frame: Similarity
 
     def save(self, path: str | Path) -> None:
         """Write as PLY, OBJ, STL, GLB or OFF, by extension."""
-        write_mesh(Path(path), self, self.frame, self.facts["resolution"])
+        write_mesh(Path(path), self, self.frame, self.facts.resolution)
 
     @property
     def colors(self) -> NDArray[np.uint8] | None:
@@ -38,10 +39,10 @@ class Mesh(TriangleMesh):
     @property
     def watertight(self) -> bool:
         """Closed, edge-manifold and oriented: checked, not assumed."""
-        return bool(self.facts["verification"]["watertight"])
+        return self.facts.verification.watertight
 
     def __str__(self) -> str:
-        return "; ".join(summary(self.facts))
+        return "; ".join(self.facts.surface_lines())
 
 
 class ShapeField(FittedField):
@@ -51,7 +52,7 @@ class ShapeField(FittedField):
         """Its zero level set; keywords are settings of ``[mesh]``."""
         config = self.with_settings("mesh()", "mesh", {"resolution": resolution, **settings})
         made, facts = extract(self, self.arrays, config.mesh)
-        return Mesh(made.vertices, made.faces, made.normals, made.colours, made.intensity, facts, self.frame)
+        return Mesh(made.vertices, made.faces, made.normals, made.colours, made.intensity, facts=facts, frame=self.frame)
 
     def curvature(self, points: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and Gaussian curvature, each (n,), of the level sets through (n, 3) points. See `surface.query`."""

@@ -1,4 +1,7 @@
-"""Loss terms of a signed distance field. Each returns one value per sample; the task averages and weighs."""
+"""Loss terms of a signed distance field, in torch. Each returns one value per sample; the task averages and weighs.
+
+This is the readable twin of `shape_losses_cpu.py`, which takes the same terms in machine code.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, huber_loss
 
-KNOWN = 0.01  # box units from the points within which a known side counts less: their distance is to a point, not to a surface
+# Box units from the points within which a known side counts less: an unsigned distance is to a point, not to the surface.
+KNOWN_SIDE_WIDTH = 0.01
 
 
 def on_surface(value: Tensor, tolerance: Tensor | float = 0.0) -> Tensor:
@@ -52,22 +56,34 @@ def distance(value: Tensor, target: Tensor, tolerance: float = 0.0) -> Tensor:
 
 
 def trust(distance: Tensor, width: float) -> Tensor:
-    """Weight of a guide sample: 1, falling to 0 at the guide's own surface within ``width``, where the scan knows better.
-    (n,) -> (n,)
+    """Weight of a guide sample: 1, falling to 0 at the guide's own surface within ``width`` (box units), where the scan knows
+    better. (n,) -> (n,)
     """
     return (distance.abs() / width).clamp(max=1.0)
 
 
 def sides(value: Tensor, distance: Tensor, known: Tensor, weight: Tensor, begins: bool) -> tuple[Tensor, Tensor]:
-    """On which side of the surface samples with unsigned distances are: 1 outside, -1 inside; and how far that is trusted,
-    as far as ``weight`` where neither is known.
+    """On which side of the surface samples with unsigned distances are, and how far that is trusted.
 
-    Where the outside is ``known`` (1), there. Elsewhere the field's own side, so that ``|f - side d| = | |f| - d |`` (sign
-    agnostic learning, Atzmon and Lipman 2020), once it has one: as it ``begins``, where no outside was reached (-1) is taken
-    as inside, and what is in between (0) does not count. (n,) each -> (n,), (n,)
+    Where the outside is known, it is outside. Elsewhere it is the field's own side, so that ``|f - side d| = | |f| - d |``
+    (sign agnostic learning, Atzmon and Lipman 2020), once the field has one: as a fit begins, where no outside was reached is
+    taken as inside, and what is in between does not count.
+
+    Parameters
+    ----------
+    value : (n,) of the field
+    distance : (n,) unsigned, box units
+    known : (n,) 1 outside, -1 where no outside was reached, 0 in between
+    weight : (n,) how far a side is trusted that is not known
+    begins : whether the field has no sides of its own yet
+
+    Returns
+    -------
+    side : (n,) 1 outside, -1 inside
+    trust : (n,) from 0 to 1
     """
     outside = known > 0
-    sure = trust(distance, KNOWN)
+    sure = trust(distance, KNOWN_SIDE_WIDTH)
     if begins:
         return torch.where(outside, 1.0, -1.0), torch.where(known == 0, 0.0, sure)
     return torch.where(outside, 1.0, torch.sign(value.detach())), torch.where(outside, sure, weight)

@@ -15,10 +15,8 @@ from ..stages.fit import FIELD, LOG, SNAPSHOT
 from ..stages.ingest import unpack
 from ..stages.stage import stored_config
 from ..stages.store import Run
-from ..surface.band_precision import BandValues
-from ..surface.extract import grid_of, slope_bound
+from ..surface.level_set import band_of
 from ..surface.marching_cubes import sparse_marching_cubes
-from ..surface.narrow_band import Grid, narrow_band
 from ..surface.query import plane
 
 Array = NDArray[Any]
@@ -42,7 +40,7 @@ class RunWatcher:
         if run.record("ingest") is None:
             return None
         task, _ = stored_config(run, [])
-        if task.name != "shape":
+        if not task.has_surface:
             raise InputError(
                 f"a run of task {task.name} has no surface to view", where=self.folder, hint=f"shapesiren report {self.folder}"
             )
@@ -85,20 +83,12 @@ class RunWatcher:
         is none, or so much of it that the fit has hardly begun."""
         if self.field is None:
             return None
-        field, shift = self.field, level / self.field.frame.scale
-        grid: Grid = grid_of(field, resolution, MARGIN)
         try:
-            band = narrow_band(
-                lambda x: field.box_values(x) - np.float32(shift),
-                grid,
-                slope_bound(field, grid, samples=2000),
-                20 * (max(grid.cells) // 2) ** 2,
-                BandValues(field, grid.step).slope,
-            )
+            band = band_of(self.field, resolution, MARGIN, level=level / self.field.frame.scale, slope_samples=2000)
             vertices, faces = sparse_marching_cubes(band)
         except (ShapesirenError, ValueError):
             return None
-        return (grid.positions(vertices), faces) if len(faces) else None
+        return (band.grid.positions(vertices), faces) if len(faces) else None
 
     def slice(self, axis: int, at: float, samples: int = 128) -> tuple[Array, Array, Array] | None:
         """A plane of the field as a picture.

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,7 +12,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from shapesiren.batch.engines import Resources, serial
@@ -64,11 +64,11 @@ def batch(folder, *arguments, names=("sphere", "torus", "box", "garbage"), code=
     return {k: v["status"] for k, v in json.loads(done.stdout or "{}").items()}, done.stderr
 
 
+@pytest.mark.slow
 def test_serial_batch(scans, chromium):
     found, said = batch(scans, code=1)
     assert found == {"sphere": "done", "torus": "done", "box": "done", "garbage": "failed"}
-    assert "failed: garbage: " in said
-    assert "not a PLY file" in said
+    assert [line for line in said.splitlines() if "garbage.ply" in line]  # which one, while the others go on
     runs = scans / "runs"
     assert not (runs / "garbage").exists()  # a bad input leaves no run behind
     assert "shapesiren" in json.loads((runs / "box" / "run.json").read_text())["stages"]["fit"]["command"]
@@ -76,10 +76,10 @@ def test_serial_batch(scans, chromium):
         rows = {r["name"]: r for r in csv.DictReader(file)}
     assert rows["torus"]["watertight"] == "True"
     assert float(rows["torus"]["surface.accuracy"]) < 0.05
-    assert "not a PLY file" in rows["garbage"]["error"]
+    assert "garbage.ply" in rows["garbage"]["error"]
     with opened(chromium, runs / "summary.html") as tab:
         assert tab.locator("img").count() == 3
-        assert "Failed: 1" in tab.inner_text("main")
+        assert rows["garbage"]["error"] in tab.inner_text("main")
     # the same again redoes the failed one only; mended, it is done
     before = {p: p.stat().st_mtime_ns for p in runs.glob("*/mesh.ply")}
     found, _ = batch(scans, code=1)
@@ -92,6 +92,7 @@ def test_serial_batch(scans, chromium):
         assert [r["status"] for r in csv.DictReader(file)].count("failed") == 0
 
 
+@pytest.mark.slow
 def test_shards_add_up(tmp_path):
     """Images, which are fitted faster: two processes of a job array, one folder."""
     for name in ("a", "b", "c"):
@@ -123,13 +124,18 @@ def test_shards_add_up(tmp_path):
 
 def dying(job, plan):
     """Stands in for a library that crashes: it takes its process with it, once if a file says so."""
-    mark = Path(plan.out) / "died"
-    if job.name == "crash" or (job.name == "once" and not mark.exists()):
-        mark.touch()
+    with open(Path(plan.out) / f"{job.name}.tries", "a") as file:
+        file.write("x")
+    if job.name == "crash" or (job.name == "once" and tries(plan.out, "once") == 1):
         os.kill(os.getpid(), signal.SIGKILL)
     return Result(job.name, "done")
 
 
+def tries(folder, name):
+    return len((Path(folder) / f"{name}.tries").read_text())
+
+
+@pytest.mark.slow
 def test_serial_outlives_a_crash(tmp_path, monkeypatch):
     import shapesiren.batch.engines as engines
 
@@ -137,16 +143,16 @@ def test_serial_outlives_a_crash(tmp_path, monkeypatch):
     jobs = [Job(name, (f"{name}.ply",), {}) for name in ("a", "crash", "once", "b")]
     results = list(serial(jobs, Plan([], str(tmp_path)), Resources(retries=1)))
     assert [r.status for r in results] == ["done", "failed", "done", "done"]
-    assert "died 2 times" in results[1].error
+    assert [tries(tmp_path, job.name) for job in jobs] == [1, 2, 2, 1]
+    assert results[1].error
     assert recorded(tmp_path)["crash"].status == "failed"
 
 
-def test_an_unexpected_error_is_a_result(tmp_path, monkeypatch):
-    import shapesiren.batch.work as work
-
-    monkeypatch.setattr(work, "_stages", lambda job, plan: np.zeros(3)[7])
-    result = perform(Job("a", ("a.ply",), {}), Plan([], str(tmp_path)))
-    assert (result.status, result.error.split(":")[0]) == ("failed", "IndexError")
+def test_an_unexpected_error_is_a_result(tmp_path):
+    """Whatever a library throws; here, settings that are none."""
+    (tmp_path / "a.ply").touch()
+    result = perform(Job("a", (str(tmp_path / "a.ply"),), {}), Plan([("test", None)], str(tmp_path)))
+    assert (result.status, result.error.split(":")[0]) == ("failed", "TypeError")
     assert "Traceback" in (tmp_path / ".batch" / "a.trace").read_text()
 
 
@@ -159,16 +165,16 @@ def test_manifests(tmp_path):
     (job,) = jobs_of_manifest(tmp_path / "m.jsonl")
     assert job.settings == {"fit": {"steps": 5}, "net": {"width": 32}}
     assert len(job.sources) == 2
-    for text, message in (
-        ("nothing\n1\n", "line 2: no source"),
-        ("source\n", "no inputs"),
-        ("source,name\na.ply,../b\n", "no name"),
+    for text, named in (
+        ("nothing\n1\n", "line 2"),
+        ("source\n", r"m\.csv"),
+        ("source,name\na.ply,../b\n", r"\.\./b"),
     ):
         (tmp_path / "m.csv").write_text(text)
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(InputError, match=named):
             jobs_of_manifest(tmp_path / "m.csv")
     (tmp_path / "m.jsonl").write_text('{"source": "a.ply"\n')
-    with pytest.raises(InputError, match="line 1: |line 1"):
+    with pytest.raises(InputError, match="line 1"):
         jobs_of_manifest(tmp_path / "m.jsonl")
 
 
@@ -176,13 +182,13 @@ def test_names_and_shards():
     jobs = jobs_of_files([Path("a/scan.ply"), Path("b/scan.ply"), Path("c/other.ply")])
     assert [j.name for j in jobs] == ["a-scan", "b-scan", "other"]
     assert [j.name for j in jobs_of_files([Path("a/scan.ply"), Path("a/scan.obj")])] == ["scan-ply", "scan-obj"]
-    with pytest.raises(InputError, match="share the run folder"):
+    with pytest.raises(InputError, match="scan"):
         jobs_of_files([Path("a/scan.ply"), Path("a/../a/scan.ply")])
     parts = [shard(jobs, f"{k}/2") for k in (1, 2)]
     assert sorted(j.name for part in parts for j in part) == ["a-scan", "b-scan", "other"]
     assert shard(jobs, None) == jobs
     for wrong in ("0/2", "3/2", "2", "1/0", "a/b"):
-        with pytest.raises(InputError, match="no part"):
+        with pytest.raises(InputError, match=re.escape(repr(wrong))):
             shard(jobs, wrong)
 
 
@@ -195,6 +201,7 @@ def workers(names):
     return [p for p in psutil.process_iter(["cmdline"]) if " ".join(p.info["cmdline"] or []).strip() in titles]
 
 
+@pytest.mark.slow
 def test_ray_outlives_a_killed_worker(scans):
     pytest.importorskip("ray")
     files = [str(scans / f"{n}.ply") for n in ("sphere", "torus", "box", "garbage")]
@@ -235,6 +242,7 @@ def free_port():
         return s.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_a_ray_cluster_of_two_nodes(scans):
     """Two `ray start` processes on loopback, with a token; the batch joins them. With another token it is refused."""
     pytest.importorskip("ray")

@@ -12,7 +12,7 @@ from shapesiren.errors import InputError
 from shapesiren.export import export_field
 from shapesiren.field import Field
 from shapesiren.header import BoxBounds, Header, ValueScale
-from shapesiren.nets.baselines import Baseline
+from shapesiren.nets.build import NETWORKS
 from shapesiren.nets.siren import Siren
 from shapesiren.similarity import Similarity
 
@@ -39,7 +39,7 @@ def test_onnx_numpy_and_torch_agree(tmp_path, rng):
     field = Field(Siren(3, 1, 64, 2), "shape", HEADER)  # in UTM metres
     x = points_of(field, rng)
     facts = export_field(field, tmp_path / "f.onnx", gradient=True)
-    assert facts.outputs == ("values", "gradient")
+    assert facts.outputs == ["values", "gradient"]
     value, gradient = onnxruntime.InferenceSession(tmp_path / "f.onnx").run(None, {"points": x})
     np.testing.assert_allclose(value[:, 0], field(x), atol=1e-5 * field.frame.scale)
     np.testing.assert_allclose(gradient, field.gradient(x), atol=1e-5 * np.abs(field.gradient(x)).max())
@@ -53,7 +53,7 @@ def test_onnx_numpy_and_torch_agree(tmp_path, rng):
 @pytest.mark.parametrize("kind", ["relu", "tanh", "relu-pe", "rff"])
 def test_onnx_of_other_networks(tmp_path, rng, kind):
     onnxruntime = pytest.importorskip("onnxruntime")
-    field = Field(Baseline(kind, 3, 1, 32, 2), "shape", HEADER)
+    field = Field(NETWORKS[kind](3, 1, 32, 2), "shape", HEADER)
     export_field(field, tmp_path / "f.onnx", gradient=True)
     x = points_of(field, rng)
     value, gradient = onnxruntime.InferenceSession(tmp_path / "f.onnx").run(None, {"points": x})
@@ -64,18 +64,18 @@ def test_onnx_of_other_networks(tmp_path, rng, kind):
 
 def test_onnx_of_an_image_and_of_what_has_none(tmp_path, rng):
     onnxruntime = pytest.importorskip("onnxruntime")
-    header = Header(frame=Similarity((10.0, 8.0), 10.0), values=ValueScale(scale=0.5, offset=0.5))
+    header = Header(frame=Similarity((10.0, 8.0), 10.0), values=ValueScale(offset=0.5, scale=0.5))
     field = Field(Siren(2, 3, 32, 1), "image", header)
     export_field(field, tmp_path / "i.onnx")
     x = rng.uniform(0, 16, (50, 2))
     (value,) = onnxruntime.InferenceSession(tmp_path / "i.onnx").run(None, {"points": x})
     np.testing.assert_allclose(value, field(x), atol=1e-5)
-    with pytest.raises(InputError, match="of one value"):
+    with pytest.raises(InputError, match="--gradient"):
         export_field(field, tmp_path / "i2.onnx", gradient=True)
-    with pytest.raises(InputError, match="has no distance grid"):
+    with pytest.raises(InputError, match="image"):
         export_field(field, tmp_path / "i.npz")
-    with pytest.raises(InputError, match="kind finer has no ONNX form"):
-        export_field(Field(Baseline("finer", 3, 1, 32, 1), "shape", HEADER), tmp_path / "x.onnx")
+    with pytest.raises(InputError, match="finer"):
+        export_field(Field(NETWORKS["finer"](3, 1, 32, 1), "shape", HEADER), tmp_path / "x.onnx")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["i.onnx"]
 
 
@@ -84,7 +84,7 @@ def test_grids(tmp_path):
     facts = export_field(field, tmp_path / "g.npz", resolution=24)
     data = np.load(tmp_path / "g.npz")
     grid, origin, step = data["distance"], data["origin"], float(data["step"])
-    assert grid.shape == facts.samples
+    assert grid.shape == tuple(facts.samples)
     assert max(grid.shape) == 24
     index = np.array([[0, 0, 0], [3, 5, 2], [s - 1 for s in grid.shape]])
     np.testing.assert_allclose(grid[tuple(index.T)], field(origin + step * index), atol=1e-4 * field.frame.scale)

@@ -27,11 +27,11 @@ def test_floating_point(tmp_path):
     values = picture(9, 13) * 1e4 - 7
     write_image(tmp_path / "a.tif", values, 32)
     np.testing.assert_allclose(read_image(tmp_path / "a.tif").values, values, rtol=1e-6)
-    with pytest.raises(InputError, match="TIFF alone"):
+    with pytest.raises(InputError, match=r"a\.png"):
         write_image(tmp_path / "a.png", values, 32)
     values[3, 4] = np.nan
     write_image(tmp_path / "b.tif", values, 32)
-    with pytest.raises(InputError, match="1 values are not finite"):
+    with pytest.raises(InputError, match=r"b\.tif"):
         read_image(tmp_path / "b.tif")
 
 
@@ -46,11 +46,11 @@ def test_palette_cmyk_bilevel_and_rotation(tmp_path):
     rgb.save(tmp_path / "r.jpg", exif=exif, quality=95)
     assert read_image(tmp_path / "p.png").values.shape == (12, 20, 3)
     cmyk = read_image(tmp_path / "c.jpg")
-    assert cmyk.values.shape == (12, 20, 3) and "CMYK" in cmyk.notes[0]
+    assert cmyk.values.shape == (12, 20, 3) and any("CMYK" in note for note in cmyk.notes)
     assert psnr(cmyk.values, levels / 255.0, 1.0) > 25
     assert set(np.unique(read_image(tmp_path / "b.png").values)) <= {0.0, 1.0}
     turned = read_image(tmp_path / "r.jpg")
-    assert turned.values.shape == (20, 12, 3) and "EXIF" in turned.notes[0]
+    assert turned.values.shape == (20, 12, 3) and any("EXIF" in note for note in turned.notes)
     assert psnr(turned.values, np.rot90(levels, -1) / 255.0, 1.0) > 25
 
 

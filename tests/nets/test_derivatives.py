@@ -1,10 +1,11 @@
 """Closed forms against their autograd twins, in float64."""
 
+import numpy as np
 import pytest
 import torch
 
 from shapesiren.nets import derivatives as D
-from shapesiren.nets.baselines import Baseline
+from shapesiren.nets.build import NETWORKS
 from shapesiren.nets.evaluate import values, values_and_gradients
 from shapesiren.nets.fused_step import fused_value_and_gradient
 from shapesiren.nets.siren import Siren
@@ -123,7 +124,7 @@ def test_evaluation_in_chunks(m):
 @pytest.mark.parametrize("kind", ["relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian"])
 def test_other_networks(kind):
     """Value, gradient, Laplacian and Hessian of every activation against autograd, and evaluation in bulk."""
-    net = Baseline(kind, 2, 2, 24, 2, octaves=3, sigma=1.0, scale=2.0, generator=torch.Generator().manual_seed(0)).double()
+    net = NETWORKS[kind](2, 2, 24, 2, octaves=3, sigma=1.0, scale=2.0, generator=torch.Generator().manual_seed(0)).double()
     x = torch.rand((30, 2), generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
     for ours, twin in (
         (D.value_and_gradient, D.autograd_value_and_gradient),
@@ -137,8 +138,6 @@ def test_other_networks(kind):
     if kind == "relu":
         assert not D.value_gradient_laplacian(net, x)[2].any()
     net = net.float()
-    import numpy as np
-
     expected, slopes = (t.detach().numpy() for t in D.value_and_gradient(net, x.float()))
     value, gradient = values_and_gradients(net, x.numpy())
     np.testing.assert_allclose(values(net, x.numpy()), expected, atol=1e-5)

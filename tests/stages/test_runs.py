@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import shapesiren
 from shapesiren.errors import InputError
 from shapesiren.runtime.kdtree import KDTree
 from shapesiren.runtime.threads import uninterrupted
+from shapesiren.stages.ingest import unpack
 from shapesiren.stages.store import Run
 from tests.conftest import QUICK, QUICK_ARGS
 
@@ -65,7 +67,7 @@ def test_nothing_changed_nothing_done(run, torus_scan):
     shapesiren.mesh(run)
     shapesiren.evaluate(run)
     assert stamps(run) == before
-    assert said == ["ingest: unchanged, skipped", "fit: unchanged, skipped"]
+    assert [line.split(":")[0] for line in said] == ["ingest", "fit"]  # a line each
 
 
 def test_only_what_depends_on_a_change_is_done(run):
@@ -85,7 +87,7 @@ def test_a_fit_with_other_settings_is_refused(run, torus_scan, tmp_path):
         shapesiren.fit(torus_scan, out=run, settings={**QUICK, "ingest": {**QUICK["ingest"], "extent": 1.5}})
     other = tmp_path / "other.xyz"
     np.savetxt(other, np.random.default_rng(0).normal(size=(100, 3)))
-    with pytest.raises(InputError, match=r"another input \(torus\.ply\)"):
+    with pytest.raises(InputError, match=r"torus\.ply"):
         shapesiren.fit(other, out=run, settings=QUICK)
     assert stamps(run) == before
 
@@ -97,25 +99,31 @@ def test_force_replaces(run, torus_scan):
 
 
 def test_a_damaged_file_is_made_again(run, torus_scan):
-    said = []
-    (run / "cloud.npz").write_bytes((run / "cloud.npz").read_bytes()[:-100])
-    with pytest.raises(InputError, match="missing or damaged"):
+    whole = (run / "cloud.npz").read_bytes()
+    (run / "cloud.npz").write_bytes(whole[:-100])
+    before = stamps(run)
+    with pytest.raises(InputError, match="ingest"):
         shapesiren.mesh(run, resolution=32)
-    shapesiren.fit(torus_scan, out=run, settings=QUICK, say=said.append, force=False)
-    assert any("made again" in s for s in said)
+    shapesiren.fit(torus_scan, out=run, settings=QUICK, force=False)
+    assert unpack(run / "cloud.npz").arrays["points"].shape == (20_000, 3)
+    assert stamps(run)["field.safetensors"] == before["field.safetensors"]  # which was not fitted again
+    shapesiren.mesh(run, resolution=32)
     (run / "field.safetensors").write_bytes(b"junk")
     with pytest.raises(InputError, match="shapesiren fit"):
         shapesiren.mesh(run, resolution=40)
     (run / "run.json").write_text("{")
-    with pytest.raises(InputError, match="manifest is damaged"):
+    with pytest.raises(InputError, match=r"run\.json"):
         shapesiren.load(run)
 
 
 def test_two_processes_on_one_run(run, torus_scan):
-    with Run.open(run).locked(), pytest.raises(InputError, match="another process"):
-        shapesiren.fit(torus_scan, out=run, settings=QUICK)
+    before = stamps(run)
+    with Run.open(run).locked(), pytest.raises(InputError, match=re.escape(str(run))):
+        shapesiren.fit(torus_scan, out=run, settings=QUICK, steps=20, force=True)
+    assert stamps(run) == before
 
 
+@pytest.mark.slow
 def test_the_field_speaks_user_coordinates(tmp_path, torus_scan):
     """The same scan, moved to UTM coordinates and scaled to millimetres."""
     from shapesiren.pointcloud.io.read import read_cloud
@@ -159,6 +167,7 @@ def wait_for_checkpoint(folder, process):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
 def test_a_stopped_fit_goes_on(torus_scan, tmp_path, number):
     folder = tmp_path / "run"
@@ -170,15 +179,17 @@ def test_a_stopped_fit_goes_on(torus_scan, tmp_path, number):
         assert process.returncode == -signal.SIGKILL
     else:
         assert process.returncode == 130
-        assert "stopped at step" in err
+        stopped = int(re.search(r"step ([\d,]+)", err.splitlines()[-1])[1].replace(",", ""))
         assert "Traceback" not in err
     assert not (folder / "field.safetensors").exists()  # no half-made result
     process = start(torus_scan, folder)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    assert "going on from step" in err
     facts = Run.open(folder).facts("fit")
     assert facts["resumed_from"] > 0
+    assert f"{facts['resumed_from']:,}" in err
+    if number != signal.SIGKILL:
+        assert facts["resumed_from"] == stopped  # not one step is lost
     assert facts["steps"] == 1500
     steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert steps == sorted(set(steps))
@@ -198,7 +209,7 @@ def test_an_interrupted_ingest_says_so(torus_scan, tmp_path):
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.strip().splitlines()[-1].startswith("interrupted; what was finished is kept")
+    assert err.strip().splitlines()[-1].startswith("interrupted")
     assert "Traceback" not in err
     assert not (folder / "cloud.npz").exists()
     assert not list(folder.glob("*.tmp"))
@@ -224,7 +235,8 @@ cli.main()
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": str(tmp_path)})
     assert done.returncode == 130
-    assert done.stderr.strip() == "interrupted; what was finished is kept, the same command goes on"
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("interrupted")
     assert done.stdout.strip() == ("imported" if "import" in what else "")
 
 
@@ -257,21 +269,22 @@ def test_a_seed_fixes_the_result(torus_scan, tmp_path):
     assert np.abs(other(x) - fields[0](x)).max() > 1e-3
 
 
-def test_the_pace_does_not_count_compiling(monkeypatch):
+@pytest.mark.slow
+def test_the_pace_does_not_count_compiling():
     """On a new machine the first trials go into kernels; what is said is the pace after them."""
     from shapesiren.config import resolve
-    from shapesiren.fitting.events import Progress
     from shapesiren.stages import inspect
     from shapesiren.tasks import TASKS
 
-    task, rates = TASKS["shape"], [0.1, 0.2, 90.0, 91.0]
+    compiling = iter([3.0])
 
-    def trial(*_, listeners, **__):
-        rate = rates.pop(0)
-        time.sleep(0.1 if rate < 1 else 0)
-        listeners[0](Progress(1, 1.0, 0.0, 0.0, rate, 0.0, {}))
+    class Slow(TASKS["shape"]):
+        """Its first step takes as long as compiling would."""
 
-    monkeypatch.setattr(inspect, "fit_task", trial)
-    monkeypatch.setattr(inspect, "TRIAL_SECONDS", 0.04)
-    config = resolve(task.config_type, task.presets, [])
-    assert inspect.pace(task, task.trial(), config, torch.device("cpu")) == 90.0
+        def losses(self, *arguments):
+            time.sleep(next(compiling, 0))
+            return super().losses(*arguments)
+
+    small = {"net": {"width": 16, "hidden_layers": 1}, "batch": {"on_surface": 50, "off_surface": 50, "eikonal": 25}}
+    config = resolve(Slow.config_type, Slow.presets, [("test", small)])
+    assert inspect.pace(Slow, Slow.trial(), config, torch.device("cpu")) > 3  # not a third of a step a second

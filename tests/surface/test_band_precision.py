@@ -6,7 +6,7 @@ import torch
 
 import shapesiren
 from shapesiren.surface import band_precision
-from shapesiren.surface.extract import band_of
+from shapesiren.surface.level_set import band_of
 from shapesiren.surface.marching_cubes import sparse_marching_cubes
 from shapesiren.surface.refine import newton_refine
 
@@ -14,7 +14,7 @@ pytest.importorskip("numba")
 
 
 def test_the_same_mesh(quick_run, monkeypatch):
-    monkeypatch.setattr(band_precision, "LEAST", 1000)
+    monkeypatch.setattr(band_precision, "MIN_POINTS", 1000)
     field = shapesiren.load(quick_run)
     asked = {"rough": 0, "exact": 0}
     rough, exact = type(field).box_rough_values, type(field).box_values
@@ -43,7 +43,7 @@ def test_the_same_mesh(quick_run, monkeypatch):
 
 def test_wrong_signs_are_not_taken(quick_run, monkeypatch):
     """Where bfloat16 is off by more than a cell it is not asked; where it is off by less, not close to the surface."""
-    monkeypatch.setattr(band_precision, "LEAST", 1000)
+    monkeypatch.setattr(band_precision, "MIN_POINTS", 1000)
     field = shapesiren.load(quick_run)
     points = field.arrays["points"][:5000].astype(np.float64)
     points += np.random.default_rng(0).normal(scale=0.02, size=points.shape)

@@ -11,11 +11,14 @@ from shapesiren.pointcloud.synthetic.shapes import SHAPES, gradient
 from shapesiren.runtime.kdtree import KDTree
 from shapesiren.similarity import Similarity
 from shapesiren.surface import connected_components
-from shapesiren.surface.components import carry, drop_phantoms, drop_small_components, keep_largest
+from shapesiren.surface.attributes import carry_attributes
+from shapesiren.surface.cell_tables import LEAF
+from shapesiren.surface.components import drop_phantoms, drop_small_components, keep_largest
+from shapesiren.surface.grid import Grid
 from shapesiren.surface.io import read_mesh, write_mesh
 from shapesiren.surface.marching_cubes import dense_marching_cubes, sparse_marching_cubes
 from shapesiren.surface.mesh import TriangleMesh
-from shapesiren.surface.narrow_band import LEAF, Grid, narrow_band
+from shapesiren.surface.narrow_band import narrow_band
 from shapesiren.surface.refine import newton_refine
 from shapesiren.surface.verify import verify
 
@@ -51,7 +54,7 @@ def corners_of_crossed_cells(distance, grid):
     return int(sliding_window_view(crossed, (2, 2, 2)).any((3, 4, 5)).sum())
 
 
-@pytest.mark.parametrize("resolution", [32, 77, 128])
+@pytest.mark.parametrize("resolution", [32, 77, pytest.param(128, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", [*sorted(SHAPES), "wrinkled"])
 def test_sparse_is_dense(name, resolution):
     distance, slope = (wrinkled, 2.6) if name == "wrinkled" else (SHAPES[name], 1.1)
@@ -191,7 +194,7 @@ def test_colours_and_intensity_are_blended():
     points = np.array([[0.0, 0, 0], [1, 0, 0]])
     colours = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
     mesh = TriangleMesh(np.array([[0.0, 0, 0], [0.5, 0, 0], [1, 0, 0]]), np.array([[0, 1, 2]]), np.zeros((3, 3), np.float32))
-    out = carry(mesh, KDTree(points), colours, np.array([0, 8], np.float32))
+    out = carry_attributes(mesh, KDTree(points), colours, np.array([0, 8], np.float32))
     np.testing.assert_array_equal(out.colours, [[0, 0, 0], [100, 50, 25], [200, 100, 50]])
     np.testing.assert_allclose(out.intensity, [0, 4, 8], atol=1e-6)
 
@@ -240,13 +243,13 @@ def test_components_by_hand_and_without_numba(kind, rng, monkeypatch):
     groups = np.array([[4, 1, 4], [6, 7, 1], [3, 0, 3]], kind)
     many = rng.integers(0, 2000, (1500, 2)).astype(kind)
     with_numba = [
-        connected_components.components(groups, 8),
-        connected_components.components(many, 2000),
-        connected_components.components(groups[:0], 2),
+        connected_components.connected_components(groups, 8),
+        connected_components.connected_components(many, 2000),
+        connected_components.connected_components(groups[:0], 2),
     ]
-    monkeypatch.setattr(connected_components, "available", lambda: False)
+    monkeypatch.setattr(connected_components, "numba_works", lambda: False)
     for groups_, n, (count, labels) in zip((groups, many, groups[:0]), (8, 2000, 2), with_numba, strict=True):
-        other, expected = connected_components.components(groups_, n)
+        other, expected = connected_components.connected_components(groups_, n)
         assert count == other
         np.testing.assert_array_equal(labels, expected)
     assert with_numba[0][1].tolist() == [0, 1, 2, 0, 1, 3, 1, 1]

@@ -5,10 +5,11 @@ import pytest
 
 from shapesiren.pointcloud.synthetic.shapes import SHAPES, gradient
 from shapesiren.surface import fitted_faces
-from shapesiren.surface.fitted_faces import MOST, balance, flip_edges
+from shapesiren.surface.fitted_faces import LARGEST_MOVE, balance_vertices, flip_edges
+from shapesiren.surface.grid import Grid
 from shapesiren.surface.marching_cubes import sparse_marching_cubes
 from shapesiren.surface.mesh import TriangleMesh
-from shapesiren.surface.narrow_band import Grid, narrow_band
+from shapesiren.surface.narrow_band import narrow_band
 from shapesiren.surface.refine import newton_refine
 from shapesiren.surface.verify import verify
 
@@ -39,14 +40,14 @@ def test_faces_fit_better_and_topology_stays(name):
     vertices, faces, normals, step = marched(name, 48)
     before = verify(TriangleMesh(vertices, faces, normals))
     flipped, count = flip_edges(vertices, faces, normals, step)
-    moved, mean = balance(vertices, flipped, normals, step)
+    moved, mean = balance_vertices(vertices, flipped, normals, step)
     after = verify(TriangleMesh(moved, flipped, normals))
     assert after.watertight
     assert (after.components, after.genus, after.nonmanifold_vertices) == (before.components, before.genus, 0)
     assert (after.vertices, after.faces) == (before.vertices, before.faces)
     assert count == 0 if (flipped == faces).all() else count > 0
     move = np.linalg.norm(moved - vertices, axis=1)
-    assert move.max() <= MOST * step * (1 + 1e-6)
+    assert move.max() <= LARGEST_MOVE * step * (1 + 1e-6)
     assert mean == pytest.approx(move.mean(), rel=1e-3, abs=1e-9)
     plain, flat, fitted = (error(name, *m)[0] for m in ((vertices, faces), (vertices, flipped), (moved, flipped)))
     assert flat <= plain * (1 + 1e-3)
@@ -58,7 +59,7 @@ def test_curved_surfaces_gain_and_keep_their_volume(name, share):
     """Chords lie inside of what is convex: the error falls to a third, and nearly nothing is left of its sign."""
     vertices, faces, normals, step = marched(name, 48)
     flipped, _ = flip_edges(vertices, faces, normals, step)
-    moved, _ = balance(vertices, flipped, normals, step)
+    moved, _ = balance_vertices(vertices, flipped, normals, step)
     plain, fitted = error(name, vertices, faces), error(name, moved, flipped)
     assert plain[1] < -0.9 * plain[0]
     assert fitted[0] < share * plain[0]
@@ -98,7 +99,7 @@ def test_no_edge_is_made_twice():
 
 def test_without_numba_edges_stay(monkeypatch):
     vertices, faces, normals, step = marched("trefoil", 32)
-    monkeypatch.setattr(fitted_faces, "available", lambda: False)
+    monkeypatch.setattr(fitted_faces, "numba_works", lambda: False)
     flipped, count = flip_edges(vertices, faces, normals, step)
     assert count == 0
     assert flipped is faces
@@ -121,4 +122,4 @@ def test_open_and_faulty_surfaces():
     )
     none = np.zeros((0, 3), np.int64)
     assert flip_edges(vertices, none, normals, step)[1] == 0
-    assert balance(np.zeros((0, 3)), none, np.zeros((0, 3), np.float32), step)[1] == 0.0
+    assert balance_vertices(np.zeros((0, 3)), none, np.zeros((0, 3), np.float32), step)[1] == 0.0

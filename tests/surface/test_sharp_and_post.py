@@ -7,10 +7,11 @@ import trimesh
 from shapesiren.pointcloud.synthetic.shapes import SHAPES, gradient
 from shapesiren.runtime.kdtree import KDTree
 from shapesiren.surface.dual_contouring import EDGES, dual_contouring, sheets
+from shapesiren.surface.grid import Grid
 from shapesiren.surface.marching_cubes import sparse_marching_cubes
 from shapesiren.surface.mesh import TriangleMesh
-from shapesiren.surface.narrow_band import Grid, narrow_band
-from shapesiren.surface.postprocess import decimate, decimate_to_error, farthest, smooth
+from shapesiren.surface.narrow_band import narrow_band
+from shapesiren.surface.postprocess import decimate, decimate_to_error, farthest_distance, smooth
 from shapesiren.surface.refine import newton_refine
 from shapesiren.surface.trim import cut, fill_holes, trim
 from shapesiren.surface.verify import verify
@@ -175,7 +176,7 @@ def test_decimation_and_smoothing(rng):
     assert verify(TriangleMesh(*fewer, np.zeros(fewer[0].shape, np.float32))).watertight
     bounded = decimate_to_error(vertices, faces, 0.004)
     assert len(bounded[1]) < 0.3 * len(faces)
-    assert farthest(vertices, *bounded) <= 0.004
+    assert farthest_distance(vertices, *bounded) <= 0.004
     tight = decimate_to_error(vertices, faces, 1e-9)
     assert len(tight[1]) == len(faces)
     rough = vertices * (1 + 0.01 * rng.normal(size=(len(vertices), 1)))

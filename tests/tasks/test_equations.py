@@ -1,6 +1,7 @@
 """Solutions of equations against solvers that are not ours: asserted is the error, never the loss."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -62,6 +63,7 @@ def test_the_solver_is_least_squares():
     )
 
 
+@pytest.mark.slow
 def test_helmholtz_in_a_uniform_medium(tmp_path):
     found = solved(tmp_path, "helmholtz")
     assert found["relative_error"] < 0.02
@@ -69,6 +71,7 @@ def test_helmholtz_in_a_uniform_medium(tmp_path):
     assert found["correlation"] > 0.999
 
 
+@pytest.mark.slow
 def test_helmholtz_where_the_medium_jumps(tmp_path):
     text = PROBLEMS["helmholtz"][0] + '[[medium.inclusion]]\nshape = "disc"\ncentre = [0.1, 0.1]\nsize = 0.25\nspeed = 1.6\n'
     assert solved(tmp_path, "helmholtz", text)["relative_error"] < 0.05
@@ -89,6 +92,7 @@ def test_a_medium_from_an_image(tmp_path):
     np.testing.assert_allclose(speeds(problem.medium, points, problem.domain, tmp_path), [2, 1])
 
 
+@pytest.mark.slow
 def test_descent_on_the_same_equations(tmp_path):
     """Adam lowers what least squares minimise, and the two agree on what it is."""
     text, quick = PROBLEMS["helmholtz"]
@@ -133,6 +137,7 @@ def test_poisson_in_a_mask(tmp_path):
     assert solved(tmp_path, "poisson", text)["relative_error"] < 1e-3
 
 
+@pytest.mark.slow
 def test_inversion_finds_the_disc(tmp_path):
     found = solved(tmp_path, "inversion")
     assert found["centre_off"] < 0.05  # of a domain 2 wide
@@ -141,6 +146,7 @@ def test_inversion_finds_the_disc(tmp_path):
     assert found["adjoint_centre_off"] < 0.05  # the baseline finds it as well
 
 
+@pytest.mark.slow
 def test_measurements_from_a_file(tmp_path):
     problem, folder = read_problem_text(tmp_path, PROBLEMS["inversion"][0]), tmp_path
     from shapesiren.equations.measurements import setup
@@ -153,10 +159,11 @@ def test_measurements_from_a_file(tmp_path):
     found = solved(folder, "inversion", text)
     assert found["misfit"] < 0.5 and "correlation" not in found
     np.savez(folder / "m.npz", source=[s.position for s in sources], receivers=receivers[:5], rec_val=values)
-    with pytest.raises(InputError, match="do not fit"):
+    with pytest.raises(InputError, match="measurements|m.npz"):
         setup(read_problem_text(tmp_path, text), folder, 0)
 
 
+@pytest.mark.slow
 def test_a_stopped_inversion_goes_on(tmp_path):
     text, quick = PROBLEMS["inversion"]
     (tmp_path / "p.toml").write_text(text)
@@ -188,6 +195,7 @@ def test_a_stopped_inversion_goes_on(tmp_path):
         assert torch.allclose(a, b, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_changed_image_is_another_input(tmp_path):
     from PIL import Image
 
@@ -200,8 +208,10 @@ def test_a_changed_image_is_another_input(tmp_path):
     settings = PROBLEMS["helmholtz"][1]
     shapesiren.fit(tmp_path / "p.toml", out=tmp_path / "run", settings=settings)
     paint(90)
-    with pytest.raises(InputError, match="another input"):
+    before = (tmp_path / "run" / "field.safetensors").read_bytes()
+    with pytest.raises(InputError, match="p.toml"):
         shapesiren.fit(tmp_path / "p.toml", out=tmp_path / "run", settings=settings)
+    assert (tmp_path / "run" / "field.safetensors").read_bytes() == before
 
 
 def test_wide_sources_take_no_fine_cells(tmp_path):
@@ -212,8 +222,9 @@ def test_wide_sources_take_no_fine_cells(tmp_path):
     assert "sources.weight" not in arrays and len(arrays["interior.weight"]) == 400
 
 
+@pytest.mark.slow
 def test_least_squares_need_equations(tmp_path, torus_scan):
-    with pytest.raises(InputError, match=r"least squares cannot fit a task shape"):
+    with pytest.raises(InputError, match="shape"):
         shapesiren.fit(torus_scan, out=tmp_path / "run", settings={"fit": {"optimizer": "least-squares"}})
 
 
@@ -301,37 +312,45 @@ def test_areas_add_up():
 
 # ---- Problems that make no sense -------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "named"),
     [
-        ("wavenumber = 3", "no problem is named"),
-        ('problem = "heat"', "unknown problem 'heat'"),
-        ('problem = "helmholtz"\nwavenumber = 5\n[[source]]\nposition = [0.8, 0]', "is not inside the layers"),
-        ('problem = "helmholtz"\nwavenumber = 5\n[[source]]\nposition = [0, 0]\n[medium]\nspeed = -1', "greater than 0"),
-        ('problem = "helmholtz"\nwavenumber = 5', "source"),
-        ('problem = "helmholtz"\n[[source]]\nposition = [0, 0]', "wavenumber"),
-        ('problem = "helmholtz"\nwavenumber = 5\n[pml]\nwidth = 1.0\n[[source]]\nposition = [0, 0]', "leave nothing"),
-        ('problem = "helmholtz"\nwavenumber = 5\n[[source]]\nposition = [0, 0]\nwidht = 1', "did you mean 'width'?"),
-        ('problem = "poisson"\nright_hand_side = "x"', "every side needs"),
-        ('problem = "poisson"\nright_hand_side = "x"\n[border]\nflux = 0.0', "fluxes alone"),
-        ('problem = "poisson"\nexact = "__import__(1)"', "no name that a formula may have"),
-        ('problem = "poisson"\nexact = "x +"', "no formula"),
-        ('problem = "wave"\nduration = 1\n[[pulse]]\nposition = [3, 0]', "outside the domain"),
-        ('problem = "inversion"\nwavenumber = 5', "either truth"),
+        ("wavenumber = 3", "problem"),
+        ('problem = "heat"', "'heat'"),
+        ('problem = "helmholtz"\nwavenumber = 5\n[[source]]\nposition = [0.8, 0]', "source 1 at (0.8, 0.0)"),
+        ('problem = "helmholtz"\nwavenumber = 5\n[[source]]\nposition = [0, 0]\n[medium]\nspeed = -1', "'medium.speed'"),
+        ('problem = "helmholtz"\nwavenumber = 5', "'source'"),
+        ('problem = "helmholtz"\n[[source]]\nposition = [0, 0]', "'wavenumber'"),
+        ('problem = "helmholtz"\nwavenumber = 5\n[pml]\nwidth = 1.0\n[[source]]\nposition = [0, 0]', "layers 1 wide"),
+        ('problem = "helmholtz"\nwavenumber = 5\n[[source]]\nposition = [0, 0]\nwidht = 1', "'source.0.widht'"),
+        ('problem = "poisson"\nright_hand_side = "x"', "border"),
+        ('problem = "poisson"\nright_hand_side = "x"\n[border]\nflux = 0.0', "fluxes"),
+        ('problem = "poisson"\nexact = "__import__(1)"', "'__import__'"),
+        ('problem = "poisson"\nexact = "x +"', "'x +'"),
+        ('problem = "wave"\nduration = 1\n[[pulse]]\nposition = [3, 0]', "pulse 1 at (3.0, 0.0)"),
+        ('problem = "inversion"\nwavenumber = 5', "measurements"),
     ],
 )
-def test_problems_that_make_no_sense(tmp_path, text, said):
+def test_problems_that_make_no_sense(tmp_path, text, named):
+    """One line that names the file and what is wrong in it."""
     (tmp_path / "p.toml").write_text(text)
     with pytest.raises(InputError) as e:
         read_problem(tmp_path / "p.toml")
-    assert said in e.value.line() and "\n" not in e.value.line() and "p.toml" in e.value.line()
+    (line,) = e.value.line().splitlines()
+    assert named in line and "p.toml" in line
 
 
 def test_too_few_points_to_a_wave_are_warned_of(tmp_path):
     (tmp_path / "p.toml").write_text(PROBLEMS["helmholtz"][0].replace("8.0", "60.0"))
     task = TASKS["helmholtz"]
-    config = resolve(task.config_type, task.presets, [("t", {"ingest": {"cells": 40}})])
-    (note,) = task.ingest(tmp_path / "p.toml", config, print).info["notes"]
-    assert "points to the shortest wave" in note and "ingest.cells = " in note
+
+    def notes(cells):
+        config = resolve(task.config_type, task.presets, [("t", {"ingest": {"cells": cells}})])
+        return task.ingest(tmp_path / "p.toml", config, print).facts.notes
+
+    (note,) = notes(40)
+    enough = int(re.search(r"ingest\.cells = (\d+)", note)[1])
+    assert enough > 40
+    assert not notes(enough)  # what it says to try is enough
 
 
 @pytest.mark.parametrize("text", ["x.__class__", "lambda x: x", "[x]", "x; y", "9**999", "'a'", "open(1)", "x if y else 1"])

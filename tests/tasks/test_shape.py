@@ -1,13 +1,18 @@
 """The loss terms, one by one, and the paper's recipe."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from shapesiren.config import resolve
+from shapesiren.header import BoxBounds
 from shapesiren.nets.cpu.engine import Engine
 from shapesiren.nets.derivatives import autograd_value_and_gradient
 from shapesiren.pointcloud.guide.samples import draw_samples
+from shapesiren.pointcloud.header import CloudHeader
+from shapesiren.similarity import Similarity
 from shapesiren.tasks import shape_losses
 from shapesiren.tasks.base import Moment, Signal
 from shapesiren.tasks.shape import ShapeConfig, ShapeTask
@@ -47,8 +52,13 @@ def sphere_signal(n=500, guide=True):
         x = rng.uniform(-1, 1, (1000, 3)).astype(np.float32)
         arrays |= {"guide_points": x, "guide_distances": np.linalg.norm(x, axis=1) - np.float32(0.5)}
         arrays["guide_directions"] = x / np.linalg.norm(x, axis=1, keepdims=True)
-    frame = {"frame": {"centre": [0, 0, 0], "scale": 1.0}, "bounds": {"low": [-0.5] * 3, "high": [0.5] * 3}}
-    return Signal(arrays, {**frame, "noise": 0.0, "spacing": 0.03, "support": 0.2, "open": False})
+    bounds = BoxBounds(low=(-0.5,) * 3, high=(0.5,) * 3)
+    return Signal(arrays, CloudHeader(frame=Similarity((0.0, 0.0, 0.0), 1.0), bounds=bounds, spacing=0.03, support=0.2))
+
+
+def with_header(signal, **changed):
+    """The signal with some of its header changed."""
+    return replace(signal, header=signal.header.model_copy(update=changed))
 
 
 def test_preset_paper_is_the_papers_recipe():
@@ -135,8 +145,7 @@ def test_the_tolerance_on_the_surface_follows_the_noise():
     signal = sphere_signal()
     tolerances = []
     for noise in (0.0, 0.0005, 0.004, 0.009):
-        signal.header["noise"] = noise
-        tolerances.append(ShapeTask(signal, config, torch.device("cpu")).tolerance)
+        tolerances.append(ShapeTask(with_header(signal, noise=noise), config, torch.device("cpu")).tolerance)
     assert tolerances == pytest.approx([config.loss.tolerance] * 2 + [0.008, 0.018])
 
 
@@ -145,8 +154,7 @@ def test_fidelity_follows_the_noise_of_points_without_normals():
 
     def weights(sigma, origin, **loss):
         config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"loss": loss})])
-        signal.header.update(noise_floor=sigma, normals=origin)
-        task = ShapeTask(signal, config, torch.device("cpu"))
+        task = ShapeTask(with_header(signal, noise_floor=sigma, normals=origin), config, torch.device("cpu"))
         return task.point_weight / config.loss.on_surface, task.normal_weight / config.loss.normal
 
     assert weights(0.009, "given") == (1, 1)
@@ -189,5 +197,5 @@ def test_clean_points_count_more_towards_the_end():
     assert last == pytest.approx({name: v / (1 if name == "on_surface" else 3) for name, v in even.items()})
     assert terms(0.5, focus=3) == even
     assert terms(0.75, focus=3)["normal"] == pytest.approx(even["normal"] / 2)
-    signal.header["noise"] = 0.004  # which would be followed
+    signal = with_header(signal, noise=0.004)  # which would be followed
     assert terms(1.0, focus=3) == terms(1.0, focus=1)

@@ -1,6 +1,7 @@
 """Waves: against exact modes and spectral steps."""
 
 import numpy as np
+import pytest
 import torch
 
 import shapesiren
@@ -47,6 +48,7 @@ def test_more_waves_are_more_exact(tmp_path):
     assert errors[0] > 2 * errors[1] > 4 * errors[2]
 
 
+@pytest.mark.slow
 def test_a_wave_enters_a_slower_square(tmp_path):
     """Means over cells, where the residual at as many points is worse."""
     text = """problem = "wave"
@@ -107,12 +109,17 @@ def test_too_few_units_are_warned_of(tmp_path):
     assert not said  # it takes as many as it needs
     (tmp_path / "narrow.toml").write_text('problem = "wave"\nduration = 1.0\n[[pulse]]\nwidth = 0.00001\n')
     header = task.ingest(tmp_path / "narrow.toml", resolve(task.config_type, task.presets, []), said.append).header
-    assert header["units"] > 1e9 and "there are 16,384" in said.pop()
+    (line,) = said
+    assert header["units"] > 1e9 and "16,384" in line  # as many as there are at most
+    said.clear()
     fewer = resolve(task.config_type, task.presets, [("t", {"net": {"last_width": 4096}})])
     task.ingest(tmp_path / "p.toml", fewer, said.append)
-    assert len(said) == 1 and "there are 4,096" in said[0] and "net.last_width" in said[0]
+    (line,) = said
+    assert "4,096" in line and "net.last_width" in line
+    said.clear()
     medium = "[[medium.inclusion]]\nshape = 'disc'\nsize = 0.2\nspeed = 0.5\n"
     with (tmp_path / "p.toml").open("a") as f:
         f.write(medium)
     task.ingest(tmp_path / "p.toml", resolve(task.config_type, task.presets, []), said.append)
-    assert len(said) == 2 and "ingest.cells" in said[1]
+    (line,) = said
+    assert "ingest.cells" in line

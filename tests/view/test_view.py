@@ -9,9 +9,10 @@ import time
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from shapesiren.view.run_watcher import RunWatcher, paint
-from tests.browser import model_in, pixels
+from tests.browser import LIMIT, model_in, pixels, still, until
 from tests.conftest import QUICK_ARGS
 
 
@@ -25,7 +26,7 @@ def start(*arguments, cwd=None):
     )
 
 
-def address(process, lines, seconds=90):
+def address(process, lines, seconds=LIMIT):
     """The viewer's address, from what was said so far."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -41,12 +42,15 @@ def address(process, lines, seconds=90):
 @pytest.fixture
 def tab(chromium):
     context = chromium.new_context(viewport={"width": 1000, "height": 700})
+    context.set_default_timeout(LIMIT * 1000)
     page = context.new_page()
     page.wrong = []
     page.on("pageerror", lambda e: page.wrong.append(str(e)))
-    yield page
-    assert not page.wrong
-    context.close()
+    try:
+        yield page
+        assert not page.wrong
+    finally:
+        context.close()
 
 
 def picture(tab):
@@ -54,53 +58,50 @@ def picture(tab):
     return pixels(tab.locator("body"))[100:680, 50:650]
 
 
+@pytest.mark.slow
 def test_view_of_a_run(quick_run, tab):
     process = start("view", quick_run, "--port", 8731)
     try:
         tab.goto(address(process, []))
-        tab.get_by_text("fitted").wait_for(timeout=60_000)
-        tab.wait_for_timeout(2000)
-        plain = picture(tab)
-        assert model_in(plain).mean() > 0.03
+        tab.get_by_text("fitted").wait_for()
+        plain = still(tab, lambda: picture(tab), lambda p: model_in(p).mean() > 0.03)
         tab.get_by_label("slice", exact=True).click()
-        tab.wait_for_timeout(2000)
-        assert np.abs(picture(tab) - plain).max(2).mean() > 3  # the slice is there
-        rows, columns = np.argwhere(model_in(plain)).mean(0)
+        until(tab, lambda: picture(tab), lambda p: np.abs(p - plain).max(2).mean() > 3)  # the slice is there
         tab.get_by_label("slice", exact=True).click()
-        tab.wait_for_timeout(1000)
-        for dx, dy in ((0, 0), (-60, 0), (60, 0), (0, -40), (0, 40)):  # one of these is the torus and not its hole
-            tab.mouse.click(50 + columns + dx, 100 + rows + dy)
-            tab.wait_for_timeout(700)
-            text = tab.inner_text("body")
-            if "normal" in text:
-                break
-        assert abs(float(re.search(r"distance\s+(-?[\d.e-]+)", text)[1])) < 0.01
+        until(tab, lambda: picture(tab), lambda p: np.abs(p - plain).max(2).mean() < 0.5)  # and gone
+        inside = distance_transform_edt(model_in(plain))
+        row, column = np.unravel_index(inside.argmax(), inside.shape)  # in the middle of the torus' tube
+        tab.mouse.click(50 + int(column), 100 + int(row))
+        tab.get_by_text("normal").wait_for()
+        assert abs(float(re.search(r"distance\s+(-?[\d.e-]+)", tab.inner_text("body"))[1])) < 0.01
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(LIMIT) == 0
     finally:
         process.kill()
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_watched(torus_scan, tmp_path, tab):
     """The surface appears and changes; the viewer is killed and opened again, and the fit does not mind."""
-    settings = [*QUICK_ARGS, "--time", "300s", "--live", "--port", 8741]
+    settings = [*QUICK_ARGS, "--time", "1800s", "--live", "--port", 8741]
     fit = start("fit", torus_scan, "--out", tmp_path / "run", *settings)
     lines: list[str] = []
     second = None
     try:
-        tab.goto(address(fit, lines))
-        seen = steps_seen(tab, 2)
-        assert model_in(seen[1][1]).mean() > 0.02
-        wait_for_another(tab, seen[0][1])
-        viewer = next(p for p in children(fit.pid) if "--beside" in p.cmdline())
+        page = address(fit, lines)
+        tab.goto(page)
+        first = step_after(tab, 0)
+        surface = until(tab, lambda: picture(tab), lambda p: model_in(p).mean() > 0.02)
+        later = step_after(tab, first)
+        until(tab, lambda: picture(tab), lambda p: np.abs(p - surface).max() > 20)  # it changes
+        viewer = next(p for p in children(fit.pid) if serves(p, int(page.rsplit(":", 1)[1])))
         os.kill(viewer.pid, signal.SIGKILL)
         tab.goto("about:blank")
         second = start("view", tmp_path / "run", "--port", 8751)
         tab.goto(address(second, []))
-        again = steps_seen(tab, 2)
-        assert seen[0][0] < seen[1][0] < again[0][0] < again[1][0]
+        step_after(tab, step_after(tab, later))
         fit.send_signal(signal.SIGINT)
-        fit.communicate(timeout=60)
+        fit.communicate(timeout=LIMIT)
         assert fit.returncode == 130  # stopped, with its state saved
         assert (tmp_path / "run" / "checkpoint.safetensors").exists()
         assert not list((tmp_path / "run").glob(".live*"))
@@ -110,26 +111,14 @@ def test_a_fit_that_is_watched(torus_scan, tmp_path, tab):
             second.kill()
 
 
-def steps_seen(tab, count, seconds=60):
-    """Different steps that the page shows, with the picture at each."""
-    seen, deadline = [], time.monotonic() + seconds
-    while len(seen) < count:
-        assert time.monotonic() < deadline, tab.inner_text("body")
+def step_after(tab, step):
+    """The step that the page shows, as soon as it is a later one."""
+
+    def shown():
         text = re.search(r"fitting: step ([\d,]+)", tab.inner_text("body"))
-        step = int(text[1].replace(",", "")) if text else None
-        if step and (not seen or seen[-1][0] != step):
-            tab.wait_for_timeout(500)
-            seen.append((step, picture(tab)))
-        tab.wait_for_timeout(200)
-    return seen
+        return int(text[1].replace(",", "")) if text else 0
 
-
-def wait_for_another(tab, before, seconds=30):
-    """Until the page shows another picture: the browser draws a surface some time after it shows its step."""
-    deadline = time.monotonic() + seconds
-    while np.abs(picture(tab) - before).max() <= 20:
-        assert time.monotonic() < deadline, "the surface does not change"
-        tab.wait_for_timeout(200)
+    return until(tab, shown, lambda found: found > step)
 
 
 def children(pid):
@@ -138,6 +127,11 @@ def children(pid):
     return psutil.Process(pid).children(recursive=True)
 
 
+def serves(process, port):
+    return any(c.laddr.port == port for c in process.net_connections() if c.status == "LISTEN")
+
+
+@pytest.mark.slow
 def test_what_the_viewer_shows(quick_run, tmp_path):
     source = RunWatcher(quick_run)
     assert source.cloud() is not None

@@ -1,8 +1,12 @@
 """Pointwise passes of `jets.py` in machine code (numba); see `kernels.py` for the types and the sine.
 
-A stack holds, one below the other, n rows each of the value, of the d tangents and, of order 2, of the sum of g_k times the
-second derivative along coordinate k, with weights g (n, d) that may differ from sample to sample: all ones make a Laplacian.
-Names: before an activation z, u_k, m; after it s = sin z, t_k = c u_k, l = c m - s sum_k g_k u_k^2 with c = cos z.
+A stack (rows, width) holds, one below the other, n rows each of the value, of the d tangents and, of order 2, of the Laplacian:
+the sum of g_k times the second derivative along coordinate k, with coefficients g (n, d) float32 that may differ from sample
+to sample (all ones make the Laplacian proper). Names: before a sine z, u_k, m; behind it s = sin z, t_k = c u_k and
+l = c m - s sum_k g_k u_k^2, with c = cos z; these are the formulas of `value_gradient_laplacian` in ``nets/derivatives.py``.
+
+numba keeps what it has compiled until this file changes, and does not see that `kernels.py` did: after a change there, touch
+this file.
 """
 
 from __future__ import annotations
@@ -10,12 +14,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .kernels import _PASS, _SINE, f32, load, sine_and_cosine, store
+from .kernels import PASS_OPTIONS, SINE_OPTIONS, f32, load, sine_and_cosine, store
 
 
-@njit(**_SINE)
-def jet_first(x, g, w, b, order, out, c):  # type: ignore[no-untyped-def]
-    """First layer: x (n, d), w (d, width), b (width,) float32 -> stack ``out``, cosine c (n, width). Phase in float32."""
+@njit(**SINE_OPTIONS)
+def first_layer(x, g, w, b, order, out, c):  # type: ignore[no-untyped-def]
+    """The stack behind the first sine, whose phase is float32.
+
+    x (n, d), w (d, width), b (width,) float32, omega folded in -> stack ``out``, c (n, width)
+    """
     n, d = x.shape
     z, square = np.empty(len(b), f32), np.empty(len(b), f32)
     for i in range(n):
@@ -44,9 +51,9 @@ def jet_first(x, g, w, b, order, out, c):  # type: ignore[no-untyped-def]
                 store(out, row, j, -z[j] * square[j])
 
 
-@njit(**_SINE)
-def jet_hidden(y, g, b, d, order, out, c):  # type: ignore[no-untyped-def]
-    """Stack y of products, biases b -> stack ``out`` behind the sine, cosine c (n, width)."""
+@njit(**SINE_OPTIONS)
+def hidden_layer(y, g, b, d, order, out, c):  # type: ignore[no-untyped-def]
+    """The stack behind a sine: stack y before it, less the biases b (width,) float32 -> stack ``out``, c (n, width)."""
     n, width = c.shape
     square, sines, cosines = np.empty(width, f32), np.empty(width, f32), np.empty(width, f32)
     for i in range(n):
@@ -67,9 +74,13 @@ def jet_hidden(y, g, b, d, order, out, c):  # type: ignore[no-untyped-def]
                 store(out, row, j, cosines[j] * load(y, row, j) - sines[j] * square[j])
 
 
-@njit(**_PASS)
-def jet_down(a, y, g, s, c, d, order, db):  # type: ignore[no-untyped-def]
-    """Adjoints of the stack behind the sine become those of the stack y before it, in ``a``; db (width,) gains z's sums."""
+@njit(**PASS_OPTIONS)
+def layer_backward(a, y, g, s, c, d, order, db):  # type: ignore[no-untyped-def]
+    """Adjoints ``a`` of the stack behind a sine become those of the stack y before it, in place.
+
+    s : the stack behind the sine, of which the leading n rows are sin z; c (n, width)
+    db (width,) float32, the gradient of the bias, gains the sums of z's adjoints
+    """
     n, width = c.shape
     total, square = np.empty(width, f32), np.empty(width, f32)
     last = n * (1 + d)
@@ -97,9 +108,12 @@ def jet_down(a, y, g, s, c, d, order, db):  # type: ignore[no-untyped-def]
             db[j] += total[j]
 
 
-@njit(**_PASS)
-def jet_first_down(a, x, g, w, s, c, order, db, dw):  # type: ignore[no-untyped-def]
-    """Adjoints of the first layer's stack -> db (width,) and dw (d, width) gain the gradients."""
+@njit(**PASS_OPTIONS)
+def first_layer_backward(a, x, g, w, s, c, order, db, dw):  # type: ignore[no-untyped-def]
+    """Adjoints ``a`` of the stack behind the first sine: db (width,) and dw (d, width), float32, gain the gradients.
+
+    s : that stack, of which the leading n rows are sin z; c (n, width); x, g, w as of `first_layer`
+    """
     n, d = x.shape
     width = w.shape[1]
     total, square = np.empty(width, f32), np.empty(width, f32)

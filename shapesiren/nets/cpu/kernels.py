@@ -1,11 +1,13 @@
-"""Pointwise passes of a SIREN's layers in machine code (numba), for `engine.py`. Nothing here knows autograd.
+"""Pointwise passes of a SIREN's layers in machine code (numba), for `fused_step.py`, `jets.py` and `evaluate.py`. Nothing here
+knows autograd.
 
 Each pass reads a row of units, does everything that belongs to it and writes it once: torch would need a pass over
 memory for every sine, product and sum. Arrays are C-contiguous, float32, or uint16 that holds bfloat16 (the upper
 half of a float32). Compiled once for each of the two on a user's machine and kept on disk by numba; they release
 the interpreter, so that several threads work at once.
 
-Names as in `fused_step.py`: s = sin z, c = cos z, v = df/ds, q = v c, and for the tangent u = W t', t = c u.
+Shapes: n samples, g of them with a gradient, d inputs, m outputs. Names as in ``nets/fused_step.py``, the readable twin:
+s = sin z, c = cos z, v = df/ds, q = v c, and for the tangent u = W t', t = c u.
 """
 
 from __future__ import annotations
@@ -21,9 +23,15 @@ from numba.extending import intrinsic, overload
 f32, i32, u16, u32 = np.float32, np.int32, np.uint16, np.uint32
 
 # Sums may be reordered, so that they vectorise; the sine's range reduction must not be.
-_PASS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
-_SINE: dict[str, Any] = {**_PASS, "fastmath": {"contract", "nsz"}}
+PASS_OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "cache": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "reassoc", "nsz"},
+}
+SINE_OPTIONS: dict[str, Any] = {**PASS_OPTIONS, "fastmath": {"contract", "nsz"}}
 
+# ---- Sine and cosine, and numbers of either precision -------------------------------------------------
 # x = k pi/2 + r, pi/2 in three parts (Cody and Waite 1980); polynomials of Cephes (Moshier) on |r| <= pi/4.
 _PER_QUADRANT = f32(2 / math.pi)
 _ROUND = f32(1.5 * 2**23)  # adding it leaves the nearest integer in the low bits
@@ -122,9 +130,13 @@ def _sine_and_cosine(x, like):  # type: ignore[no-untyped-def]
     return full
 
 
-@njit(**_SINE)
-def first(x, w, b, s, c):  # type: ignore[no-untyped-def]
-    """First layer: x (n, d) float32, w (d, m) float32 with omega folded in -> s, c (n, m). Phase in float32."""
+# ---- Passes -------------------------------------------------------------------------------------------
+@njit(**SINE_OPTIONS)
+def first_layer(x, w, b, s, c):  # type: ignore[no-untyped-def]
+    """Sine and cosine of x w + b, whose phase is float32.
+
+    x (n, d), w (d, width), b (width,) float32, omega folded in -> s, c (n, width)
+    """
     z = np.empty(len(b), f32)
     for i in range(len(x)):
         for j in range(len(b)):
@@ -139,9 +151,9 @@ def first(x, w, b, s, c):  # type: ignore[no-untyped-def]
             store(c, i, j, cosine)
 
 
-@njit(**_SINE)
-def hidden(z, b, s, c):  # type: ignore[no-untyped-def]
-    """Sine and cosine of z + b: z (n, m), b (m,) float32 -> s, c (n, m)."""
+@njit(**SINE_OPTIONS)
+def hidden_layer(z, b, s, c):  # type: ignore[no-untyped-def]
+    """Sine and cosine of z + b: z (n, width), b (width,) float32 -> s, c (n, width)."""
     for i in range(z.shape[0]):
         for j in range(z.shape[1]):
             sine, cosine = sine_and_cosine(load(z, i, j) + b[j], s)
@@ -149,9 +161,9 @@ def hidden(z, b, s, c):  # type: ignore[no-untyped-def]
             store(c, i, j, cosine)
 
 
-@njit(**_PASS)
-def head_value(s, h, value):  # type: ignore[no-untyped-def]
-    """value[i, k] = s[i] . h[k]; s (n, m), h (outputs, m) float32, value (n, outputs) float32, without the bias."""
+@njit(**PASS_OPTIONS)
+def head(s, h, value):  # type: ignore[no-untyped-def]
+    """value = s h^T, without the bias: s (n, width), h (m, width) float32 -> value (n, m) float32."""
     for i in range(s.shape[0]):
         for k in range(h.shape[0]):
             total = f32(0)
@@ -160,26 +172,26 @@ def head_value(s, h, value):  # type: ignore[no-untyped-def]
             value[i, k] = total
 
 
-@njit(**_PASS)
+@njit(**PASS_OPTIONS)
 def head_adjoint(h, c, v, q):  # type: ignore[no-untyped-def]
-    """v[i] = h and q = v c for the last sine layer; h (m,) float32; v, q (g, m)."""
+    """v = h in each row and q = v c, of the last sine layer: h (width,) float32, c (g, width) -> v, q (g, width)."""
     for i in range(q.shape[0]):
         for j in range(q.shape[1]):
             store(v, i, j, h[j])
             store(q, i, j, h[j] * load(c, i, j))
 
 
-@njit(**_PASS)
-def scale(v, c, q):  # type: ignore[no-untyped-def]
-    """q = v c; all (g, m)."""
+@njit(**PASS_OPTIONS)
+def times(v, c, q):  # type: ignore[no-untyped-def]
+    """q = v c, each unit by itself; all (g, width)."""
     for i in range(q.shape[0]):
         for j in range(q.shape[1]):
             store(q, i, j, load(v, i, j) * load(c, i, j))
 
 
-@njit(**_PASS)
-def first_gradient(q, w, gradient):  # type: ignore[no-untyped-def]
-    """gradient[i, k] = q[i] . w[k]; q (g, m), w (d, m) float32, gradient (g, d) float32."""
+@njit(**PASS_OPTIONS)
+def input_gradient(q, w, gradient):  # type: ignore[no-untyped-def]
+    """gradient = q w^T, of the first layer: q (g, width), w (d, width) float32 -> gradient (g, d) float32."""
     for i in range(q.shape[0]):
         for k in range(w.shape[0]):
             total = f32(0)
@@ -188,9 +200,9 @@ def first_gradient(q, w, gradient):  # type: ignore[no-untyped-def]
             gradient[i, k] = total
 
 
-@njit(**_PASS)
+@njit(**PASS_OPTIONS)
 def first_tangent(b, w, u):  # type: ignore[no-untyped-def]
-    """u = b w: directions b (g, d) float32, w (d, m) float32 -> u (g, m)."""
+    """u = b w, of the first layer: directions b (g, d), w (d, width) float32 -> u (g, width)."""
     row = np.empty(w.shape[1], f32)
     for i in range(u.shape[0]):
         row[:] = f32(0)
@@ -202,9 +214,9 @@ def first_tangent(b, w, u):  # type: ignore[no-untyped-def]
             store(u, i, j, row[j])
 
 
-@njit(**_PASS)
+@njit(**PASS_OPTIONS)
 def tangent(u, v, c, s, t):  # type: ignore[no-untyped-def]
-    """t = u c, and u becomes u v s, by which the tangent bends dS/dz; all (g, m)."""
+    """t = u c, and u becomes u v s, by which the tangent bends dS/dz; all (g, width)."""
     for i in range(u.shape[0]):
         for j in range(u.shape[1]):
             x = load(u, i, j)
@@ -212,38 +224,41 @@ def tangent(u, v, c, s, t):  # type: ignore[no-untyped-def]
             store(u, i, j, x * load(v, i, j) * load(s, i, j))
 
 
-@njit(**_PASS)
-def head_down(a, h, d):  # type: ignore[no-untyped-def]
-    """d = a h: loss gradient a (n, outputs) float32 of the values, h (outputs, m) float32 -> d (n, m)."""
+@njit(**PASS_OPTIONS)
+def head_backward(a, h, ds):  # type: ignore[no-untyped-def]
+    """ds = a h: loss gradient a (n, m) float32 of the values, h (m, width) float32 -> ds (n, width)."""
     row = np.empty(h.shape[1], f32)
-    for i in range(d.shape[0]):
+    for i in range(ds.shape[0]):
         row[:] = f32(0)
         for k in range(h.shape[0]):
             ak = a[i, k]
             for j in range(h.shape[1]):
                 row[j] += ak * h[k, j]
         for j in range(h.shape[1]):
-            store(d, i, j, row[j])
+            store(ds, i, j, row[j])
 
 
-@njit(**_PASS)
-def down(d, c, bend, dz, db):  # type: ignore[no-untyped-def]
-    """dz = d c, less ``bend`` in the leading rows; db (m,) float32 gains its column sums."""
+@njit(**PASS_OPTIONS)
+def layer_backward(ds, c, bend, dz, db):  # type: ignore[no-untyped-def]
+    """dz = ds c, less ``bend`` in the leading rows: ds, c (n, width), bend (g, width) -> dz (n, width).
+
+    db (width,) float32, the gradient of the bias, gains the sums of dz's columns.
+    """
     for i in range(bend.shape[0]):
         for j in range(dz.shape[1]):
-            x = load(d, i, j) * load(c, i, j) - load(bend, i, j)
+            x = load(ds, i, j) * load(c, i, j) - load(bend, i, j)
             store(dz, i, j, x)
             db[j] += x
     for i in range(bend.shape[0], dz.shape[0]):
         for j in range(dz.shape[1]):
-            x = load(d, i, j) * load(c, i, j)
+            x = load(ds, i, j) * load(c, i, j)
             store(dz, i, j, x)
             db[j] += x
 
 
-@njit(**_PASS)
-def weighted_sum(rows, weights, out):  # type: ignore[no-untyped-def]
-    """out[k, j] += sum_i weights[i, k] rows[i, j]; rows (n, m), weights (n, d) float32, out (d, m) float32."""
+@njit(**PASS_OPTIONS)
+def add_weighted_rows(rows, weights, out):  # type: ignore[no-untyped-def]
+    """out += weights^T rows: rows (n, width), weights (n, k) float32, out (k, width) float32."""
     for i in range(rows.shape[0]):
         for k in range(weights.shape[1]):
             weight = weights[i, k]

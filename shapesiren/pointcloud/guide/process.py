@@ -23,9 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.threads import count, import_meanwhile
-from .samples import make_guide
-
-Guide = tuple[dict[str, NDArray[np.float32]], dict[str, Any]]
+from ..facts import GuideFacts
+from .samples import Guide, make_guide
 
 
 @contextmanager
@@ -48,7 +47,7 @@ def guide_maker(wanted: bool = True) -> Iterator[Callable[..., Guide]]:
                 arrays, facts = _unpack(child.stdout.read())
             except (OSError, ValueError, EOFError, BadZipFile):  # it has died: here the same happens, or it is said why not
                 return make_guide(points, normals, *rest)
-            return arrays, facts
+            return Guide(arrays, GuideFacts.of(facts))
 
         try:
             yield ask
@@ -78,7 +77,7 @@ def main() -> None:
     inputs, rest = _unpack(data)
     arrays, facts = make_guide(inputs["points"], inputs["normals"], *rest)
     answer = io.BytesIO()
-    np.savez(answer, allow_pickle=False, rest=np.array(json.dumps(facts)), **arrays)  # type: ignore[arg-type]
+    np.savez(answer, allow_pickle=False, rest=np.array(json.dumps(facts.tree())), **arrays)  # type: ignore[arg-type]
     with out:
         out.write(answer.getbuffer())
 

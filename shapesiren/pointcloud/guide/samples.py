@@ -7,7 +7,7 @@ points, and its signed distance and gradient supervise the field away from the s
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...runtime.kdtree import KDTree
 from ...runtime.open3d_loader import closest_points, open3d, ray_scene
 from ...runtime.threads import cores
+from ..facts import GuideFacts
 
 Array = NDArray[np.float64]
 
@@ -26,6 +27,16 @@ REACH = 1.05
 POISSON_POINTS = 300_000  # more do not change a surface this coarse
 DEPTHS, NOISY = (8, 7), 0.0025  # of the octree; the second from this noise on, in box units
 UNSUPPORTED = 0.03  # a guide with a larger share of its area far from any point belongs to an open scan
+
+
+class Guide(NamedTuple):
+    """arrays : "guide_points" (n, 3), "guide_distances" (n,) and "guide_directions" (n, 3), the unit gradient of the distance,
+        all float32 and in box units; of an unsigned guide "guide_sides" (n,) too, see `unsigned.make_unsigned_guide`
+    facts : how it was made, and whether much of its surface lies far from any point
+    """
+
+    arrays: dict[str, NDArray[np.float32]]
+    facts: GuideFacts
 
 
 def poisson_surface(points: Array, normals: Array, depth: int, threads: int | None = None) -> tuple[Array, NDArray[np.int64]]:
@@ -40,7 +51,7 @@ def poisson_surface(points: Array, normals: Array, depth: int, threads: int | No
 
 def make_guide(
     points: Array, normals: Array, count: int, depth: int | None, support: float, seed: int, noise: float = 0.0
-) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
+) -> Guide:
     """Guide samples of a cloud in box coordinates.
 
     Parameters
@@ -51,12 +62,6 @@ def make_guide(
         error of the distance at depths 7 / 8, in box units: armadillo, clean .00123 / .00045, noise .0045 .00130 / .00128,
         noise .009 .00178 / .00271
     support : see `support_distance`
-
-    Returns
-    -------
-    arrays : guide_points (count, 3), guide_distances (count,) and guide_directions (count, 3), the unit gradient of
-        the distance, all float32
-    facts : {"surface": how it was made, "open": whether much of it lies far from any point}
     """
     rng = np.random.default_rng(seed)
     some = np.arange(len(points))
@@ -69,10 +74,9 @@ def make_guide(
         vertices, faces = poisson_surface(points[some], normals[some], depth)
 
     samples = draw_samples(points, count, rng)
-    facts: dict[str, Any]
     if not len(faces):
         signed, away = _tangent_plane_distance(samples, points, normals)
-        facts = {"surface": "tangent planes", "open": True}
+        facts = GuideFacts(samples=len(samples), surface="tangent planes", open=True)
     else:
         signed, away, watertight = _signed_distance(samples, vertices, faces)
         centres = vertices[faces].mean(1)
@@ -81,15 +85,16 @@ def make_guide(
         # the surface is coarse: its cells add to what counts as near
         far = KDTree(points).query(centres)[0] > support + 2 * 2.2 / 2**depth
         share = float(area[far].sum() / max(area.sum(), 1e-300))
-        facts = {
-            "surface": f"screened Poisson, depth {depth}",
-            "watertight": watertight,
-            "unsupported": share,
-            "open": share > UNSUPPORTED,
-        }
+        facts = GuideFacts(
+            samples=len(samples),
+            surface=f"screened Poisson, depth {depth}",
+            watertight=watertight,
+            unsupported=share,
+            open=share > UNSUPPORTED,
+        )
     directions = away / np.where(np.abs(signed) < 1e-9, np.inf, signed)[:, None]
     arrays: dict[str, NDArray[Any]] = {"guide_points": samples, "guide_distances": signed, "guide_directions": directions}
-    return {name: a.astype(np.float32) for name, a in arrays.items()}, facts
+    return Guide({name: a.astype(np.float32) for name, a in arrays.items()}, facts)
 
 
 def draw_samples(points: Array, count: int, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.kdtree import KDTree
 from ..cloud import random_rows
+from ..facts import GuideFacts
 from ..normals.alpha_ball import from_outside
 from ..scan.noise_weight import CLEAN
-from .samples import draw_samples
+from .samples import Guide, draw_samples
 
 Array = NDArray[np.float64]
 
@@ -20,9 +19,7 @@ CARVED = 100_000  # points that the ball is rolled over
 SMOOTHED, NEIGHBOURS = 50_000, 64  # of noisy points, that distances are taken to; that the mean is taken of
 
 
-def make_unsigned_guide(
-    points: Array, normals: Array, count: int, spacing: float, noise: float, seed: int
-) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
+def make_unsigned_guide(points: Array, normals: Array, count: int, spacing: float, noise: float, seed: int) -> Guide:
     """Guide samples of a cloud in box coordinates whose normals may look either way.
 
     Parameters
@@ -33,10 +30,9 @@ def make_unsigned_guide(
 
     Returns
     -------
-    arrays : guide_points (count, 3), guide_distances (count,) to the nearest point, guide_directions (count, 3) away from it,
-        guide_sides (count,): 1 where a ball that comes from outside gets, -1 where it does not, 0 near its edge and where it
-        gets in everywhere; all float32
-    facts : {"surface": how it was made, "open": whether the ball gets in}
+    arrays : distances to the nearest point, directions away from it, and "guide_sides" (count,): 1 where a ball that comes from
+        outside gets, -1 where it does not, 0 near its edge and where it gets in everywhere
+    facts : open if the ball gets in
     """
     samples = draw_samples(points, count, np.random.default_rng(seed))
     held = points if noise <= CLEAN else _smoothed(points, normals, seed)
@@ -46,9 +42,9 @@ def make_unsigned_guide(
     apart = spacing * (len(points) / len(some)) ** 0.5
     found = from_outside(points[some], normals[some], apart, noise, REACHES)
     sides = np.zeros(count) if found is None else found[0].swept(samples)
-    facts = {"surface": "none, distances without sides", "open": found is None}
+    facts = GuideFacts(samples=count, surface="none, distances without sides", open=found is None)
     arrays = {"guide_points": samples, "guide_distances": distance, "guide_directions": away, "guide_sides": sides}
-    return {name: a.astype(np.float32) for name, a in arrays.items()}, facts
+    return Guide({name: a.astype(np.float32) for name, a in arrays.items()}, facts)
 
 
 def _smoothed(points: Array, normals: Array, seed: int) -> Array:

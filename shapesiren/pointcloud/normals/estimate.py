@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.kdtree import KDTree
 from ...runtime.open3d_loader import open3d
+from ..facts import NormalsFacts
 from ..scan.noise import neighbours_for, reach_of
 from ..scan.noise_weight import CLEAN
 from ..scan.viewpoint import towards
@@ -30,6 +31,13 @@ UNCERTAIN = (
     " and --set ingest.normals=unsigned leaves them to the fit"
 )
 AXIS = 0.7  # median |cosine| to the local plane's normal below which given normals are not believed
+
+
+class Normals(NamedTuple):
+    """normals : (n, 3) unit; facts : where they are from, and what was found on the way"""
+
+    normals: Array
+    facts: NormalsFacts
 
 
 def unit_normals(normals: Array) -> tuple[Array, NDArray[np.bool_]]:
@@ -59,7 +67,7 @@ def make_normals(
     say: Say,
     signed: bool = True,
     floor: float = 0.0,
-) -> tuple[Array, dict[str, Any]]:
+) -> Normals:
     """Unit normals on consistent sides for every point, whatever the file had.
 
     Parameters
@@ -72,13 +80,8 @@ def make_normals(
     signed : False leaves them on whatever side they are found
     floor : of the noise, see `Scatter`
     say : gets a line about each thing that was done
-
-    Returns
-    -------
-    normals : (n, 3)
-    facts : origin, and what was found: shares of missing and flipped ones, how they were oriented, confidence
     """
-    facts: dict[str, Any] = {}
+    facts = NormalsFacts(origin="estimated")
     typical = float(np.median(noise))
     count = neighbours or neighbours_for(points, typical, LEAST)
 
@@ -94,23 +97,17 @@ def make_normals(
         return found, used
 
     if given is not None:
-        normals, valid = unit_normals(given)
-        facts["missing"] = float(1 - valid.mean())
-        if facts["missing"] <= MISSING:
-            mended = _mend(points, normals, valid, count, estimate, facts, say)
-            if mended is not None:
-                return mended, facts
-        elif facts["missing"] == 1:
-            say("all normals in it are zero or not finite: ignored")
-        else:
-            say(f"{facts['missing']:.0%} of its normals are zero or not finite: all are ignored")
+        mended, facts = _mend(points, given, count, estimate, say)
+        if mended is not None:
+            return Normals(mended, facts)
     normals, used = estimate()
-    facts |= {"origin": "estimated", "neighbours": used}
+    facts = facts.model_copy(update={"origin": "estimated", "neighbours": used})
     if not signed:
-        facts["oriented"] = "left to the fit"
+        facts = facts.model_copy(update={"oriented": "left to the fit"})
         say(f"normals estimated from {used} neighbours; the fit finds their sides")
     elif sensors is not None and sensor is not None:
-        facts |= {"oriented": "towards the scanner", "confidence": _clearness(points, normals, sensors, sensor)}
+        clear = _clearness(points, normals, sensors, sensor)
+        facts = facts.model_copy(update={"oriented": "towards the scanner", "confidence": clear})
         known = sensor >= 0
         if not known.all():
             normals = orient(points, normals, spacing, typical).normals
@@ -119,37 +116,42 @@ def make_normals(
         say(f"normals estimated from {used} neighbours, turned towards the scanner's {where}")
     else:
         normals, confidence, how, winding = orient(points, normals, spacing, typical)
-        facts |= {"oriented": how, "confidence": confidence, "winding": winding}
+        facts = facts.model_copy(update={"oriented": how, "confidence": confidence, "winding": winding})
         say(f"normals estimated from {used} neighbours, oriented {how} (confidence {confidence:.1%})")
         if confidence < CONFIDENT:
             say(UNCERTAIN)
-    return normals, facts
+    return Normals(normals, facts)
 
 
-def check_sides(facts: dict[str, Any], is_open: bool, say: Say) -> None:
-    """Once it is known whether the scan is open: of a closed one the winding number has a say in ``facts["confidence"]``."""
-    winding = facts.get("winding")
-    if winding is None or is_open or winding >= facts["confidence"]:
-        return
-    before, facts["confidence"] = facts["confidence"], winding
+def check_sides(facts: NormalsFacts, is_open: bool, say: Say) -> NormalsFacts:
+    """The facts once it is known whether the scan is open: of a closed one the winding number has a say in the confidence."""
+    winding, before = facts.winding, facts.confidence
+    if winding is None or before is None or is_open or winding >= before:
+        return facts
     if winding < CONFIDENT <= before:
         say(f"{1 - winding:.0%} of the normals do not look out of a closed surface: {UNCERTAIN}")
+    return facts.model_copy(update={"confidence": winding})
 
 
 def _mend(
-    points: Array,
-    normals: Array,
-    valid: NDArray[np.bool_],
-    count: int,
-    estimate: Callable[[], tuple[Array, int]],
-    facts: dict[str, Any],
-    say: Say,
-) -> Array | None:
-    """Given normals with the missing ones filled in and flipped ones turned; None if they are not to be believed."""
-    facts["agreement"] = _agreement(points, normals, np.flatnonzero(valid), count)
-    if facts["agreement"] < AXIS:
-        say(f"its normals do not fit its points (median cosine {facts['agreement']:.2f}): ignored")
-        return None
+    points: Array, given: Array, count: int, estimate: Callable[[], tuple[Array, int]], say: Say
+) -> tuple[Array | None, NormalsFacts]:
+    """Given normals (n, 3) with the missing ones filled in and flipped ones turned, None if they are not to be believed; and
+    what was found in them."""
+    normals, valid = unit_normals(given)
+    missing = float(1 - valid.mean())
+    facts = NormalsFacts(origin="given", missing=missing)
+    if missing == 1:
+        say("all normals in it are zero or not finite: ignored")
+        return None, facts
+    if missing > MISSING:
+        say(f"{missing:.0%} of its normals are zero or not finite: all are ignored")
+        return None, facts
+    agreement = _agreement(points, normals, np.flatnonzero(valid), count)
+    facts = facts.model_copy(update={"agreement": agreement})
+    if agreement < AXIS:
+        say(f"its normals do not fit its points (median cosine {agreement:.2f}): ignored")
+        return None, facts
     if not valid.all():
         planes, _ = estimate()
         nearest = KDTree(points[valid]).query(points[~valid])[1]
@@ -157,20 +159,20 @@ def _mend(
         normals = normals.copy()
         normals[~valid] = np.where(side[:, None] < 0, -planes[~valid], planes[~valid])
         say(f"{(~valid).sum():,} of its normals are zero or not finite: estimated, on their neighbours' side")
-    facts |= {"origin": "given", "flipped": 0.0}
     wrong = flipped(points, normals)
-    if wrong.mean() > RANDOM:
-        say(f"the signs of its normals are mixed ({wrong.mean():.0%} against their neighbours): oriented anew")
-        return None
-    if wrong.mean() > MIXED:
-        facts["flipped"] = float(wrong.mean())
+    share = float(wrong.mean())
+    facts = facts.model_copy(update={"flipped": share if MIXED < share <= RANDOM else 0.0})
+    if share > RANDOM:
+        say(f"the signs of its normals are mixed ({share:.0%} against their neighbours): oriented anew")
+        return None, facts
+    if share > MIXED:
         for _ in range(5):
             normals = np.where(wrong[:, None], -normals, normals)
             wrong = flipped(points, normals)
             if not wrong.any():
                 break
-        say(f"{facts['flipped']:.1%} of its normals looked the other way than their neighbours: turned")
-    return normals
+        say(f"{share:.1%} of its normals looked the other way than their neighbours: turned")
+    return normals, facts
 
 
 def _agreement(points: Array, normals: Array, index: NDArray[np.int64], count: int, sample: int = 2000) -> float:

@@ -1,4 +1,4 @@
-"""The native step: held to plain torch's, which the derivatives' tests hold to autograd."""
+"""Steps in machine code: held to plain torch's, which the derivatives' tests hold to autograd."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def test_two_steps_at_once_do_not_share_buffers():
 def test_sine_and_cosine(dtype, tolerance):
     z = np.linspace(-200, 200, 40_000, dtype=np.float32).reshape(-1, 100)
     s, c = np.zeros(z.shape, dtype), np.zeros(z.shape, dtype)
-    kernels.hidden(z, np.zeros(100, np.float32), s, c)
+    kernels.hidden_layer(z, np.zeros(100, np.float32), s, c)
     if dtype == np.uint16:
         s, c = ((a.astype(np.uint32) << 16).view(np.float32) for a in (s, c))
     assert np.abs(s - np.sin(z.astype(float))).max() < tolerance and np.abs(c - np.cos(z.astype(float))).max() < tolerance
 
 
 def test_shares_of_a_batch_are_nearly_equal():
-    sizes = [cpu_engine.size(2801, i, 3) for i in range(3)]
+    sizes = [cpu_engine.share_size(2801, i, 3) for i in range(3)]
     assert sum(sizes) == 2801 and max(sizes) - min(sizes) <= 1
 
 
@@ -85,12 +85,12 @@ def test_torch_keeps_its_threads():
     engine = cpu_engine.Engine(2)
     with cpu_engine.threads_for(engine):
         assert torch.get_num_threads() == 1
-        engine.value_and_gradient(net, torch.rand(2000, 3), 10, torch.float32)
+        fused_value_and_gradient(net, torch.rand(2000, 3), 10, torch.float32, engine)
     assert torch.get_num_threads() == before
 
 
 def test_without_numba_plain_torch_is_used(monkeypatch):
-    monkeypatch.setattr(cpu_engine, "available", lambda: False)
+    monkeypatch.setattr(cpu_engine, "numba_works", lambda: False)
     assert cpu_engine.engine_for("auto", torch.device("cpu")) is None
     with pytest.raises(InputError, match="numba is not installed"):
         cpu_engine.engine_for("native", torch.device("cpu"))

@@ -35,13 +35,14 @@ def test_guide_samples_without_sides(rng):
     np.testing.assert_allclose(guide["guide_distances"], np.abs(exact), atol=0.02)
     assert (guide["guide_sides"] * exact >= 0).all()
     np.testing.assert_allclose(np.linalg.norm(guide["guide_directions"], axis=1), 1, atol=1e-5)
-    assert not facts["open"]
+    assert not facts.open
     upper = cloud.points[:, 2] > 0  # a gutter: the ball is on both sides of it
     guide, facts = make_unsigned_guide(cloud.points[upper], cloud.normals[upper], 500, 0.01, 0.0, 0)
-    assert facts["open"]
+    assert facts.open
     assert not guide["guide_sides"].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0, 0.005])
 def test_the_fit_finds_the_sides(rng, noise):
     """Of bare points: a closed surface, its field positive outside, though no normal was ever turned."""
@@ -54,7 +55,7 @@ def test_the_fit_finds_the_sides(rng, noise):
     clear = np.abs(exact) > 0.03
     assert ((field(samples) > 0) == (exact > 0))[clear].mean() > 0.995
     mesh = field.mesh()
-    assert mesh.facts["verification"]["watertight"]
+    assert mesh.facts.verification.watertight
     assert np.abs(SHAPES["torus"](mesh.vertices)).mean() < 0.006
     assert ((mesh.normals * cloud_normals(mesh.vertices)).sum(1) > 0).mean() > 0.99
 

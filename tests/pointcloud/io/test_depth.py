@@ -33,9 +33,10 @@ def test_back_projection(frame):
     assert cloud.sensors.tolist() == [[0, 0, 0]]
     made = prepare(frame, IngestSettings(intrinsics=CAMERA), 0, lambda _: None)
     assert (made.normals[:, 2] < -0.9).all()  # towards the camera
-    assert made.facts["sensors"]["origin"] == "in the file"
+    assert made.facts.sensors.origin == "in the file"
 
 
+@pytest.mark.slow
 def test_a_depth_image_is_fitted_and_trimmed(frame, tmp_path):
     run, camera = tmp_path / "run", ",".join(map(str, CAMERA))
     done = cli("fit", frame, "--intrinsics", camera, "--out", run, *QUICK_ARGS)
@@ -60,6 +61,7 @@ def test_what_is_no_depth_image(frame, tmp_path):
         read_depth(tmp_path / "bad.png", CAMERA, 1000.0)
 
 
+@pytest.mark.slow
 def test_a_thin_wall_is_two_sheets(rng):
     """A bent wall, 1 % of its length thick: outside both sides positive, inside negative, and a closed mesh of one part."""
     thickness, n = 0.02, 40_000
@@ -80,8 +82,8 @@ def test_a_thin_wall_is_two_sheets(rng):
         assert (outside > 0).mean() > 0.98
         assert np.abs(outside - thickness / 2).mean() < 0.2 * thickness
     facts = field.mesh().facts
-    assert facts["verification"]["components"] == 1
-    assert facts["input_distance"]["mean"] < 0.05 * thickness
+    assert facts.verification.components == 1
+    assert facts.input_distance.mean < 0.05 * thickness
 
 
 def test_depth_in_python(frame):

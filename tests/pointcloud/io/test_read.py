@@ -146,7 +146,7 @@ def test_clean_counts(rng):
     points[4, 1] = np.inf
     points[7] = points[8] = points[9]
     cloud, counts = clean(PointCloud(points, points.copy()), "x")
-    assert counts == {"read": 30, "non_finite": 2, "duplicates": 2}
+    assert (counts.read, counts.non_finite, counts.duplicates) == (30, 2, 2)
     np.testing.assert_array_equal(cloud.points, cloud.normals)
     assert len(subsample(cloud, 12, 0).points) == 12
 

@@ -90,7 +90,7 @@ def test_normals_look_at_each_scanner(tmp_path, rng):
     outward = ((made.cloud.points - centre) * made.normals).sum(1) > 0
     assert not outward[made.cloud.points[:, 0] < 10].any()
     assert outward[made.cloud.points[:, 0] > 10].all()
-    assert made.facts["sensors"] == {"origin": "in the file", "positions": 2}
+    assert made.facts.sensors.tree() == {"origin": "in the file", "positions": 2}
 
 
 @pytest.mark.parametrize(("suffix", "package"), [(".las", "laspy"), (".laz", "lazrs"), (".e57", "pye57")])

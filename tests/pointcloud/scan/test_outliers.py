@@ -9,6 +9,7 @@ from shapesiren.pointcloud.synthetic.scanner import Scanner, scan
 from shapesiren.pointcloud.synthetic.shapes import SHAPES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.05, 0.2])
 def test_uniform_outliers(share):
     cloud = scan("trefoil", Scanner(points=50_000, outliers=share, noise=0.002))

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from shapesiren.pointcloud.cloud import PointCloud
+from shapesiren.pointcloud.facts import SensorsFacts
 from shapesiren.pointcloud.prepare import prepare
 from shapesiren.pointcloud.scan.viewpoint import believable, hidden_share, seen_from_above
 from shapesiren.pointcloud.scan.viewpoint_search import find_position
+from shapesiren.pointcloud.settings import IngestSettings
 from shapesiren.pointcloud.synthetic.scanner import Scanner, scan
-from shapesiren.tasks.shape import IngestSettings
 
 FAR_OFF = np.array([420.0, -310.0, 75.0])  # so that the origin is of no help
 
@@ -32,6 +33,7 @@ def test_position_of_a_scanner_is_believed():
     assert not believable(points, np.array([100.0, 0, 0]))
 
 
+@pytest.mark.slow
 def test_default_position_is_not_believed():
     """Even samples of closed shapes about the origin, where many programs say the scanner was."""
     for name in ("sphere", "box", "torus", "trefoil"):
@@ -46,6 +48,7 @@ def test_what_cannot_be_measured_believes_nothing(rng, size):
     assert find_position(points) is None
 
 
+@pytest.mark.slow
 def test_terrain_is_seen_from_above(rng):
     xy = rng.uniform(0, 100, (30_000, 2))
     hills = np.concatenate([xy, 5 * np.sin(xy[:, :1] / 9) * np.cos(xy[:, 1:] / 7)], 1)
@@ -73,6 +76,7 @@ def test_a_position_is_found(rng, count):
     np.testing.assert_array_equal(find_position(points - eye - FAR_OFF), 0)  # the scanner's own coordinates
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", [0, 1, 3])
 @pytest.mark.parametrize("name", ["sphere", "box", "plate", "torus", "trefoil", "holed_plate"])
 def test_no_position_is_found_for_samples_of_a_shape(name, views):
@@ -87,6 +91,7 @@ def test_no_position_is_found_for_evenly_thinned_or_too_few_points(rng):
     assert find_position(np.zeros((500, 3))) is None
 
 
+@pytest.mark.slow
 def test_bare_points_look_at_the_scanner_that_is_found(rng):
     """With outliers that stand between it and the walls; and with normals that are all zero."""
     eye = np.array([1.0, 0.5, 0.1])
@@ -96,16 +101,17 @@ def test_bare_points_look_at_the_scanner_that_is_found(rng):
     made = prepare(
         PointCloud(np.concatenate([points, noise]), np.zeros((len(points) + len(noise), 3))), IngestSettings(), 0, said.append
     )
-    assert made.facts["sensors"] == {"origin": "found", "positions": 1}
-    assert made.facts["normals"]["oriented"] == "towards the scanner"
+    assert made.facts.sensors == SensorsFacts(origin="found", positions=1)
+    assert made.facts.normals.oriented == "towards the scanner"
     assert ((eye + FAR_OFF - made.cloud.points) * made.normals).sum(1).mean() > 0
     assert (((eye + FAR_OFF - made.cloud.points) * made.normals).sum(1) > 0).mean() > 0.99
     (line,) = [s for s in said if "had stood" in s]
     assert "--viewpoint" in line
     given = prepare(PointCloud(points), IngestSettings(viewpoint=tuple(FAR_OFF)), 0, said.append)
-    assert given.facts["sensors"]["origin"] == "given"
+    assert given.facts.sensors.origin == "given"
 
 
+@pytest.mark.slow
 def test_each_of_several_scans_has_its_own_scanner(tmp_path):
     """Two rooms side by side, a file each, a scanner in each: merged, no single position could be believed."""
     paths, eyes = [], []
@@ -115,6 +121,6 @@ def test_each_of_several_scans_has_its_own_scanner(tmp_path):
         np.save(paths[-1], room(eye) + at)
         eyes.append(eye + at)
     made = prepare(paths, IngestSettings(), 0, lambda _: None)
-    assert made.facts["sensors"] == {"origin": "found", "positions": 2}
+    assert made.facts.sensors == SensorsFacts(origin="found", positions=2)
     of_point = (made.cloud.points[:, 0] > FAR_OFF[0] + 20).astype(int)
     assert (((np.array(eyes)[of_point] - made.cloud.points) * made.normals).sum(1) > 0).mean() > 0.99

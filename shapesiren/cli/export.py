@@ -1,0 +1,38 @@
+"""``shapesiren export``: a run's field for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import names
+from .app import command
+from .existing_run import open_run
+from .options import Json, RunFolder
+from .screen import Screen
+
+
+@command()
+def export(
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help=f"The file: {' '.join(names.FIELD_FILES)}.")],
+    run: RunFolder,
+    resolution: Annotated[int, typer.Option(help="Samples along the longest side of a grid.")] = 128,
+    gradient: Annotated[bool, typer.Option("--gradient", help="The ONNX file also gives the gradient.")] = False,
+    as_json: Json,
+) -> None:
+    """Write a run's field for other programs: an ONNX graph, or signed distances on a grid (NPZ, NRRD, VTK).
+
+    Example: shapesiren export runs/scan -o scan.nrrd --resolution 256
+    """
+    from ..export import check_export, export_field
+    from ..stages.output import fitted_field
+
+    check_export(output)
+    screen = Screen(False, as_json)
+    context = open_run(run, [], screen)
+    facts = export_field(fitted_field(context.run), output, resolution, gradient).tree()
+    screen.say(f"made {output}: " + ", ".join(f"{k} {v}" for k, v in facts.items()))
+    screen.result({"file": str(output)} | facts)

@@ -1,0 +1,84 @@
+"""``shapesiren fit``: ingest a file and fit a field to it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import InputError
+from ..runtime.threads import needed_soon
+from . import names
+from .app import command
+from .existing_run import open_run, task_of_run
+from .options import FitOptions, WatchOptions
+from .screen import Screen
+from .settings_as_options import setting_layers, split
+
+if TYPE_CHECKING:
+    from ..stages.stage import Context
+
+
+@command(settings_are_options=True)
+def fit(
+    *,
+    arguments: Annotated[list[str], typer.Argument(metavar="SOURCE...", help=f"{names.input_files()} Or an ingested run.")],
+    how: FitOptions,
+) -> None:
+    """Ingest a file and fit a field to it. The same command goes on where it was stopped.
+
+    The file's kind chooses the task. Every setting of the task is an option too: --supervise gradient is
+    --set ingest.supervise=gradient.
+
+    Example: shapesiren fit scan.ply --preset fine
+    """
+    from ..stages.context import context_for, default_folder, is_run, task_of_sources
+
+    screen = how.printing.screen()
+    sources, options = split(arguments)
+    layers = how.layers()
+    ingested = len(sources) == 1 and is_run(sources[0])
+    if ingested:
+        layers += setting_layers(task_of_run(sources[0]), ("ingest", "fit"), options, fit)
+        context = open_run(sources[0], layers, screen, how.device, how.force)
+    else:
+        task = task_of_sources(sources, layers)
+        layers += setting_layers(task, ("ingest", "fit"), options, fit)
+        context = context_for(task, how.out or default_folder(sources), layers, how.device, screen.say, how.force)
+    with context.run.locked():
+        facts = ingest_and_fit(context, [] if ingested else sources, screen, how.watch)
+    screen.say(f"made {context.run.folder}; next: shapesiren {context.task.output} {context.run.folder}")
+    screen.result({"run": str(context.run.folder), "fit": facts})
+
+
+def ingest_and_fit(context: Context, sources: list[Path], screen: Screen, watch: WatchOptions) -> dict[str, Any]:
+    """Ingest the sources, if there are any, and fit; with the viewer and TensorBoard, where they are asked for."""
+    from ..fitting.progress import TerminalBar, listener
+    from ..fitting.tracking import TensorBoard
+    from ..stages.ingest import ingest as ingest_stage
+    from ..view.beside_a_fit import ViewerProcess
+
+    if watch.live and not context.task.has_surface:
+        raise InputError(f"a fit of task {context.task.name} has no surface to watch", where="--live", hint="leave it out")
+    with ExitStack() as ending:
+        listeners = []
+        if watch.tensorboard:
+            board = TensorBoard(context.run.folder / "tensorboard")
+            ending.callback(board.close)
+            listeners.append(board)
+        if watch.live:
+            ending.callback(ViewerProcess(context.run.folder, watch.port, screen.say).close)
+        if sources:
+            needed_soon("shapesiren.stages.fit", "shapesiren.nets.cpu.kernels", "shapesiren.tasks.shape_loss_kernels")
+            screen.stage(context, "ingest", ingest_stage(context, sources))
+
+        from ..stages.fit import fit as fit_stage  # here, as torch comes with it
+
+        progress = listener(screen.quiet)
+        if isinstance(progress, TerminalBar):
+            ending.callback(progress.close)
+        facts = fit_stage(context, [progress, *listeners], snapshots=watch.live)
+    screen.stage(context, "fit", facts)
+    return facts

@@ -1,0 +1,47 @@
+"""``shapesiren mesh``: the mesh of a fitted shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import names
+from .app import command
+from .existing_run import open_for_stage
+from .options import Layers, RunFolder, StageOptions
+from .write_output import write_output
+
+
+@command()
+def mesh(
+    *,
+    run: RunFolder,
+    resolution: Annotated[int | None, typer.Option(help="Cells along the longest side (default: 256 to 512).")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help=f"A copy: {' '.join(names.MESH_FILES)}.")] = None,
+    sharp: Annotated[bool | None, typer.Option("--sharp", help="Keep sharp edges sharp (dual contouring).")] = None,
+    faces: Annotated[int | None, typer.Option(help="Decimate to about so many faces.")] = None,
+    max_error: Annotated[float | None, typer.Option(help="Decimate as far as this distance allows.")] = None,
+    fill_holes: Annotated[float | None, typer.Option(help="Leave trimmed holes up to this size filled.")] = None,
+    smooth: Annotated[int | None, typer.Option(help="Rounds of Taubin smoothing.")] = None,
+    largest: Annotated[int | None, typer.Option(help="Keep only so many components.")] = None,
+    trim: Annotated[str | None, typer.Option(help="auto, on, or off: cut off what no point supports.")] = None,
+    stage: StageOptions,
+) -> None:
+    """Take the mesh from a fitted field, in the scan's own coordinates, and verify it.
+
+    Example: shapesiren mesh runs/scan --resolution 512 -o scan.glb
+    """
+    given = {
+        "resolution": resolution,
+        "sharp": sharp,
+        "faces": faces,
+        "max_error": max_error,
+        "fill_holes": fill_holes,
+        "smooth": smooth,
+        "largest": largest,
+        "trim": trim,
+    }
+    layers: Layers = [("--" + k.replace("_", "-"), {"mesh": {k: v}}) for k, v in given.items() if v is not None]
+    write_output(open_for_stage(run, layers, stage), "mesh", output, stage.printing.screen())

@@ -1,0 +1,205 @@
+"""Options that several commands share, each declared once; groups of them; and what they come to as layers of settings.
+
+A command takes a single option, or a group as one parameter; see `composed`. Layers are (origin, tree) pairs for
+`config.resolve`: later ones win, and the origin is named in errors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import InputError
+from . import names
+from .composed import Default
+from .screen import Screen
+
+Layers = list[tuple[str, dict[str, Any]]]
+
+# ---- Single options ------------------------------------------------------------------------------------
+_RUN = typer.Argument(metavar="[RUN]", help="Run folder (default: the newest in runs/).")
+RunFolder = Annotated[Path | None, _RUN, Default(None)]
+RunFolderAndSettings = Annotated[list[str] | None, _RUN, Default(None)]  # where settings are options
+OutDir = Annotated[Path | None, typer.Option("--out", help="Run folder (default: runs/<name of the input>)."), Default(None)]
+Net = Annotated[
+    str | None,
+    typer.Option("--net", help=f"{names.NETWORKS[0]}, or {' '.join(names.NETWORKS[1:])} to compare with."),
+    Default(None),
+]
+TaskName = Annotated[
+    str | None, typer.Option("--task", help=f"{', '.join(names.TASKS)}, if the file does not tell."), Default(None)
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random."), Default(None)]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps."), Default("auto")]
+Port = Annotated[
+    int,
+    typer.Option("--port", help="Of the viewer's page; the next free one if it is taken.", min=1, max=65535),
+    Default(8080),
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. fit.steps=2000."), Default(None)
+]
+Force = Annotated[bool, typer.Option("--force", help="Do it again, replacing what is there."), Default(False)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors."), Default(False)]
+Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON."), Default(False)]
+
+
+# ---- Groups --------------------------------------------------------------------------------------------
+@dataclass(frozen=True, kw_only=True)
+class SettingsOptions:
+    """A preset, a file and single settings."""
+
+    preset: Annotated[str | None, typer.Option("--preset", help=f"{names.choice(names.PRESETS)}.")] = None
+    config: Annotated[Path | None, typer.Option("--config", help="Settings, as TOML.")] = None
+    set_: Set
+
+    def layers(self, pipeline: Path | None = None) -> Layers:
+        """``pipeline``: a file of settings that stands in for ``--config``."""
+        from ..config import read_toml
+        from ..stages.context import settings_layers
+
+        file = pipeline or self.config
+        layers = [(str(file), read_toml(file))] if file else []
+        return layers + settings_layers(self.preset, None, None, None, None) + assigned(self.set_)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanOptions:
+    """What is known of a scan and does not stand in its file."""
+
+    viewpoint: Annotated[str | None, typer.Option("--viewpoint", metavar="X,Y,Z", help="Where the scanner stood.")] = None
+    surface: Annotated[str | None, typer.Option("--surface", help="auto, closed, or open: trimmed where no point is.")] = None
+    intrinsics: Annotated[
+        str | None, typer.Option("--intrinsics", metavar="FX,FY,CX,CY", help="The input is a depth image.")
+    ] = None
+
+    def layers(self) -> Layers:
+        layers: Layers = []
+        if self.viewpoint is not None:
+            position = numbers(self.viewpoint, 3, "--viewpoint", "position", "1.5,0,2")
+            layers.append(("--viewpoint", {"ingest": {"viewpoint": position}}))
+        if self.surface is not None:
+            layers.append(("--surface", {"ingest": {"surface": self.surface}}))
+        if self.intrinsics is not None:
+            camera = numbers(self.intrinsics, 4, "--intrinsics", "camera", "525,525,319.5,239.5")
+            layers.append(("--intrinsics", {"ingest": {"intrinsics": camera}}))
+        return layers
+
+
+@dataclass(frozen=True, kw_only=True)
+class LengthOptions:
+    """How long a fit takes."""
+
+    time: Annotated[str | None, typer.Option("--time", help="Fit for this long: 60s, 2m, 1h.")] = None
+    steps: Annotated[int | None, typer.Option("--steps", help="Fit for this many steps.")] = None
+
+    def layers(self) -> Layers:
+        from ..stages.context import settings_layers
+
+        return settings_layers(None, None, self.steps, seconds_of(self.time), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions:
+    """Who looks on while a field is fitted."""
+
+    live: Annotated[bool, typer.Option("--live", help="Watch the surface form, in the browser.")] = False
+    port: Port
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write RUN/tensorboard too.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreenOptions:
+    """What is printed."""
+
+    quiet: Quiet
+    as_json: Json
+
+    def screen(self) -> Screen:
+        return Screen(self.quiet, self.as_json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageOptions:
+    """What every command takes that does one stage of a run."""
+
+    set_: Set
+    device: Device
+    force: Force
+    printing: ScreenOptions
+
+    def layers(self) -> Layers:
+        return assigned(self.set_)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """What every command takes that fits one input."""
+
+    out: OutDir
+    settings: SettingsOptions
+    scan: ScanOptions
+    net: Net
+    task: TaskName
+    length: LengthOptions
+    seed: Seed
+    device: Device
+    watch: WatchOptions
+    force: Force
+    printing: ScreenOptions
+
+    def layers(self, pipeline: Path | None = None) -> Layers:
+        """``pipeline``: see `SettingsOptions.layers`."""
+        return [
+            *self.settings.layers(pipeline),
+            *task_layers(self.task),
+            *([("--net", {"net": {"kind": self.net}})] if self.net is not None else []),
+            *self.length.layers(),
+            *seed_layers(self.seed),
+            *self.scan.layers(),
+        ]
+
+
+# ---- From options to settings --------------------------------------------------------------------------
+def assigned(assignments: Sequence[str] | None) -> Layers:
+    """What ``--set`` comes to."""
+    from ..config import parse_assignments
+
+    return [("--set", parse_assignments(assignments))] if assignments else []
+
+
+def task_layers(task: str | None) -> Layers:
+    return [("--task", {"task": task})] if task is not None else []
+
+
+def seed_layers(seed: int | None) -> Layers:
+    return [("--seed", {"seed": seed})] if seed is not None else []
+
+
+def seconds_of(text: str | None) -> float | None:
+    """``90``, ``90s``, ``1.5m``, ``1h`` -> seconds."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([smh]?)", text.strip())
+    if not match or float(match[1]) == 0:
+        raise InputError(f"{text!r} is no time", where="--time", hint="for example 60s, 2m or 1h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def numbers(text: str, count: int | None, option: str, what: str, example: str) -> list[float]:
+    """``count`` numbers (None: one or more) that an option gives, between commas or spaces.
+
+    ``what`` they are together and an ``example`` are named in the InputError that anything else is.
+    """
+    try:
+        values = [float(v) for v in text.replace(",", " ").split()]
+    except ValueError:
+        values = []
+    if not values or count not in (None, len(values)):
+        raise InputError(f"{text!r} is no {what}", where=option, hint=f"for example {example}")
+    return values

@@ -1,0 +1,22 @@
+"""What ``mesh`` and ``decode`` share: they write a run's output, and perhaps a copy of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .screen import Screen
+
+if TYPE_CHECKING:
+    from ..stages.stage import Context
+
+
+def write_output(context: Context, stage: str, copy: Path | None, screen: Screen) -> None:
+    """Run the output stage, write a copy where one is asked for, and say so."""
+    from ..stages.output import output_and_copy
+
+    facts = output_and_copy(context, stage, copy)
+    screen.stage(context, stage, facts)
+    made = [str(context.run.folder / context.task.output_file)] + ([str(copy)] if copy else [])
+    screen.say(f"made {' and '.join(made)}; next: shapesiren evaluate {context.run.folder}")
+    screen.result({"run": str(context.run.folder), "files": made, stage: facts})

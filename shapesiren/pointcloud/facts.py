@@ -1,0 +1,179 @@
+"""What ingest and inspect find in a scan. In a file of its own, because a fit reads it and has neither scipy nor open3d."""
+
+from __future__ import annotations
+
+from ..facts import Facts
+
+
+class NormalsFacts(Facts):
+    """Where the normals are from, and what was found on the way. What was not looked at is absent.
+
+    missing : share of the points whose given normal was zero or not finite
+    agreement : median |cosine| between given normals and planes through the points round them
+    origin : "given" in the file, of its "faces", or "estimated" from the points
+    flipped : share of given normals that looked the other way than their neighbours, and were turned
+    neighbours : points that the plane of a normal was fitted to, the median
+    oriented : how estimated normals came to their sides
+    confidence : share of the sides that a check of them agreed with
+    winding : share of points at which the winding number is that of a closed surface; None where it was not looked at
+    """
+
+    missing: float | None = None
+    agreement: float | None = None
+    origin: str
+    flipped: float | None = None
+    neighbours: int | None = None
+    oriented: str | None = None
+    confidence: float | None = None
+    winding: float | None = None
+
+
+class SensorsFacts(Facts):
+    """Where the scanner stood.
+
+    origin : where its positions are from: "in the file", "given", "found", "above" or "none"
+    positions : how many
+    """
+
+    origin: str
+    positions: int
+
+
+class GuideFacts(Facts):
+    """samples : of the guide; surface : how the one was made that they are measured to
+    watertight : whether that surface is closed
+    unsupported : share of its area that lies far from any point
+    open : whether the scan is taken as open
+    """
+
+    samples: int = 0
+    surface: str
+    watertight: bool | None = None
+    unsupported: float | None = None
+    open: bool
+
+
+class ScanFacts(Facts):
+    """What is found while a scan is made ready.
+
+    points : that are used; read : in the input; non_finite, duplicates, outliers : that were dropped
+    colours, intensity : whether there are any
+    low, size : lowest corner of the bounding box, and its sides, in the scan's units
+    """
+
+    points: int
+    read: int = 0
+    non_finite: int = 0
+    duplicates: int = 0
+    outliers: int = 0
+    normals: NormalsFacts
+    sensors: SensorsFacts = SensorsFacts(origin="none", positions=0)
+    colours: bool = False
+    intensity: bool = False
+    low: list[float] = []
+    size: list[float]
+
+    @property
+    def extras(self) -> list[str]:
+        """What each point has beside its position and normal."""
+        return [name for name in ("colours", "intensity") if getattr(self, name)]
+
+
+class CloudFacts(ScanFacts):
+    """What stage ``ingest`` finds. Lengths in the scan's units.
+
+    spacing : median distance from a point to the nearest other one
+    noise : standard deviation of the points across their surface
+    support : how far from the points a surface may lie and still be supported by them
+    """
+
+    spacing: float
+    noise: float
+    support: float = 0.0
+    guide: GuideFacts
+
+    def lines(self) -> list[str]:
+        extras = "".join(f", {name}" for name in self.extras)
+        size = " x ".join(f"{s:.4g}" for s in self.size)
+        origin = self.normals.origin.replace("faces", "of the faces")
+        return [
+            f"{self.points:,} points, normals {origin}{extras}, size {size}",
+            f"spacing {self.spacing:.3g}, noise about {self.noise:.2g}, "
+            f"{'open' if self.guide.open else 'closed'}, guide: {self.guide.surface}",
+        ]
+
+
+class SpacingFacts(Facts):
+    """Distances from a point to the nearest other one, in the scan's units: their median and two more quantiles."""
+
+    median: float
+    q95: float
+    q99: float
+
+
+class Choice(Facts):
+    """A setting that follows from the facts: its name, the value that would be taken, and why."""
+
+    setting: str
+    value: str
+    why: str
+
+
+class InspectFacts(ScanFacts):
+    """What ``inspect`` tells of a scan before any work. Lengths in the scan's units.
+
+    centre : of its bounding box
+    neighbours_agree : share of points whose nearest one has its normal on the same side
+    noise : standard deviation of the points across their surface
+    open : whether the scan would be taken as open
+    unsupported : share of a closed surface's area that would lie far from any point
+    memory_mib : estimated peak of a fit and its mesh
+    bytes : of the file; seconds : that this look took
+    fit_rate, fit_seconds : steps a second on this machine, and the time of the whole fit
+    """
+
+    centre: list[float]
+    spacing: SpacingFacts
+    neighbours_agree: float
+    noise: float
+    open: bool
+    unsupported: float
+    choices: list[Choice]
+    memory_mib: int
+    bytes: int | None = None
+    seconds: float = 0.0
+    fit_rate: float | None = None
+    fit_seconds: float | None = None
+
+    def lines(self) -> list[str]:
+        """A table of ``name  value``."""
+        spacing, sensors = self.spacing, self.sensors
+        rows = [
+            ("points", f"{self.read:,} read, {self.points:,} usable"),
+            ("dropped", f"{self.non_finite:,} non-finite, {self.duplicates:,} duplicate, {self.outliers:,} outliers"),
+            ("size", " x ".join(f"{v:.5g}" for v in self.size)),
+            ("lowest corner", ", ".join(f"{v:.10g}" for v in self.low)),
+            ("spacing", f"median {spacing.median:.3g}, 95 % {spacing.q95:.3g}, 99 % {spacing.q99:.3g}"),
+            ("noise", f"about {self.noise:.2g} ({self.noise / max(self.size):.2%} of the longest side)"),
+            ("normals", f"{self._normals()}; neighbours agree: {self.neighbours_agree:.1%}"),
+            ("also in it", ", ".join(self.extras) or "nothing"),
+            (
+                "scanner",
+                f"{sensors.positions} position(s), {sensors.origin}" if sensors.positions else "unknown",
+            ),
+            ("surface", "open" if self.open else "closed"),
+            *(("choice", f"{c.setting} = {c.value}: {c.why}") for c in self.choices),
+            ("memory", f"about {self.memory_mib:,} MiB"),
+        ]
+        if self.fit_seconds is not None:
+            rows.append(("time", f"about {self.fit_seconds:.0f} s to fit on this machine ({self.fit_rate:.0f} steps/s)"))
+        return [f"{name:<14}{value}" for name, value in rows]
+
+    def _normals(self) -> str:
+        normals = self.normals
+        if normals.origin == "estimated":
+            sure = ", which finds their sides" if normals.confidence is None else f", confidence {normals.confidence:.1%}"
+            return f"estimated, {normals.oriented}{sure}"
+        if normals.origin == "faces":
+            return "of the faces"
+        return f"given; {normals.missing or 0.0:.1%} missing, {normals.flipped or 0.0:.1%} flipped"

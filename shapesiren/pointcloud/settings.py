@@ -1,0 +1,31 @@
+"""How a scan is read and made ready: section ``[ingest]`` of a shape's settings."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field as Setting
+
+from ..config import Settings
+
+
+class IngestSettings(Settings):
+    """Section ``[ingest]`` of a scan: from files to arrays."""
+
+    extent: float = Setting(1.8, gt=0.1, le=2, description="box units along the scan's longest side")
+    samples: int = Setting(200_000, ge=100, description="points drawn from a mesh given as input")
+    max_points: int = Setting(2_000_000, ge=100, description="more are subsampled at random")
+    normals: Literal["auto", "given", "estimate", "unsigned"] = Setting(
+        "auto", description="use the file's, or estimate them; unsigned: the fit finds their sides"
+    )
+    neighbours: int | None = Setting(None, ge=5, le=400, description="of a point, for its normal; by the noise if not given")
+    viewpoint: tuple[float, float, float] | None = Setting(None, description="where the scanner stood, in the file's units")
+    intrinsics: tuple[float, float, float, float] | None = Setting(None, description="fx, fy, cx, cy of a depth image")
+    depth_scale: float = Setting(1000.0, gt=0, description="values of a depth image to a unit of length")
+    outliers: Literal["remove", "keep"] = Setting("remove", description="points that lie on no surface")
+    steps: Literal["smooth", "keep"] = Setting("smooth", description="of a depth camera's values: smooth within each step")
+    surface: Literal["auto", "closed", "open"] = Setting("auto", description="an open one is trimmed where no point is")
+    guide_samples: int = Setting(300_000, ge=0, description="off-surface samples with a distance; 0 for none")
+    guide_depth: int | None = Setting(
+        None, ge=4, le=10, description="octree depth of the guide's coarse Poisson surface; by the noise if not given"
+    )

@@ -1,0 +1,136 @@
+"""What is told of a mesh: what it is, checked, and what was done to make it. Lengths are in the user's units."""
+
+from __future__ import annotations
+
+from ..facts import Facts
+
+
+class Verification(Facts):
+    """What `verify.verify` counted, edge by edge.
+
+    vertices, faces : counts
+    boundary_edges : edges of one face; 0 means closed
+    nonmanifold_edges : edges of more than two faces; 0 means edge-manifold
+    misoriented_edges : edges whose two faces run the same way along them; 0 means oriented
+    nonmanifold_vertices : vertices whose faces form more than one fan
+    components : connected components
+    genus : sum over the components, of a closed manifold; None otherwise
+    volume : enclosed, in cubed units; None unless watertight
+    area : in squared units
+    watertight : closed, edge-manifold and oriented
+    """
+
+    vertices: int
+    faces: int
+    boundary_edges: int
+    nonmanifold_edges: int
+    misoriented_edges: int
+    nonmanifold_vertices: int
+    components: int
+    genus: int | None
+    volume: float | None
+    area: float
+    watertight: bool
+
+    def lines(self) -> list[str]:
+        plural = "" if self.components == 1 else "s"
+        if self.watertight:
+            genus = f", genus {self.genus}" if self.genus is not None else ""
+            state = f"watertight (closed, edge-manifold, oriented){genus}"
+        else:
+            parts = [
+                (self.boundary_edges, "boundary edges"),
+                (self.nonmanifold_edges, "non-manifold edges"),
+                (self.misoriented_edges, "misoriented edges"),
+            ]
+            state = "not watertight: " + ", ".join(f"{n:,} {name}" for n, name in parts if n)
+        return [f"{self.vertices:,} vertices, {self.faces:,} faces, {self.components} component{plural}", state]
+
+
+class InputDistances(Facts):
+    """Distances from the input points to the mesh. p95 : their 95th percentile"""
+
+    mean: float
+    p95: float
+    max: float
+
+    def lines(self) -> list[str]:
+        return [f"input points to mesh: mean {self.mean:.4g}, 95 % {self.p95:.4g}, max {self.max:.4g}"]
+
+
+class Trimmed(Facts):
+    """What was cut off an open scan. distance : from the points, within which every face stays
+    area_share : of the surface that went
+    """
+
+    distance: float
+    area_share: float
+
+    def line(self) -> str:
+        return (
+            f"open scan: trimmed what lies farther than about {self.distance:.3g} from any point "
+            f"({self.area_share:.1%} of the area; --set mesh.trim=off keeps it)"
+        )
+
+
+class PostProcessed(Facts):
+    """What smoothing and decimation did. faces_before : how many there were
+    farthest : the largest distance from a vertex of the mesh before to the one after
+    """
+
+    faces_before: int
+    farthest: float
+
+    def line(self, faces: int) -> str:
+        """``faces`` : how many there are now"""
+        return (
+            f"{self.faces_before:,} -> {faces:,} faces; no vertex of the full mesh is farther than {self.farthest:.3g} "
+            "from this one"
+        )
+
+
+class MeshFacts(Facts):
+    """What stage ``mesh`` found. What older runs did not say yet has a default.
+
+    resolution : cells along the longest side of the grid
+    method : "marching cubes" or "dual contouring"
+    cell : side of a grid cell
+    evaluations : of the field on the grid; refinements : of the field with its gradient, at vertices
+    precision : of the products that decided signs
+    residual : mean distance of the vertices from the level set, as refined, before they are moved
+    flipped_edges, moved_vertices : number of edges flipped, and mean distance that vertices were moved, to fit the faces
+    trimmed : None where nothing was to be trimmed; post : None where neither smoothing nor decimation was asked for
+    dropped_others, dropped_components, dropped_phantoms : components left out because larger ones were asked for, because they
+        were small, because no point supports them
+    touches_boundary : whether the surface ends at the edge of the grid
+    seconds : spent
+    """
+
+    resolution: int
+    method: str = "marching cubes"
+    cell: float
+    evaluations: int
+    precision: str = "float32"
+    refinements: int = 0
+    residual: float
+    flipped_edges: int | None = None
+    moved_vertices: float | None = None
+    trimmed: Trimmed | None = None
+    dropped_others: int | None = None
+    dropped_components: int
+    dropped_phantoms: int = 0
+    post: PostProcessed | None = None
+    verification: Verification
+    input_distance: InputDistances
+    touches_boundary: bool
+    seconds: float
+
+    def lines(self) -> list[str]:
+        return [*self.surface_lines(), f"resolution {self.resolution}, {self.seconds:.1f} s"]
+
+    def surface_lines(self) -> list[str]:
+        """The surface alone, without what it cost."""
+        lines = [*self.verification.lines(), *self.input_distance.lines()]
+        if self.touches_boundary:
+            lines.append("the surface reaches the edge of the grid and ends there (mesh.margin widens it)")
+        return lines

@@ -1,0 +1,38 @@
+"""How a field becomes a mesh: section ``[mesh]`` of a shape's settings."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ..config import Precision, Settings
+
+
+class MeshSettings(Settings):
+    """Section ``[mesh]``: from field to triangles."""
+
+    resolution: int | None = Field(
+        None, ge=8, le=8192, description="cells along the longest side; two point spacings each, 256 to 512, if not given"
+    )
+    refine: int = Field(2, ge=0, le=10, description="Newton steps of each vertex onto the level set")
+    precision: Precision = Field(
+        "auto", description="of products that decide on which side of the surface a corner lies; auto: float32 up to 256 cells"
+    )
+    facets: Literal["fitted", "plain"] = Field(
+        "fitted",
+        description="fitted: edges and vertices so that the faces fit the level set; plain: vertices on it, edges as they come",
+    )
+    margin: float = Field(0.05, ge=0, le=0.5, description="of the grid round the scan, as a share of its longest side")
+    trim: Literal["auto", "on", "off"] = Field("auto", description="cut off what no point supports; auto: open scans")
+    trim_distance: float | None = Field(None, gt=0, description="in the scan's units; from the data if not given")
+    fill_holes: float = Field(0.0, ge=0, description="trimmed holes up to this size, in the scan's units, stay filled")
+    min_component: float | None = Field(
+        None, ge=0, lt=1, description="share of the area below which components are dropped; .001, of open scans .0002"
+    )
+    largest: int | None = Field(None, ge=1, description="keep only so many components, the largest")
+    sharp: bool = Field(False, description="dual contouring: sharp edges stay sharp")
+    faces: int | None = Field(None, ge=64, description="decimate to about so many faces")
+    max_error: float | None = Field(None, gt=0, description="decimate as far as this distance allows, in the scan's units")
+    smooth: int = Field(0, ge=0, le=1000, description="rounds of Taubin smoothing")
+    colours: bool = Field(True, description="carry the scan's colours and intensity to the vertices")
