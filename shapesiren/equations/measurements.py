@@ -16,25 +16,16 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..similarity import Similarity
-from .assembly import Equation, helmholtz_operator, refined
+from .equation import Equation
+from .greens_function import hankel
+from .helmholtz import helmholtz_operator
 from .problems import Inversion, Source
+from .sampling import refined
+from .settings import IngestSettings
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 TRUTH_CELLS = 40  # of a simulation, to a wave
-
-
-def hankel(sources: Sequence[Source], wavenumber: float, points: Array) -> Complex:
-    """The field of each source in a uniform medium of speed 1, (n, sources): ``i / 4 H0^(2)(k r)`` times its integral and
-    ``exp(-k^2 width^2 / 2)``, exact beyond a few widths of it (a Gaussian radiates like a point of that strength)."""
-    from scipy.special import hankel2
-
-    found = []
-    for s in sources:
-        r = np.linalg.norm(points - np.array(s.position), axis=1)
-        size = 2 * np.pi * s.width**2 * np.exp(-((wavenumber * s.width) ** 2) / 2) if s.width else 1.0
-        found.append(0.25j * hankel2(0, wavenumber * np.maximum(r, 1e-9)) * complex(*s.strength) * size)
-    return np.stack(found, 1)
 
 
 def read_measurements(path: Path, strength: tuple[float, float]) -> tuple[list[Source], Array, Complex]:
@@ -118,8 +109,8 @@ def simulate(problem: Inversion, sources: Sequence[Source], receivers: Array, fo
     return solver.measured(solver.change_of(problem.truth, folder)) + hankel(sources, problem.wavenumber, receivers)
 
 
-def inversion(problem: Inversion, frame: Similarity, folder: Path, settings: Any, seed: int) -> Any:
-    """Arrays, more of the header, and facts: see `equations.ingest_problem`."""
+def inversion(problem: Inversion, frame: Similarity, folder: Path, settings: IngestSettings, seed: int) -> Any:
+    """Arrays, more of the header, and facts: see `assembly.ingest_problem`."""
     sources, receivers, values = setup(problem, folder, seed)
     low, high = (frame.to_box(np.array([c]))[0] for c in (problem.domain.low, problem.domain.high))
     x, weight = _points(problem, frame, settings.points, seed)

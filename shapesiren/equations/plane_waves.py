@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from ..config import Tree
 from ..similarity import Similarity
-from .assembly import NEAR, Array, Equation, quadrature, refined, sobol
+from .equation import Array, Equation
 from .finite_differences import DifferenceGrid
 from .problems import Domain, Wave, slowness, speeds
+from .sampling import NEAR, quadrature, refined, sobol
+from .settings import IngestSettings
 
 ORDER = 2  # quadrature points along a cell's side; 3 are no better
 TAIL = 4.0  # widths of a pulse beyond which it is nothing: 3e-4 of its peak
@@ -20,9 +22,9 @@ CELLS_TO_UNITS = 1.7  # fewer cells let the equation slip between them, more are
 
 
 def wave(
-    problem: Wave, frame: Similarity, folder: Path, settings: Any, seed: int
+    problem: Wave, frame: Similarity, folder: Path, settings: IngestSettings, seed: int
 ) -> tuple[dict[str, NDArray[Any]], Tree, Tree]:
-    """Arrays, additions to the header and facts, as of `equations.assembly.ingest_problem`."""
+    """Arrays, additions to the header and facts, as of `assembly.ingest_problem`."""
     low, high = (frame.to_box(np.array([c]))[0] for c in (problem.domain.low, problem.domain.high))
     span = problem.duration / frame.scale  # of time, in box units: speeds stay what they are
     narrow = min(p.width for p in problem.pulse) / frame.scale

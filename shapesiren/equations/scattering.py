@@ -24,7 +24,7 @@ class Scattering:
     def __init__(self, problem: Inversion, sources: Sequence[Source], receivers: Array, cells: int) -> None:
         import scipy.sparse as sp
 
-        from .measurements import hankel
+        from .greens_function import hankel
 
         self.problem, self.grid = problem, DifferenceGrid(problem.domain, cells)
         self.square = problem.wavenumber**2

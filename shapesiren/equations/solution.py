@@ -39,7 +39,7 @@ def decode_solution(fitted: Field, settings: Any) -> Solution:
     u = values_at(fitted, plane).T.reshape(-1, len(y), len(x))
     if not isinstance(problem, Inversion):
         return {"x": x, "y": y, "u": u[0]}
-    from .measurements import hankel
+    from .greens_function import hankel
 
     sources = [Source.model_validate(s) for s in header["sources"]]
     whole = u * header["size"] + hankel(sources, problem.wavenumber, plane).T.reshape(u.shape)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .assembly import gaussian
 from .finite_differences import DifferenceGrid, helmholtz_matrix
+from .helmholtz import gaussian
 from .plane_waves import TAIL, pulses
 from .problems import Helmholtz, Medium, Poisson, Side, Wave, slowness
 

@@ -16,25 +16,36 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..config import FitSettings
-from ..equations.assembly import Equation
+from ..equations.equation import Equation
 from ..errors import InputError, RunError
 from ..nets.derivatives import hidden_derivatives
 from ..nets.network import Network
 from ..tasks.base import Task
-from ..tasks.equations import EquationTask
 from . import checkpoint as ckpt
 from .events import Listener, Progress, Saved, Started
 
 CHUNK = 1 << 21  # numbers of one pass: rows x units
 POINTS = 20  # whose derivatives take about as long as one row's product
 REPORT_SECONDS = 0.5
+
+
+@runtime_checkable
+class LinearTask(Protocol):
+    """A task whose equations are linear in the field. linear : whether that is all, so that one round solves it"""
+
+    net: Network
+    linear: bool
+
+    def round(self, index: int, total: int, solver: Solver) -> dict[str, float]:
+        """Round ``index`` of ``total``: solve for the head and write it. Returns the losses that are left, by name."""
+        ...
 
 
 class Stopped(Exception):
@@ -64,7 +75,7 @@ def solve_task(
     InputError : the task has no linear equations
     RunError : the equations do not determine the field
     """
-    if not isinstance(task, EquationTask):
+    if not isinstance(task, LinearTask):
         raise InputError(f"least squares cannot fit a task {task.name}", where="fit.optimizer", hint="fit.optimizer=adam")
 
     def tell(event: object) -> None:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ..config import Tree
 from ..equations import solvers
-from ..equations.assembly import INNER, equation_from, force, names_of
+from ..equations.equation import INNER, equation_from, force, names_of
 from ..equations.finite_differences import DifferenceGrid
-from ..equations.measurements import hankel
+from ..equations.greens_function import hankel
 from ..equations.problems import Helmholtz, Poisson, Wave, problem_from
 from ..errors import InputError
 from ..field import Field

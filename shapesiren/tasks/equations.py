@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..config import Config, FitSettings, NetSettings, Tree, read_toml
-from ..equations.assembly import INNER, Equation, equation_from, force, names_of
+from ..equations.equation import INNER, Equation, equation_from, force, names_of
 from ..equations.problems import KINDS
 from ..equations.settings import BatchSettings, DecodeSettings, EvaluateSettings, IngestSettings, LossSettings
 from ..errors import InputError
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..field import Field
+    from ..fitting.least_squares import Solver
     from ..reports.page import Section
 
 
@@ -37,34 +37,6 @@ class EquationConfig(Config):
     loss: LossSettings = LossSettings()
     decode: DecodeSettings = DecodeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
-
-
-class Normal(Protocol):
-    """Normal equations, as `fitting.least_squares.Normal` has them factored."""
-
-    right: NDArray[Any]
-
-    def solve(self, right: NDArray[Any]) -> NDArray[Any]: ...
-
-    def left(self, found: NDArray[Any]) -> float: ...
-
-
-class LeastSquares(Protocol):
-    """What `fitting.least_squares.Solver` offers to a task."""
-
-    width: int
-
-    def solve(self, equations: list[Equation], weights: list[float]) -> tuple[NDArray[Any], float]: ...
-
-    def normal(self, equations: list[Equation], weights: list[float], start: float = 0.0, end: float = 1.0) -> Normal: ...
-
-    def rows(self, points: NDArray[Any], operator: NDArray[Any]) -> NDArray[Any]: ...
-
-    def values(self, points: NDArray[Any]) -> NDArray[np.float64]: ...
-
-    def coefficients(self, outputs: slice) -> NDArray[np.float64]: ...
-
-    def write(self, found: NDArray[Any], outputs: slice) -> None: ...
 
 
 OURS: Tree = {"fit": {"optimizer": "least-squares", "steps": 1}}
@@ -120,7 +92,7 @@ class EquationTask(Task):
         return config.loss.border / float(e.weight.sum())
 
     # ---- fit ----------------------------------------------------------------------------------------
-    def round(self, index: int, total: int, solver: LeastSquares) -> dict[str, float]:
+    def round(self, index: int, total: int, solver: Solver) -> dict[str, float]:
         """One solve for the head; the weighted residual."""
         found, left = solver.solve(list(self.equations.values()), list(self.weights.values()))
         solver.write(found, slice(None))

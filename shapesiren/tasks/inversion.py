@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from ..config import Config, Tree
-from ..equations.assembly import Equation
+from ..equations.equation import Equation
 from ..equations.settings import InversionEvaluateSettings, InversionLossSettings
 from ..facts import Facts
 from ..header import Header
 from .base import Arrays, Moment, Say, Signal
-from .equations import OURS, PAPER, EquationConfig, EquationTask, LeastSquares
+from .equations import OURS, PAPER, EquationConfig, EquationTask
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from ..field import Field
+    from ..fitting.least_squares import Solver
 
 
 class InversionConfig(EquationConfig):
@@ -72,7 +73,7 @@ class InversionTask(EquationTask):
         return 1 / float(e.weight.sum()) / e.target.shape[1]
 
     # ---- fit ----------------------------------------------------------------------------------------
-    def round(self, index: int, total: int, solver: LeastSquares) -> dict[str, float]:
+    def round(self, index: int, total: int, solver: Solver) -> dict[str, float]:
         """A Gauss-Newton step of the medium; the last round only solves for the fields.
 
         The fields of a medium are a linear least-squares problem, ``c = (A^H A)^-1 A^H f``. A change of the medium changes its
@@ -117,7 +118,7 @@ class InversionTask(EquationTask):
         solver.write(medium + step[:, None], slice(-1, None))
         return losses
 
-    def smoothness(self, solver: LeastSquares, at: np.ndarray[Any, Any], area: np.ndarray[Any, Any], units: Any) -> Any:
+    def smoothness(self, solver: Solver, at: np.ndarray[Any, Any], area: np.ndarray[Any, Any], units: Any) -> Any:
         """The matrix of the terms on the medium itself."""
         mean = area / area.sum()
         total = self.own_loss.size * units.T @ (units * mean[:, None])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from ..config import Config, Tree
-from ..equations.assembly import sobol
 from ..equations.plane_waves import plane_waves, repeated_start
 from ..equations.problems import Wave
+from ..equations.sampling import sobol
 from .base import Say, Signal
-from .equations import OURS, PAPER, EquationConfig, EquationTask, LeastSquares
+from .equations import OURS, PAPER, EquationConfig, EquationTask
+
+if TYPE_CHECKING:
+    from ..fitting.least_squares import Solver
 
 NET: Tree = {"width": 128, "hidden_layers": 0}
 MOST = 16_384  # units of their own accord: a matrix of 2 GB, three times
@@ -96,7 +99,7 @@ class WaveTask(EquationTask):
             say(f"its narrowest pulse asks for about {needed:,} units, there are {given:,}: expect large errors (more: {more})")
         return signal
 
-    def round(self, index: int, total: int, solver: LeastSquares) -> dict[str, float]:
+    def round(self, index: int, total: int, solver: Solver) -> dict[str, float]:
         equations, weights = self.equations, self.weights
         if self.exact:
             highest = float(self.net.linears[0].weight[:, :2].detach().norm(dim=1).max()) * self.config.net.omega_first

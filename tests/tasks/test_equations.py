@@ -11,10 +11,11 @@ from scipy.sparse.linalg import spsolve
 import shapesiren
 from shapesiren.config import resolve
 from shapesiren.equations import solvers
-from shapesiren.equations.assembly import Equation, equation_from, refined
+from shapesiren.equations.equation import Equation, equation_from
 from shapesiren.equations.expressions import check_expression, function, laplacian
-from shapesiren.equations.measurements import hankel
+from shapesiren.equations.greens_function import hankel
 from shapesiren.equations.problems import Helmholtz, Inversion, Medium, Source, Wave, read_problem
+from shapesiren.equations.sampling import refined
 from shapesiren.equations.scattering import Scattering
 from shapesiren.errors import InputError
 from shapesiren.field import Field
