@@ -7,20 +7,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..facts import Facts
 from ..field import Field
-from ..nets.activations import relu, sine, tanh
+from ..nets.activations import Activation, relu, sine, tanh
 from ..nets.network import MLP
 from ..runtime.files import write_atomically
 from ..version import __version__
 
-OPSET, IR = 17, 8  # onnxruntime 1.13 and later
+OPSET, IR = 17, 8  # versions of the operators and of the file: onnxruntime 1.13 and later read them
+OPERATORS: dict[Activation, str] = {sine: "Sin", relu: "Relu", tanh: "Tanh"}
+
+
+class OnnxFacts(Facts):
+    """What an ONNX file holds.
+
+    inputs, outputs : names of the graph's
+    opset : version of the operators
+    """
+
+    inputs: list[str]
+    outputs: list[str]
+    opset: int
 
 
 class _Graph:
-    """Nodes and constants under construction; every method returns the name of what it made."""
+    """Nodes and constants under construction; every method returns the name of the tensor that it made."""
 
     def __init__(self) -> None:
         from onnx import helper, numpy_helper
@@ -29,21 +43,23 @@ class _Graph:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def constant(self, value: Any) -> str:
+    def constant(self, value: NDArray[Any] | np.generic) -> str:
+        """An array that is part of the graph."""
         name = f"c{len(self.constants)}"
         self.constants.append(self.numpy.from_array(np.ascontiguousarray(value), name))
         return name
 
     def node(self, kind: str, *inputs: str, out: str | None = None, **attributes: Any) -> str:
+        """The output of an ONNX operator ``kind``, called ``out`` if that is given."""
         name = out or f"n{len(self.nodes)}"
         self.nodes.append(self.helper.make_node(kind, list(inputs), [name], **attributes))
         return name
 
-    def activation(self, kind: Any, z: str) -> str:
-        names = {sine: "Sin", relu: "Relu", tanh: "Tanh"}
-        return self.node(names[kind], z)
+    def activation(self, kind: Activation, z: str) -> str:
+        """The activation at ``z``."""
+        return self.node(OPERATORS[kind], z)
 
-    def slope(self, kind: Any, z: str, h: str) -> str:
+    def slope(self, kind: Activation, z: str, h: str) -> str:
         """The activation's derivative at ``z``, whose value there is ``h``."""
         if kind is sine:
             return self.node("Cos", z)
@@ -54,27 +70,23 @@ class _Graph:
         return self.node("Cast", self.node("Greater", z, self.constant(np.float32(0))), to=TensorProto.FLOAT)
 
 
-class OnnxFacts(Facts):
-    """What a file with a graph holds. inputs, outputs : their names; opset : the version of the operators"""
-
-    inputs: list[str]
-    outputs: list[str]
-    opset: int
-
-
 def write_onnx(field: Field, path: Path, gradient: bool) -> OnnxFacts:
     """Input ``points`` (n, d) float64; outputs ``values`` (n, m) and, if asked for, ``gradient`` (n, d), float64.
 
-    The centre is taken off in float64, so that large coordinates keep their digits; the network runs in float32.
+    The centre is taken off in float64, so that large coordinates keep their digits; the network runs in float32. The gradient
+    is the chain rule written out: the head's weights, times each layer's slope and weights from the last one to the first.
+
+    Raises
+    ------
+    InputError : the network has no such form, a gradient is asked of several values, or the package onnx is missing
     """
     try:
         from onnx import TensorProto, checker, helper
     except ImportError:
         raise InputError("the package onnx is missing", where=path, hint="pip install 'shapesiren[onnx]'") from None
     net = field.net
-    known = (sine, relu, tanh)
     layers = list(net.activated_layers()) if isinstance(net, MLP) else []
-    if not layers or any(activation not in known for *_, activation in layers):
+    if not layers or any(activation not in OPERATORS for *_, activation in layers):
         raise InputError(
             f"a network of kind {net.kind} has no ONNX form here", where=path, hint="siren, relu, tanh, relu-pe, rff do"
         )

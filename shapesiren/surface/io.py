@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..pointcloud.io.ply import vertex_table
 from ..pointcloud.io.read import read_cloud
 from ..runtime.files import write_atomically
 from ..similarity import Similarity
@@ -61,18 +62,7 @@ def read_mesh(path: Path) -> TriangleMesh:
 def _ply(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
     from plyfile import PlyData, PlyElement
 
-    real = "<f8" if double else "<f4"
-    fields: list[tuple[str, str]] = [(n, real) for n in "xyz"] + [(n, "<f4") for n in ("nx", "ny", "nz")]
-    columns = [*mesh.vertices.T, *mesh.normals.T]
-    if mesh.colours is not None:
-        fields += [(n, "u1") for n in ("red", "green", "blue")]
-        columns += list(mesh.colours.T)
-    if mesh.intensity is not None:
-        fields.append(("intensity", "<f4"))
-        columns.append(mesh.intensity)
-    vertex = np.empty(len(mesh.vertices), fields)
-    for (name, _), column in zip(fields, columns, strict=True):
-        vertex[name] = column
+    vertex = vertex_table(mesh.vertices, mesh.normals, mesh.colours, mesh.intensity, double=double)
     # plyfile writes lists row by row, 2.4 s for a million: the header is its own, the rest bytes
     one = np.zeros(1, [("vertex_indices", "<i4", (3,))])
     elements = [PlyElement.describe(vertex, "vertex"), PlyElement.describe(one, "face")]

@@ -1,4 +1,4 @@
-"""PLY, the Stanford polygon format: ASCII and binary, clouds and meshes."""
+"""PLY, the Stanford polygon format: reading it, ASCII and binary, clouds and meshes; and the table of vertices to write."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..cloud import PointCloud
-from .attributes import intensity_name, to_uint8
+from .attributes import INTENSITY_NAMES, intensity_name, to_uint8
 from .mesh import checked_faces, strip_triangles, triangulate
 from .partial import ChooseRows, take_rows
 
@@ -82,3 +82,33 @@ def _faces(elements: dict[str, NDArray[Any]]) -> tuple[NDArray[np.int64] | None,
         triangles += [strip_triangles(np.asarray(strip)) for strip in strips[name]]
         notes = ("triangle strips unrolled",)
     return (np.concatenate(triangles) if triangles else None), notes
+
+
+def vertex_table(
+    points: NDArray[np.floating],
+    normals: NDArray[np.floating] | None,
+    colours: NDArray[np.uint8] | None,
+    intensity: NDArray[np.floating] | None = None,
+    *,
+    double: bool,
+) -> NDArray[Any]:
+    """The vertices of a PLY file as a structured array (n,), little-endian, with the names that `read_ply` looks for.
+
+    Parameters
+    ----------
+    points, normals, colours : (n, 3) each
+    intensity : (n,)
+    double : whether coordinates are float64; all else is float32, and colours uint8
+    """
+    real = "<f8" if double else "<f4"
+    columns: list[tuple[str, str, NDArray[Any]]] = [(n, real, c) for n, c in zip("xyz", points.T, strict=True)]
+    if normals is not None:
+        columns += [(n, "<f4", c) for n, c in zip(NORMALS, normals.T, strict=True)]
+    if colours is not None:
+        columns += [(n, "u1", c) for n, c in zip(COLOURS[-1], colours.T, strict=True)]
+    if intensity is not None:
+        columns.append((INTENSITY_NAMES[0], "<f4", intensity))
+    table = np.empty(len(points), [(name, kind) for name, kind, _ in columns])
+    for name, _, column in columns:
+        table[name] = column
+    return table

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ...runtime.files import write_atomically
 from ..cloud import PointCloud, merge, sample_mesh
+from ..io.ply import vertex_table
 from ..io.read import read_cloud
 from .shapes import SHAPES, gradient, tessellate
 
@@ -159,18 +160,8 @@ def write_scan(path: Path, cloud: PointCloud) -> None:
         from plyfile import PlyData, PlyElement
 
         reach, side = np.abs(cloud.points).max(), np.ptp(cloud.points, axis=0).max()
-        real = "<f8" if reach * 2.0**-24 > 1e-6 * side else "<f4"
-        fields = [(n, real) for n in "xyz"]
-        values = list(cloud.points.T)
-        if cloud.normals is not None:
-            fields += [(n, "<f4") for n in ("nx", "ny", "nz")]
-            values += list(cloud.normals.T)
-        if cloud.colours is not None:
-            fields += [(n, "u1") for n in ("red", "green", "blue")]
-            values += list(cloud.colours.T)
-        table = np.empty(len(cloud.points), fields)
-        for (field, _), value in zip(fields, values, strict=True):
-            table[field] = value
+        double = bool(reach * 2.0**-24 > 1e-6 * side)
+        table = vertex_table(cloud.points, cloud.normals, cloud.colours, double=double)
         PlyData([PlyElement.describe(table, "vertex")], byte_order="<").write(out)
     elif suffix in (".xyz", ".txt"):
         np.savetxt(out, np.hstack(columns), "%.17g")
