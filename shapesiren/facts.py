@@ -14,7 +14,7 @@ class Facts(BaseModel):
     Fields that a subclass does not know are kept: a manifest may have been written by another version.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), populate_by_name=True)
 
     @classmethod
     def of(cls, tree: Mapping[str, Any]) -> Self:
@@ -23,7 +23,7 @@ class Facts(BaseModel):
 
     def tree(self) -> dict[str, Any]:
         """As plain data for JSON, without what was never set."""
-        return self.model_dump(mode="json", exclude_unset=True)
+        return self.model_dump(mode="json", exclude_unset=True, by_alias=True)
 
     def lines(self) -> list[str]:
         """For people, a line a thought. By default each fact on a line of its own."""

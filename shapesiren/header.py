@@ -65,13 +65,3 @@ class Header(BaseModel):
             return np.array(self.bounds.low), np.array(self.bounds.high)
         low, high = self.frame.to_box(np.array(self.bounds, np.float64))
         return low, high
-
-    # TEMPORARY while the kinds of signals are converted one after the other; goes before the change is finished.
-    def __getitem__(self, name: str) -> Any:
-        return self.tree()[name]
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self.tree().get(name, default)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.tree()

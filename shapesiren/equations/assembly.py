@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
-from ..config import Tree
+from ..similarity import Similarity
+from .equation import Assembled
 from .helmholtz import helmholtz
 from .measurements import inversion
 from .plane_waves import wave
@@ -15,25 +15,24 @@ from .poisson import poisson
 from .problems import Helmholtz, Inversion, Poisson, Problem, Wave
 from .settings import IngestSettings
 
-# of a problem, its frame, its folder, settings and a seed: arrays, more of the header, and facts
-MAKERS: dict[type[Problem], Any] = {Helmholtz: helmholtz, Wave: wave, Poisson: poisson, Inversion: inversion}
+MAKERS: dict[type[Problem], Callable[[Any, Similarity, Path, IngestSettings, int], Assembled]] = {
+    Helmholtz: helmholtz,
+    Wave: wave,
+    Poisson: poisson,
+    Inversion: inversion,
+}
 
 
-def ingest_problem(
-    problem: Problem, folder: Path, settings: IngestSettings, seed: int
-) -> tuple[dict[str, NDArray[Any]], Tree, Tree]:
-    """Arrays, header and facts of a problem.
+def ingest_problem(problem: Problem, folder: Path, settings: IngestSettings, seed: int) -> Assembled:
+    """A problem as equations.
 
     Parameters
     ----------
     folder : that files named in the problem count from
     settings : how many points, and where
+
+    Raises
+    ------
+    InputError : what the problem describes cannot be
     """
-    frame = problem.frame()
-    arrays, more, info = MAKERS[type(problem)](problem, frame, folder, settings, seed)
-    header = {
-        "frame": {"centre": list(frame.centre), "scale": frame.scale},
-        "problem": problem.model_dump(mode="json"),
-        "folder": str(folder.absolute()),
-    }
-    return arrays, header | more, info
+    return MAKERS[type(problem)](problem, problem.frame(), folder, settings, seed)

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .facts import ProblemFacts
+from .headers import ProblemHeader
 
 Array = NDArray[np.float64]
 
@@ -56,3 +59,16 @@ def force(equations: Mapping[str, Equation]) -> float:
     """The right-hand side's own size: the integral of its square over the domain."""
     inner = [equations[n] for n in INNER if n in equations]
     return sum(float((e.weight[:, None] * np.abs(e.target) ** 2).sum()) for e in inner)
+
+
+class Assembled(NamedTuple):
+    """A problem as its task takes it.
+
+    arrays : of the equations, by name and part
+    header : what its field needs to be decoded
+    facts : what was found
+    """
+
+    arrays: dict[str, NDArray[Any]]
+    header: ProblemHeader
+    facts: ProblemFacts

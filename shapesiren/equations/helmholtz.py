@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..header import ValueScale
 from ..similarity import Similarity
-from .equation import Equation, names_of
+from .equation import Assembled, Equation, names_of
+from .facts import HelmholtzFacts
+from .headers import ProblemHeader, described
 from .problems import Helmholtz, Source, slowness
 from .sampling import NEAR, cells, quadrature, refined
 from .settings import IngestSettings
@@ -44,7 +47,7 @@ def gaussian(source: Source, points: Array) -> NDArray[np.complex128]:
     return complex(*source.strength) * np.exp(-(r**2) / (2 * source.width**2))
 
 
-def helmholtz(problem: Helmholtz, frame: Similarity, folder: Path, settings: IngestSettings, seed: int) -> Any:
+def helmholtz(problem: Helmholtz, frame: Similarity, folder: Path, settings: IngestSettings, seed: int) -> Assembled:
     low, high = (frame.to_box(np.array([c]))[0] for c in (problem.domain.low, problem.domain.high))
     for i, s in enumerate(problem.source):
         if s.width == 0:
@@ -90,14 +93,15 @@ def helmholtz(problem: Helmholtz, frame: Similarity, folder: Path, settings: Ing
             f"ingest.{'cells' if settings.cells else 'points'} = "
             f"{int(10 * across) if settings.cells else int((10 * across) ** 2)} would make it 10"
         )
-    info = {
-        "rows": rows,
-        "waves across": across,
-        "points to a wave": float(samples),
-        "sources": len(problem.source),
-        "slowest": slowest,
-        "fastest": fastest,
-        "notes": notes,
-    }
-    more = {"values": {"offset": 0.0, "scale": float(size)}, "fields": 1, "complex": True}
-    return arrays, more, info
+    facts = HelmholtzFacts(
+        rows=rows,
+        waves_across=across,
+        points_to_a_wave=float(samples),
+        sources=len(problem.source),
+        slowest=slowest,
+        fastest=fastest,
+        notes=notes,
+    )
+    scale = ValueScale(offset=0.0, scale=float(size))
+    header = ProblemHeader(**described(problem, frame, folder), values=scale, fields=1, complex=True)
+    return Assembled(arrays, header, facts)

@@ -15,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..header import ValueScale
 from ..similarity import Similarity
-from .equation import Equation
+from .equation import Assembled, Equation
+from .facts import InversionFacts
 from .greens_function import hankel
+from .headers import InversionHeader, described
 from .helmholtz import helmholtz_operator
 from .problems import Inversion, Source
 from .sampling import refined
@@ -109,8 +112,8 @@ def simulate(problem: Inversion, sources: Sequence[Source], receivers: Array, fo
     return solver.measured(solver.change_of(problem.truth, folder)) + hankel(sources, problem.wavenumber, receivers)
 
 
-def inversion(problem: Inversion, frame: Similarity, folder: Path, settings: IngestSettings, seed: int) -> Any:
-    """Arrays, more of the header, and facts: see `assembly.ingest_problem`."""
+def inversion(problem: Inversion, frame: Similarity, folder: Path, settings: IngestSettings, seed: int) -> Assembled:
+    """The equations of an inversion, what is measured among them."""
     sources, receivers, values = setup(problem, folder, seed)
     low, high = (frame.to_box(np.array([c]))[0] for c in (problem.domain.low, problem.domain.high))
     x, weight = _points(problem, frame, settings.points, seed)
@@ -134,16 +137,17 @@ def inversion(problem: Inversion, frame: Similarity, folder: Path, settings: Ing
     data = Equation(frame.to_box(receivers), reading, scattered / size, np.full(len(receivers), 1 / len(receivers)))
     incident = np.zeros((len(x), count), np.complex128)
     incident[inside] = hankel(sources, problem.wavenumber, user[inside]) / size
-    arrays = interior.arrays("interior") | data.arrays("data") | {"incident": incident, "inside": inside}
+    own: dict[str, NDArray[Any]] = {"incident": incident, "inside": np.asarray(inside)}
+    arrays = interior.arrays("interior") | data.arrays("data") | own
     share = float(np.linalg.norm(scattered) / np.linalg.norm(values))
-    info = {"points": len(x), "sources": count, "receivers": len(receivers), "scattered share": share, "notes": []}
-    if share < 0.01:
-        info["notes"] = [f"only {share:.2%} of what is measured comes from the unknown part"]
-    more = {
-        "values": {"offset": 0.0, "scale": 1.0},
-        "size": size,
-        "fields": count,
-        "complex": True,
-        "sources": [s.model_dump(mode="json") for s in sources],
-    }
-    return arrays, more, info
+    notes = [f"only {share:.2%} of what is measured comes from the unknown part"] if share < 0.01 else []
+    facts = InversionFacts(points=len(x), sources=count, receivers=len(receivers), scattered_share=share, notes=notes)
+    header = InversionHeader(
+        **described(problem, frame, folder),
+        values=ValueScale(offset=0.0, scale=1.0),
+        size=size,
+        fields=count,
+        complex=True,
+        sources=tuple(Source.model_validate(s.model_dump(mode="json")) for s in sources),
+    )
+    return Assembled(arrays, header, facts)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..config import Tree
+from ..header import ValueScale
 from ..similarity import Similarity
-from .equation import Array, Equation
+from .equation import Array, Assembled, Equation
+from .facts import WaveFacts
 from .finite_differences import DifferenceGrid
+from .headers import WaveHeader, described
 from .problems import Domain, Wave, slowness, speeds
 from .sampling import NEAR, quadrature, refined, sobol
 from .settings import IngestSettings
@@ -21,10 +21,8 @@ TAIL = 4.0  # widths of a pulse beyond which it is nothing: 3e-4 of its peak
 CELLS_TO_UNITS = 1.7  # fewer cells let the equation slip between them, more are hardly better
 
 
-def wave(
-    problem: Wave, frame: Similarity, folder: Path, settings: IngestSettings, seed: int
-) -> tuple[dict[str, NDArray[Any]], Tree, Tree]:
-    """Arrays, additions to the header and facts, as of `assembly.ingest_problem`."""
+def wave(problem: Wave, frame: Similarity, folder: Path, settings: IngestSettings, seed: int) -> Assembled:
+    """The equations of a wave: inside, at the start, and at the border, earliest first."""
     low, high = (frame.to_box(np.array([c]))[0] for c in (problem.domain.low, problem.domain.high))
     span = problem.duration / frame.scale  # of time, in box units: speeds stay what they are
     narrow = min(p.width for p in problem.pulse) / frame.scale
@@ -72,29 +70,29 @@ def wave(
     needed = int(highest**2 / (2 * np.pi) * (period.prod() if slowest == fastest else 12 * area))
     units = needed if slowest == fastest or settings.cells is None else int(len(arrays["interior.weight"]) / CELLS_TO_UNITS)
     samples = (len(arrays["interior.weight"]) / (area * span)) ** (1 / 3) * 2 * np.pi * narrow
-    info = {
-        "points": sum(len(arrays[f"{n}.weight"]) for n in ("interior", "start", "rest", "border")),
-        "units": units,
-        "slowest": slowest,
-        "fastest": fastest,
-        "crossing": float(problem.duration * fastest),
-        "notes": [],
-    }
-    if slowest != fastest:
-        info["points to a wave"] = float(samples)
-    centre = [*frame.centre, problem.duration / 2]
-    more = {
-        "frame": {"centre": centre, "scale": frame.scale},
-        "values": {"offset": 0.0, "scale": size},
-        "fields": 1,
-        "complex": False,
-        "highest": highest,
-        "speeds": [slowest, fastest],
-        "period": period.tolist(),
-        "units": units,
-        "needed": needed,
-    }
-    return arrays, more, info
+    uniform = slowest == fastest
+    facts = WaveFacts(
+        points=sum(len(arrays[f"{n}.weight"]) for n in ("interior", "start", "rest", "border")),
+        units=units,
+        slowest=slowest,
+        fastest=fastest,
+        crossing=float(problem.duration * fastest),
+        notes=[],
+        **({} if uniform else {"points_to_a_wave": float(samples)}),
+    )
+    in_time = Similarity((*frame.centre, problem.duration / 2), frame.scale)
+    header = WaveHeader(
+        **described(problem, in_time, folder),
+        values=ValueScale(offset=0.0, scale=size),
+        fields=1,
+        complex=False,
+        highest=highest,
+        speeds=(slowest, fastest),
+        period=tuple(period.tolist()),
+        units=units,
+        needed=needed,
+    )
+    return Assembled(arrays, header, facts)
 
 
 def boxes(low: Array, high: Array, along: int) -> tuple[Array, Array, Array, Array]:

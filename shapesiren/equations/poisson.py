@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..header import ValueScale
 from ..similarity import Similarity
-from .equation import Equation
+from .equation import Assembled, Equation
 from .expressions import function, laplacian
+from .facts import PoissonFacts
+from .headers import ProblemHeader, described
 from .problems import Poisson, shades
 from .sampling import refined, sobol
 from .settings import IngestSettings
@@ -19,7 +21,7 @@ from .settings import IngestSettings
 Array = NDArray[np.float64]
 
 
-def poisson(problem: Poisson, frame: Similarity, folder: Path, settings: IngestSettings, seed: int) -> Any:
+def poisson(problem: Poisson, frame: Similarity, folder: Path, settings: IngestSettings, seed: int) -> Assembled:
     low, high = (frame.to_box(np.array([c]))[0] for c in (problem.domain.low, problem.domain.high))
     x, weight = refined(low, high, settings.points, [], seed)
     notes = []
@@ -45,13 +47,12 @@ def poisson(problem: Poisson, frame: Similarity, folder: Path, settings: IngestS
     arrays = Equation(x, operator, f[:, None] * frame.scale**2 / size, weight).arrays("interior")
     for name, b in borders.items():
         arrays |= Equation(b.points, b.operator, b.target / size, b.weight).arrays(name)
-    info = {
-        "points": len(x),
-        "border points": sum(len(b.weight) for b in borders.values()),
-        "borders": list(borders),
-        "notes": notes,
-    }
-    return arrays, {"values": {"offset": 0.0, "scale": size}, "fields": 1, "complex": False}, info
+    facts = PoissonFacts(
+        points=len(x), border_points=sum(len(b.weight) for b in borders.values()), borders=list(borders), notes=notes
+    )
+    scale = ValueScale(offset=0.0, scale=size)
+    header = ProblemHeader(**described(problem, frame, folder), values=scale, fields=1, complex=False)
+    return Assembled(arrays, header, facts)
 
 
 def _borders(problem: Poisson, frame: Similarity, folder: Path, count: int, seed: int) -> dict[str, Equation]:

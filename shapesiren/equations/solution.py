@@ -12,22 +12,20 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..field import Field
 from ..runtime.files import write_atomically
-from .problems import Inversion, Source, problem_from
+from .headers import InversionHeader, ProblemHeader
+from .problems import Inversion
+from .settings import DecodeSettings
 
 Solution = dict[str, NDArray[Any]]
-FORMATS = (".npz", ".png", ".gif", ".mp4")
+SOLUTION_FILES = (".npz", ".png", ".gif", ".mp4")
 
 
-def decode_solution(fitted: Field, settings: Any) -> Solution:
+def decode_solution(fitted: Field, settings: DecodeSettings) -> Solution:
     """``x`` (nx,) and ``y`` (ny,) in the user's coordinates, of a wave ``t`` too, and ``u`` (ny, nx) or (frames, ny, nx),
     complex where the field is. Of an inversion ``u`` (sources, ny, nx) and ``slowness`` (ny, nx), squared, 1 where it is known.
-
-    Parameters
-    ----------
-    settings : `tasks.equations.DecodeSettings`
     """
-    header = fitted.header
-    problem = problem_from(header["problem"])
+    header = ProblemHeader.of(fitted.header)
+    problem = header.posed
     low, high = np.array(problem.domain.low), np.array(problem.domain.high)
     step = float((high - low).max()) / (settings.resolution - 1)
     x, y = (np.linspace(low[k], high[k], max(2, round(float(high[k] - low[k]) / step) + 1)) for k in (0, 1))
@@ -41,8 +39,8 @@ def decode_solution(fitted: Field, settings: Any) -> Solution:
         return {"x": x, "y": y, "u": u[0]}
     from .greens_function import hankel
 
-    sources = [Source.model_validate(s) for s in header["sources"]]
-    whole = u * header["size"] + hankel(sources, problem.wavenumber, plane).T.reshape(u.shape)
+    measured = InversionHeader.of(header)
+    whole = u * measured.size + hankel(measured.sources, problem.wavenumber, plane).T.reshape(u.shape)
     sought = ((plane > problem.unknown.low) & (plane < problem.unknown.high)).all(1)
     change = np.where(sought, np.maximum(fitted(plane)[:, -1], -0.999), 0.0)
     return {"x": x, "y": y, "u": whole, "slowness": 1 + change.reshape(len(y), len(x))}
@@ -51,8 +49,9 @@ def decode_solution(fitted: Field, settings: Any) -> Solution:
 def values_at(fitted: Field, points: NDArray[np.float64]) -> NDArray[Any]:
     """The fields (n, k), complex where they are, at points in the user's coordinates."""
     out = fitted(points)
-    count = fitted.header["fields"]
-    return out[:, 0 : 2 * count : 2] + 1j * out[:, 1 : 2 * count : 2] if fitted.header["complex"] else out[:, :count]
+    header = ProblemHeader.of(fitted.header)
+    count = header.fields
+    return out[:, 0 : 2 * count : 2] + 1j * out[:, 1 : 2 * count : 2] if header.complex else out[:, :count]
 
 
 def write_solution(path: Path, solution: Solution) -> None:
@@ -63,11 +62,11 @@ def write_solution(path: Path, solution: Solution) -> None:
 
 def check_solution_output(path: Path) -> None:
     """Raise InputError early if no solution can be written there."""
-    if path.suffix.lower() not in FORMATS:
+    if path.suffix.lower() not in SOLUTION_FILES:
         raise InputError(
             f"cannot write a solution as {path.suffix or 'a file without extension'!r}",
             where=path,
-            hint=f"one of {' '.join(FORMATS)}",
+            hint=f"one of {' '.join(SOLUTION_FILES)}",
         )
 
 

@@ -11,34 +11,39 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..config import Tree
 from ..equations import solvers
 from ..equations.equation import INNER, equation_from, force, names_of
 from ..equations.finite_differences import DifferenceGrid
 from ..equations.greens_function import hankel
+from ..equations.headers import ProblemHeader
 from ..equations.problems import Helmholtz, Poisson, Wave, problem_from
+from ..equations.settings import EvaluateSettings
 from ..errors import InputError
 from ..field import Field
-from ..header import Header
 from ..nets.derivatives import value_gradient_diagonal
+from .facts import SolutionMetrics
 
 Array = NDArray[np.float64]
+Arrays = dict[str, NDArray[Any]]
 WAVE_CELLS, PULSE_CELLS = 30, 4  # of a reference, to the shortest wave and to a pulse's width
 
 
-def evaluate_solution(fitted: Field, arrays: Any, output: Path, reference: Path | None, config: Any, say: Any) -> Tree:
+def evaluate_solution(
+    fitted: Field, arrays: Arrays, output: Path, reference: Path | None, settings: EvaluateSettings
+) -> SolutionMetrics:
     """Relative error and correlation of the written solution where the problem is free of layers, and the residual."""
     with np.load(output) as held:
         solution = {name: held[name] for name in held.files}
-    found: Tree = {"residual": residual(fitted, arrays)}
+    header = ProblemHeader.of(fitted.header)
+    found: dict[str, Any] = {"residual": residual(fitted, arrays)}
     if reference is not None:
         truth: NDArray[Any] | None = _given(reference, solution["u"])
         error: float | None = None
     else:
-        truth, error = reference_of(fitted.header, solution, config.evaluate.resolution)
+        truth, error = reference_of(header, solution, settings.resolution)
     if truth is None:
-        return found
-    inside = free(fitted.header, solution)
+        return SolutionMetrics(**found)
+    inside = free(header, solution)
     u, v = solution["u"][..., inside], truth[..., inside]
     found |= {"relative_error": relative(u, v), "correlation": correlation(u, v)}
     if error is not None:
@@ -46,7 +51,7 @@ def evaluate_solution(fitted: Field, arrays: Any, output: Path, reference: Path 
     if u.ndim > 1:
         found["error_over_time"] = [relative(a, b) for a, b in zip(u, v, strict=True)]
         found["times"] = solution["t"].tolist()
-    return found
+    return SolutionMetrics(**found)
 
 
 def relative(found: NDArray[Any], truth: NDArray[Any]) -> float:
@@ -59,10 +64,10 @@ def correlation(found: NDArray[Any], truth: NDArray[Any]) -> float:
     return float(abs(np.vdot(found, truth)) / max(norms, 1e-300))
 
 
-def free(header: Header, solution: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+def free(header: ProblemHeader, solution: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
     """Which grid points (ny, nx) count: outside layers, inside a mask, and not within three widths of a source, where the
     reference of a uniform medium has a singularity that a Gaussian has not."""
-    problem = problem_from(header["problem"])
+    problem = header.posed
     points = grid_points(solution)
     low, high = np.array(problem.domain.low), np.array(problem.domain.high)
     shape = (len(solution["y"]), len(solution["x"]))
@@ -74,7 +79,7 @@ def free(header: Header, solution: dict[str, NDArray[Any]]) -> NDArray[np.bool_]
     if isinstance(problem, Poisson) and problem.mask:
         from ..equations.problems import shades
 
-        inside &= shades(Path(header["folder"]) / problem.mask, points, problem.domain) > 0.5
+        inside &= shades(Path(header.folder) / problem.mask, points, problem.domain) > 0.5
     return np.asarray(inside.reshape(shape))
 
 
@@ -84,11 +89,11 @@ def grid_points(solution: dict[str, NDArray[Any]]) -> Array:
 
 
 def reference_of(
-    header: Header, solution: dict[str, NDArray[Any]], resolution: int | None
+    header: ProblemHeader, solution: dict[str, NDArray[Any]], resolution: int | None
 ) -> tuple[NDArray[Any] | None, float | None]:
     """The reference on a solution's grid, shaped like its ``u``, and its own relative error; None where there is none."""
     times = tuple(solution["t"].tolist()) if "t" in solution else ()
-    text = json.dumps([header["problem"], header["folder"]])
+    text = json.dumps([header.problem, header.folder])
     return _reference(text, tuple(solution["x"].tolist()), tuple(solution["y"].tolist()), times, resolution)
 
 
@@ -131,7 +136,7 @@ def _reference(
     return None, None
 
 
-def residual(fitted: Field, arrays: Any) -> dict[str, float]:
+def residual(fitted: Field, arrays: Arrays) -> dict[str, float]:
     """Root mean square residual of each equation; of those in the domain relative to their right-hand side, if there is one."""
     net, found = fitted.net, {}
     equations = {name: equation_from(arrays, name) for name in names_of(arrays)}

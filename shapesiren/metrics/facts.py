@@ -1,4 +1,4 @@
-"""What was found about images, sounds and videos when they were judged; decibels throughout."""
+"""What was found about images, sounds, videos (decibels throughout) and solutions when they were judged."""
 
 from __future__ import annotations
 
@@ -113,3 +113,57 @@ class VideoMetrics(Facts):
     def lines(self) -> list[str]:
         first = f"PSNR {self.psnr:.2f} dB; by frame {self.worst:.2f} to {self.best:.2f} dB"
         return [first, *(row.line("dB") for row in self.compression)]
+
+
+class SolutionMetrics(Facts):
+    """residual : root mean square of each equation, see `metrics.equations.residual`
+    relative_error, correlation : against the reference, where the problem is free of layers; reference_error : its own
+    error_over_time : relative, of a wave at each of ``times``
+    """
+
+    residual: dict[str, float]
+    relative_error: float | None = None
+    correlation: float | None = None
+    reference_error: float | None = None
+    error_over_time: list[float] | None = None
+    times: list[float] | None = None
+
+    def lines(self) -> list[str]:
+        return number_lines(self)
+
+
+class InversionMetrics(Facts):
+    """Of the squared slowness that was found, where it was unknown; ``adjoint_..`` of the baseline's.
+
+    centre, contrast : of the anomaly; centre_off, contrast_ratio : beside the true one
+    slowness_error, change_error, correlation : of all of it; misfit : of what a simulation in it measures, relative
+    adjoint_solves : of the baseline's equations; adjoint_seconds : that it took
+    """
+
+    centre: list[float]
+    contrast: float
+    centre_off: float | None = None
+    contrast_ratio: float | None = None
+    slowness_error: float | None = None
+    change_error: float | None = None
+    correlation: float | None = None
+    misfit: float
+    adjoint_centre: list[float] | None = None
+    adjoint_contrast: float | None = None
+    adjoint_centre_off: float | None = None
+    adjoint_contrast_ratio: float | None = None
+    adjoint_slowness_error: float | None = None
+    adjoint_change_error: float | None = None
+    adjoint_correlation: float | None = None
+    adjoint_misfit: float | None = None
+    adjoint_solves: int | None = None
+    adjoint_seconds: float | None = None
+
+    def lines(self) -> list[str]:
+        return number_lines(self)
+
+
+def number_lines(facts: Facts) -> list[str]:
+    """A line for each number."""
+    numbers = {name: value for name, value in facts.tree().items() if isinstance(value, (int, float))}
+    return [f"{name.replace('_', ' ')}: {value:.4g}" for name, value in numbers.items()]

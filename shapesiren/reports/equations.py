@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..equations.headers import InversionHeader, ProblemHeader
 from ..equations.settings import DecodeSettings, InversionEvaluateSettings
 from ..equations.solution import Solution, decode_solution, shade
 from ..field import Field
@@ -30,7 +31,7 @@ def solution_panels(fitted: Field, arrays: Any) -> list[list[Panel]]:
     solution = decode_solution(fitted, DecodeSettings(resolution=RESOLUTION, frames=SHOWN))
     if fitted.task == "inversion":
         return _inversion(fitted, arrays, solution)
-    truth, _ = reference_of(fitted.header, solution, None)
+    truth, _ = reference_of(ProblemHeader.of(fitted.header), solution, None)
     u = solution["u"]
     if "t" in solution:
         assert truth is not None
@@ -41,7 +42,7 @@ def solution_panels(fitted: Field, arrays: Any) -> list[list[Panel]]:
         ]
     if truth is None:
         return [[("field", np.real(u), around(float(np.abs(u).max())))]]
-    inside = free(fitted.header, solution)
+    inside = free(ProblemHeader.of(fitted.header), solution)
     most = float(np.quantile(np.abs(truth[inside]), 0.99))
     parts: list[tuple[str, Any, dict[str, Any]]] = [("", np.real, around(most))]
     if np.iscomplexobj(u):
@@ -61,8 +62,8 @@ def solution_panels(fitted: Field, arrays: Any) -> list[list[Panel]]:
 
 
 def _inversion(fitted: Field, arrays: Any, solution: Solution) -> list[list[Panel]]:
-    truth = true_medium(fitted.header, solution)
-    baseline = adjoint_image(fitted.header, arrays, InversionEvaluateSettings(), solution)
+    truth = true_medium(InversionHeader.of(fitted.header), solution)
+    baseline = adjoint_image(InversionHeader.of(fitted.header), arrays, InversionEvaluateSettings(), solution)
     given = [("field", solution["slowness"]), ("adjoint state, finite differences", baseline)]
     if truth is not None:
         given.insert(1, ("true", truth))
@@ -115,7 +116,7 @@ def small(fitted: Field, resolution: int) -> NDArray[np.uint8]:
 def animation(fitted: Field) -> bytes:
     """Field, reference and difference side by side, as a video."""
     solution = decode_solution(fitted, DecodeSettings(resolution=RESOLUTION, frames=FRAMES))
-    truth, _ = reference_of(fitted.header, solution, None)
+    truth, _ = reference_of(ProblemHeader.of(fitted.header), solution, None)
     assert truth is not None
     most = float(np.abs(truth).max()) / 3
     frames = []

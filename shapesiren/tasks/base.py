@@ -44,11 +44,6 @@ class Signal:
     facts: Facts = field(default_factory=Facts)
 
 
-def plain_signal(arrays: Arrays, header: Tree, facts: Tree) -> Signal:
-    """TEMPORARY: a signal of plain data, until each kind has a header and facts of its own."""
-    return Signal(arrays, Header.model_validate(header), Facts.of(facts))
-
-
 @dataclass(frozen=True)
 class Moment:
     """Where a fit stands: step, progress in [0, 1]; precision of this step's products, and what runs them."""
@@ -308,20 +303,3 @@ class Task(ABC):
     def report_sections(cls, run: FinishedRun) -> list[Section]:
         """What only this task's report has; the first one opens the page."""
         return []
-
-
-def fit_summary(facts: Tree) -> list[str]:
-    return [
-        f"{facts['steps']:,} steps in {facts['seconds']:.1f} s on {facts['device']}, {facts['precision']} first, "
-        f"{facts['parameters']:,} parameters"
-    ]
-
-
-def compression_lines(facts: Mapping[str, Any], unit: str) -> list[str]:
-    """The compression table as lines."""
-    rows: Sequence[Tree] = facts.get("compression", ())
-    return [
-        f"{row['bits']:>2}-bit weights: {row['bytes'] / 1024:,.0f} KiB, {row['share_of_file']:.2f} x the file, "
-        f"{row['quality']:.2f} {unit}"
-        for row in rows
-    ]

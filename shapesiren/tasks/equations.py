@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ..config import Config, FitSettings, NetSettings, Tree, read_toml
 from ..equations.equation import INNER, Equation, equation_from, force, names_of
+from ..equations.facts import ProblemFacts, SolutionFacts
+from ..equations.headers import ProblemHeader
 from ..equations.problems import KINDS
 from ..equations.settings import BatchSettings, DecodeSettings, EvaluateSettings, IngestSettings, LossSettings
 from ..errors import InputError
 from ..facts import Facts
 from ..header import Header
-from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, fit_summary, plain_signal
+from ..metrics.facts import SolutionMetrics
+from .base import Arrays, FinishedRun, FitFacts, Moment, Say, Signal, Task
 
 if TYPE_CHECKING:
     import torch
@@ -57,28 +59,45 @@ PAPER: Tree = {
 }
 
 
+class SolveFacts(FitFacts):
+    """Of a fit by least squares, in float64, or by descent."""
+
+    def lines(self) -> list[str]:
+        if self.precision != "float64":
+            return super().lines()
+        rounds = f"{self.steps} round{'s' if self.steps > 1 else ''} of least squares"
+        return [f"{rounds} in {self.seconds:.1f} s, {self.parameters:,} parameters"]
+
+
+def facts_of(ingest: type[ProblemFacts], evaluate: type[Facts] = SolutionMetrics) -> dict[str, type[Facts]]:
+    """The types of a problem's facts, by stage."""
+    return {"ingest": ingest, "inspect": ingest, "fit": SolveFacts, "decode": SolutionFacts, "evaluate": evaluate}
+
+
 class EquationTask(Task):
     """A field that solves linear equations; by least squares for its last layer, or by descent."""
 
     suffixes = (".toml",)
     output, output_file = "decode", "solution.npz"
     steady = False
+    header_type: ClassVar[type[Header]] = ProblemHeader
+    header: ProblemHeader
     linear = True  # least squares are done after one round
 
     def __init__(self, signal: Signal, config: EquationConfig, device: torch.device) -> None:
         super().__init__(signal, config, device)
         self.equations = {name: equation_from(signal.arrays, name) for name in names_of(signal.arrays)}
-        self.complex = bool(signal.header["complex"])
+        self.complex = self.header.complex
         d = next(iter(self.equations.values())).points.shape[1]
-        self.make_net(d, self.outputs(signal.header))
+        self.make_net(d, self.outputs(self.header))
         self.start_net()
         self.weights = {name: self.weight(name, e, config) for name, e in self.equations.items()}
         self.settings = config
 
     @classmethod
-    def outputs(cls, header: Header) -> int:
+    def outputs(cls, header: ProblemHeader) -> int:
         """Of the network: a complex field has two."""
-        return int(header["fields"]) * (2 if header["complex"] else 1)
+        return header.fields * (2 if header.complex else 1)
 
     def start_net(self) -> None:
         """Change the initialisation to what the problem is known to be like."""
@@ -153,7 +172,7 @@ class EquationTask(Task):
 
         from ..nets.derivatives import value_gradient_diagonal
 
-        count = 2 * self.header["fields"]
+        count = 2 * self.header.fields
         value, gradient, diagonal = (t[:, :count] for t in value_gradient_diagonal(self.net, x))
         parts = torch.cat([value[None], gradient.permute(2, 0, 1), diagonal.permute(2, 0, 1)])
         return torch.complex(parts[..., 0::2].contiguous(), parts[..., 1::2].contiguous())
@@ -186,7 +205,7 @@ class EquationTask(Task):
         problem = read_problem(source)
         if problem.problem != cls.name:
             raise InputError(f"this describes a problem {problem.problem!r}", where=source, hint=f"--task {problem.problem}")
-        return plain_signal(*ingest_problem(problem, source.parent, config.ingest, config.seed))
+        return Signal(*ingest_problem(problem, source.parent, config.ingest, config.seed))
 
     @classmethod
     def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
@@ -194,7 +213,7 @@ class EquationTask(Task):
 
         solution = decode_solution(fitted, config.decode)
         write_solution(path, solution)
-        return Facts.of({name: list(values.shape) for name, values in solution.items()})
+        return SolutionFacts.of({name: list(values.shape) for name, values in solution.items()})
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
@@ -212,7 +231,7 @@ class EquationTask(Task):
     def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
         from ..metrics.equations import evaluate_solution
 
-        return Facts.of(evaluate_solution(fitted, arrays, output, reference, config, say))
+        return evaluate_solution(fitted, arrays, output, reference, config.evaluate)
 
     @classmethod
     def decode(cls, fitted: Field, config: Any) -> Any:
@@ -237,21 +256,3 @@ class EquationTask(Task):
         from ..reports.equations import equation_sections
 
         return equation_sections(run)
-
-    @classmethod
-    def summary(cls, stage: str, facts: Mapping[str, Any]) -> list[str]:
-        if stage in ("ingest", "inspect"):
-            shown = [
-                f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v:,}"
-                for k, v in facts.items()
-                if isinstance(v, (int, float))
-            ]
-            return [", ".join(shown), *facts["notes"]]
-        if stage == "fit" and facts["precision"] == "float64":
-            rounds = f"{facts['steps']} round{'s' if facts['steps'] > 1 else ''} of least squares"
-            return [f"{rounds} in {facts['seconds']:.1f} s, {facts['parameters']:,} parameters"]
-        if stage == "fit":
-            return fit_summary(dict(facts))
-        if stage == "decode":
-            return [", ".join(f"{k} {' x '.join(map(str, v))}" for k, v in facts.items() if isinstance(v, list))]
-        return [f"{k.replace('_', ' ')}: {v:.4g}" for k, v in facts.items() if isinstance(v, (int, float))]

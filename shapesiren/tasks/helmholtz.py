@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from ..config import Config, Tree
-from .equations import OURS, PAPER, EquationConfig, EquationTask
+from ..equations.facts import HelmholtzFacts
+from ..facts import Facts
+from .equations import OURS, PAPER, EquationConfig, EquationTask, facts_of
 
 NET: Tree = {"width": 128, "hidden_layers": 2, "omega_first": 20.0}
 
@@ -23,6 +25,7 @@ class HelmholtzTask(EquationTask):
     name = "helmholtz"
     cache = "helmholtz.npz"
     config_type: ClassVar[type[Config]] = HelmholtzConfig
+    facts_types: ClassVar[Mapping[str, type[Facts]]] = facts_of(HelmholtzFacts)
     presets: ClassVar[Mapping[str, Tree]] = {
         # a few more cells than units: more of either alone is worse (pipelines/bench/waves.py)
         "default": OURS | {"ingest": {"cells": 48}, "net": NET | {"last_width": 2048}},

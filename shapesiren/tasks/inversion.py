@@ -13,11 +13,14 @@ import numpy as np
 
 from ..config import Config, Tree
 from ..equations.equation import Equation
+from ..equations.facts import InversionFacts
+from ..equations.headers import InversionHeader, ProblemHeader
 from ..equations.settings import InversionEvaluateSettings, InversionLossSettings
 from ..facts import Facts
 from ..header import Header
+from ..metrics.facts import InversionMetrics
 from .base import Arrays, Moment, Say, Signal
-from .equations import OURS, PAPER, EquationConfig, EquationTask
+from .equations import OURS, PAPER, EquationConfig, EquationTask, facts_of
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +48,9 @@ class InversionTask(EquationTask):
     linear = False
     cache = "inversion.npz"
     config_type: ClassVar[type[Config]] = InversionConfig
+    header_type: ClassVar[type[Header]] = InversionHeader
+    header: InversionHeader
+    facts_types: ClassVar[Mapping[str, type[Facts]]] = facts_of(InversionFacts, InversionMetrics)
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": OURS | {"fit": OURS["fit"] | {"steps": 6}, "ingest": {"points": 10_000}, "net": NET | {"last_width": 1024}},
         "fast": OURS | {"fit": OURS["fit"] | {"steps": 4}, "ingest": {"points": 8000}, "net": NET | {"last_width": 768}},
@@ -63,7 +69,7 @@ class InversionTask(EquationTask):
         self.known = torch.from_numpy(self.incident).to(device, torch.complex64)
 
     @classmethod
-    def outputs(cls, header: Header) -> int:
+    def outputs(cls, header: ProblemHeader) -> int:
         return super().outputs(header) + 1
 
     def weight(self, name: str, e: Equation, config: EquationConfig) -> float:
@@ -147,4 +153,4 @@ class InversionTask(EquationTask):
     def evaluate(cls, fitted: Field, arrays: Arrays, output: Any, reference: Any, config: Any, say: Say) -> Facts:
         from ..metrics.inversion import evaluate_inversion
 
-        return Facts.of(evaluate_inversion(fitted, arrays, output, config, say))
+        return evaluate_inversion(fitted, arrays, output, config.evaluate, say)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from ..config import Config, Tree
-from .equations import OURS, PAPER, EquationConfig, EquationTask
+from ..equations.facts import PoissonFacts
+from ..facts import Facts
+from .equations import OURS, PAPER, EquationConfig, EquationTask, facts_of
 
 NET: Tree = {"width": 128, "hidden_layers": 1, "omega_first": 8.0}
 
@@ -23,6 +25,7 @@ class PoissonTask(EquationTask):
     name = "poisson"
     cache = "poisson.npz"
     config_type: ClassVar[type[Config]] = PoissonConfig
+    facts_types: ClassVar[Mapping[str, type[Facts]]] = facts_of(PoissonFacts)
     presets: ClassVar[Mapping[str, Tree]] = {
         "default": OURS | {"ingest": {"points": 12_000}, "net": NET | {"last_width": 1024}},
         "fast": OURS | {"ingest": {"points": 4000}, "net": NET | {"last_width": 512}},

@@ -110,7 +110,7 @@ def test_too_few_units_are_warned_of(tmp_path):
     (tmp_path / "narrow.toml").write_text('problem = "wave"\nduration = 1.0\n[[pulse]]\nwidth = 0.00001\n')
     header = task.ingest(tmp_path / "narrow.toml", resolve(task.config_type, task.presets, []), said.append).header
     (line,) = said
-    assert header["units"] > 1e9 and "16,384" in line  # as many as there are at most
+    assert header.units > 1e9 and "16,384" in line  # as many as there are at most
     said.clear()
     fewer = resolve(task.config_type, task.presets, [("t", {"net": {"last_width": 4096}})])
     task.ingest(tmp_path / "p.toml", fewer, said.append)
