@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError
-from ..runtime.threads import needed_soon
+from ..runtime.threads import import_modules
 from . import names
 from .app import command
 from .existing_run import open_run, task_of_run
@@ -71,8 +71,7 @@ def ingest_and_fit(context: Context, sources: list[Path], screen: Screen, watch:
         if watch.live:
             ending.callback(ViewerProcess(context.run.folder, watch.port, screen.say).close)
         if sources:
-            needed_soon("shapesiren.stages.fit", "shapesiren.nets.cpu.kernels", "shapesiren.tasks.shape_loss_kernels")
-            screen.stage(context, "ingest", ingest_stage(context, sources))
+            screen.stage(context, "ingest", ingest_stage(context, sources, before_fit=import_the_fit))
 
         from ..stages.fit import fit as fit_stage  # here, as torch comes with it
 
@@ -82,3 +81,8 @@ def ingest_and_fit(context: Context, sources: list[Path], screen: Screen, watch:
         facts = fit_stage(context, [progress, *listeners], snapshots=watch.live)
     screen.stage(context, "fit", facts)
     return facts
+
+
+def import_the_fit() -> None:
+    """What a fit needs and takes seconds to import."""
+    import_modules("shapesiren.stages.fit", "shapesiren.nets.cpu.kernels", "shapesiren.tasks.shape_loss_kernels")

@@ -30,26 +30,33 @@ class IngestedCloud(NamedTuple):
     facts: CloudFacts
 
 
-def ingest_shape(source: CloudSource, settings: IngestSettings, seed: int, say: Callable[[str], None]) -> IngestedCloud:
+def ingest_shape(
+    source: CloudSource,
+    settings: IngestSettings,
+    seed: int,
+    say: Callable[[str], None],
+    meanwhile: Callable[[], None] | None = None,
+) -> IngestedCloud:
     """Read, clean, orient, frame and sample.
 
     Parameters
     ----------
     source : a file, several registered ones, or a cloud in memory
     say : prints one line for the user
+    meanwhile : what this process has to do while another one makes the guide; None: the guide is made here
 
     Raises
     ------
     InputError : the input holds no surface; says what is wrong with it
     """
     count = settings.guide_samples
-    with guide_maker(settings.normals != "unsigned") as make:
+    with guide_maker(meanwhile if settings.normals != "unsigned" else None) as make:
         p = prepare(source, settings, seed, say)
-        points, scale = p.points, p.frame.scale
+        points, scale = p.measured.points, p.frame.scale
         if p.signed:
-            guide, facts = make(points, p.normals, count, settings.guide_depth, p.support, seed, p.noise)
+            guide, facts = make(points, p.normals, count, settings.guide_depth, p.measured.support, seed, p.measured.noise)
     if not p.signed:
-        guide, facts = make_unsigned_guide(points, p.normals, count, p.spacing, p.noise, seed)
+        guide, facts = make_unsigned_guide(p.measured.tree, p.normals, count, p.measured.spacing, p.measured.noise, seed)
         if facts.open:
             say("a ball that comes from outside gets in everywhere: nothing tells the fit which side is which")
     if settings.surface != "auto":
@@ -58,8 +65,8 @@ def ingest_shape(source: CloudSource, settings: IngestSettings, seed: int, say: 
         facts = facts.model_copy(update={"open": True})
     normals = check_sides(p.facts.normals, facts.open, say)
     arrays: dict[str, NDArray[Any]] = {"points": points.astype(np.float32), "normals": p.normals.astype(np.float32), **guide}
-    if p.deviation.max() > p.deviation.min():
-        arrays["deviation"] = p.deviation.astype(np.float32)
+    if p.measured.deviation.max() > p.measured.deviation.min():
+        arrays["deviation"] = p.measured.deviation.astype(np.float32)
     for name in ("colours", "intensity"):
         values = getattr(p.cloud, name)
         if values is not None:
@@ -67,19 +74,19 @@ def ingest_shape(source: CloudSource, settings: IngestSettings, seed: int, say: 
     header = CloudHeader(
         frame=p.frame,
         bounds=BoxBounds(low=tuple(points.min(0).tolist()), high=tuple(points.max(0).tolist())),
-        noise=p.noise,
-        noise_floor=p.floor,
-        spacing=p.spacing,
-        support=p.support,
+        noise=p.measured.noise,
+        noise_floor=p.measured.floor,
+        spacing=p.measured.spacing,
+        support=p.measured.support,
         open=facts.open,
         normals=normals.origin,
         signed=p.signed,
     )
     found = CloudFacts(
         **dict(p.facts.model_copy(update={"normals": normals})),
-        spacing=p.spacing * scale,
-        noise=p.noise * scale,
-        support=p.support * scale,
+        spacing=p.measured.spacing * scale,
+        noise=p.measured.noise * scale,
+        support=p.measured.support * scale,
         guide=facts,
     )
     return IngestedCloud(arrays, header, found)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..runtime.kdtree import KDTree
 from .facts import Choice, InspectFacts, SpacingFacts
 from .guide.samples import DEPTHS, NOISY, make_guide
 from .guide.unsigned import make_unsigned_guide
@@ -38,13 +37,15 @@ def preflight(source: CloudSource, settings: IngestSettings, seed: int, say: Say
     large = isinstance(source, Path) and source.is_file() and source.stat().st_size > LARGE
     looked = settings.model_copy(update={"max_points": min(settings.max_points, FEWER if large else LOOK_AT)})
     p = prepare(source, looked, seed, say)
-    some = np.random.default_rng(seed).choice(len(p.points), min(len(p.points), AGREEMENT_POINTS), replace=False)
-    distance, near = KDTree(p.points).query(p.points[some], 2)
+    some = np.random.default_rng(seed).choice(
+        len(p.measured.points), min(len(p.measured.points), AGREEMENT_POINTS), replace=False
+    )
+    distance, near = p.measured.tree.query(p.measured.points[some], 2)
     scale = p.frame.scale
     if p.signed:
-        _, guide = make_guide(p.points[some], p.normals[some], 100, COARSE, p.support, seed, p.noise)
+        _, guide = make_guide(p.measured.points[some], p.normals[some], 100, COARSE, p.measured.support, seed, p.measured.noise)
     else:
-        _, guide = make_unsigned_guide(p.points, p.normals, 100, p.spacing, p.noise, seed)
+        _, guide = make_unsigned_guide(p.measured.tree, p.normals, 100, p.measured.spacing, p.measured.noise, seed)
     is_open = settings.surface == "open" or (settings.surface == "auto" and (p.from_above or guide.open))
     unsupported = 1.0 if guide.unsupported is None else guide.unsupported
     median, q95, q99 = (float(v) * scale for v in np.quantile(distance[:, 1], (0.5, 0.95, 0.99)))
@@ -53,11 +54,11 @@ def preflight(source: CloudSource, settings: IngestSettings, seed: int, say: Say
         centre=list(p.frame.centre),
         spacing=SpacingFacts(median=median, q95=q95, q99=q99),
         neighbours_agree=float(((p.normals[some] * p.normals[near[:, 1]]).sum(1) > 0).mean()),
-        noise=p.noise * scale,
+        noise=p.measured.noise * scale,
         open=is_open,
         unsupported=unsupported,
         choices=choices(p, settings, is_open, unsupported),
-        memory_mib=BASE_MIB + POINT_BYTES * min(len(p.points), settings.max_points) // 2**20,
+        memory_mib=BASE_MIB + POINT_BYTES * min(len(p.measured.points), settings.max_points) // 2**20,
         **({"bytes": source.stat().st_size} if isinstance(source, Path) else {}),
         seconds=time.perf_counter() - begun,
     )
@@ -71,7 +72,7 @@ def choices(p: Prepared, settings: IngestSettings, is_open: bool, unsupported: f
     def choose(setting: str, value: str, why: str) -> None:
         out.append(Choice(setting=setting, value=value, why=why))
 
-    noisy = p.noise >= NOISY
+    noisy = p.measured.noise >= NOISY
     if settings.guide_depth is None and p.signed:
         relation = "at least" if noisy else "below"
         limit = f"{NOISY * scale:.3g} ({NOISY / settings.extent:.2%} of the longest side)"
@@ -82,17 +83,21 @@ def choices(p: Prepared, settings: IngestSettings, is_open: bool, unsupported: f
             if p.from_above
             else f"a ball that comes from outside {'gets' if is_open else 'does not get'} in"
             if not p.signed
-            else f"{unsupported:.0%} of a closed surface would lie farther than {p.support * scale:.3g} from any point"
+            else f"{unsupported:.0%} of a closed surface would lie farther than {p.measured.support * scale:.3g} from any point"
         )
         choose("ingest.surface", "open" if is_open else "closed", why)
         if is_open:
-            choose("mesh.trim_distance", f"{p.support * scale:.3g}", "from the points' density")
+            choose("mesh.trim_distance", f"{p.measured.support * scale:.3g}", "from the points' density")
     normals = p.facts.normals
     if normals.neighbours is not None and settings.neighbours is None:
         many = normals.neighbours > LEAST
         why = "the median: as wide as the surface is flat, for the noise" if many else "enough for this noise"
         choose("ingest.neighbours", str(normals.neighbours), why)
-    if normals.origin == "estimated" and p.floor > CLEAN:
-        share = p.floor / settings.extent
-        choose("loss.fidelity", f"{fidelity(p.floor):.2g}", f"noise of {share:.2%} everywhere, and normals estimated from it")
+    if normals.origin == "estimated" and p.measured.floor > CLEAN:
+        share = p.measured.floor / settings.extent
+        choose(
+            "loss.fidelity",
+            f"{fidelity(p.measured.floor):.2g}",
+            f"noise of {share:.2%} everywhere, and normals estimated from it",
+        )
     return out

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..runtime.kdtree import KDTree, points_of
 from ..similarity import Similarity
-from .cloud import PointCloud, clean, merge, sample_mesh, subsample
+from .cloud import Counts, PointCloud, clean, merge, sample_mesh, subsample
 from .facts import NormalsFacts, ScanFacts, SensorsFacts
 from .io.depth import SUFFIXES, read_depth
 from .io.read import read_cloud
-from .normals.estimate import MISSING, make_normals, unit_normals
+from .normals.estimate import MISSING, Normals, make_normals, unit_normals
 from .scan.noise import scatter, smooth_steps, step_noise, support_distance
 from .scan.outliers import find_outliers
 from .scan.viewpoint import believable, high_above, seen_from_above
@@ -25,7 +26,7 @@ from .settings import IngestSettings
 Say = Callable[[str], None]
 CloudSource = Path | Sequence[Path] | PointCloud
 
-FEW = 0.01  # of the points, or of an extent, that the law of density of all the others does not notice
+UNNOTICED = 0.01  # of the points, or of an extent, that the law of density of all the others does not notice
 MOST_OUTLIERS = 0.5  # a cloud of which more looks like noise is left as it is: the search has failed, not the scan
 
 
@@ -37,24 +38,38 @@ def ranges(cloud: PointCloud) -> NDArray[np.float64] | None:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """cloud : cleaned, in the user's coordinates, with all that belongs to its points; its normals are (n, 3) unit
-    points : (n, 3) the same points in the box
-    frame : between the two
-    deviation : (n,) standard deviation of each point's position, in box units
-    noise, floor, spacing, support : in box units; the median of the deviation; see `Scatter`, `support_distance`
-    signed : whether the normals have sides that agree; else the fit finds them
-    facts : counts, origins and choices, for the manifest and for `inspect`
+class MeasuredPoints:
+    """Points in the box with the one tree over them, and how they scatter; lengths in box units.
+
+    tree : over the points (n, 3)
+    deviation : (n,) standard deviation of each point's position
+    noise, floor, spacing, support : the median of the deviation; see `Scatter`, `support_distance`
     """
 
-    cloud: PointCloud
-    points: NDArray[np.float64]
-    frame: Similarity
+    tree: KDTree
     deviation: NDArray[np.float64]
     noise: float
     floor: float
     spacing: float
     support: float
+
+    @property
+    def points(self) -> NDArray[np.float64]:
+        return points_of(self.tree)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """cloud : cleaned, in the user's coordinates, with all that belongs to its points; its normals are (n, 3) unit
+    measured : the same points in the box
+    frame : between the two
+    signed : whether the normals have sides that agree; else the fit finds them
+    facts : counts, origins and choices, for the manifest and for `inspect`
+    """
+
+    cloud: PointCloud
+    measured: MeasuredPoints
+    frame: Similarity
     signed: bool
     facts: ScanFacts
 
@@ -152,90 +167,124 @@ def prepare(source: CloudSource, settings: IngestSettings, seed: int, say: Say) 
     """
     where = name_of(source)
     cloud, is_mesh, sensors = load(source, settings, seed, say)
-    cloud, counts = clean(cloud, where)
-    if counts.non_finite or counts.duplicates:
-        say(f"dropped {counts.non_finite:,} non-finite and {counts.duplicates:,} duplicate points")
-    if len(cloud.points) > settings.max_points:
-        say(f"{len(cloud.points):,} points: a random {settings.max_points:,} of them are used (ingest.max_points)")
-        cloud = subsample(cloud, settings.max_points, seed)
-
-    # ---- Where the scanner stood ---------------------------------------------------------------------------
-    if settings.viewpoint is not None:
-        cloud, sensors = cloud.seen_from(np.array(settings.viewpoint)), "given"
-    elif sensors == "none":
-        cloud, sensors = _look_from_above(cloud, settings, say)
-
-    # ---- Outliers, before the frame: one of them would shrink all the rest ---------------------------------
+    cloud, counts = cleaned(cloud, settings, seed, where, say)
+    cloud, sensors = placed(cloud, sensors, settings, say)
     outliers = 0
-    if settings.outliers == "remove" and not is_mesh:
-        bad = find_outliers(cloud.points - cloud.points[0], ranges(cloud))
-        share = bad.mean()
-        if share > MOST_OUTLIERS:
-            say(f"{share:.0%} of the points look like outliers: none are removed")
-        elif bad.any():
-            outliers = int(bad.sum())
-            say(f"removed {outliers:,} outliers ({share:.2%}; ingest.outliers=keep leaves them)")
-            extent = np.ptp(cloud.points, 0)
-            cloud = cloud.take(~bad)
-            # they may have hidden where the scanner stood, if they were many or far
-            if sensors == "none" and (share > FEW or (np.ptp(cloud.points, 0) < (1 - FEW) * extent).any()):
-                cloud, sensors = _place(cloud, settings)
-                if sensors == "found":
-                    say(cloud.notes[-1])
-                else:
-                    cloud, sensors = _look_from_above(cloud, settings, say)
+    if settings.outliers == "remove" and not is_mesh:  # before the frame: one of them would shrink all the rest
+        cloud, sensors, outliers = without_outliers(cloud, sensors, settings, say)
     low, high = cloud.points.min(0), cloud.points.max(0)
     frame = Similarity.of_bounds(low, high, settings.extent)
-    points = frame.to_box(cloud.points)
-    noise, spacing, floor = scatter(points)
-    deviation = np.full(len(points), noise)
-    if cloud.depth_axis is not None and settings.steps == "smooth":
-        steps = step_noise(points[:, cloud.depth_axis])
-        if np.median(steps) > 0:
-            points = smooth_steps(points, cloud.depth_axis, steps)
-            deviation = np.maximum(scatter(points).noise, steps / 2)
-            noise = float(np.median(deviation))
-            most = float(steps.max() * frame.scale * 12**0.5)
-            say(f"a depth frame, measured in steps of up to {most:.2g}: smoothed within them (ingest.steps=keep leaves them)")
-
-    # ---- Normals -------------------------------------------------------------------------------------------
-    if settings.normals == "given" and cloud.normals is None:
-        raise InputError("there are no normals in it", where=where, hint="try --set ingest.normals=estimate")
-    given = cloud.normals
-    if given is not None and settings.normals in ("estimate", "unsigned"):
-        say("its normals are ignored, as asked")
-        given = None
-    elif given is None:
-        say("no normals in it")
-    seats = None if cloud.sensors is None else frame.to_box(cloud.sensors)
-    signed = settings.normals != "unsigned"
-    if is_mesh and given is not None:
-        normals, facts = given, NormalsFacts(origin="faces")
-    else:
-        normals, facts = make_normals(
-            points, given, seats, cloud.sensor, deviation, spacing, settings.neighbours, say, signed, floor
-        )
+    measured = measure(cloud, frame, settings, say)
+    normals = oriented(cloud, is_mesh, frame, measured, settings, where, say)
     return Prepared(
-        replace(cloud, normals=normals),
-        points,
+        replace(cloud, normals=normals.normals),
+        measured,
         frame,
-        deviation,
-        noise,
-        floor,
-        spacing,
-        support_distance(points, spacing),
-        signed,
+        settings.normals != "unsigned",
         ScanFacts(
-            points=len(points),
+            points=len(cloud.points),
             read=counts.read,
             non_finite=counts.non_finite,
             duplicates=counts.duplicates,
             outliers=outliers,
-            normals=facts,
+            normals=normals.facts,
             sensors=SensorsFacts(origin=sensors, positions=0 if cloud.sensors is None else len(cloud.sensors)),
             colours=cloud.colours is not None,
             intensity=cloud.intensity is not None,
             low=low.tolist(),
             size=(high - low).tolist(),
         ),
+    )
+
+
+def cleaned(cloud: PointCloud, settings: IngestSettings, seed: int, where: object, say: Say) -> tuple[PointCloud, Counts]:
+    """Without points that are not finite or there twice, and at most ``max_points``; and how many were dropped."""
+    cloud, counts = clean(cloud, where)
+    if counts.non_finite or counts.duplicates:
+        say(f"dropped {counts.non_finite:,} non-finite and {counts.duplicates:,} duplicate points")
+    if len(cloud.points) > settings.max_points:
+        say(f"{len(cloud.points):,} points: a random {settings.max_points:,} of them are used (ingest.max_points)")
+        cloud = subsample(cloud, settings.max_points, seed)
+    return cloud, counts
+
+
+def placed(cloud: PointCloud, sensors: str, settings: IngestSettings, say: Say) -> tuple[PointCloud, str]:
+    """With the scanner where the settings say, or above where nothing else is known and the scan looks like it; and how its
+    position is known."""
+    if settings.viewpoint is not None:
+        return cloud.seen_from(np.array(settings.viewpoint)), "given"
+    return _look_from_above(cloud, settings, say) if sensors == "none" else (cloud, sensors)
+
+
+def without_outliers(cloud: PointCloud, sensors: str, settings: IngestSettings, say: Say) -> tuple[PointCloud, str, int]:
+    """Without points that lie on no surface, how the scanner's position is known then, and how many they were."""
+    bad = find_outliers(cloud.points - cloud.points[0], ranges(cloud))
+    share = bad.mean()
+    if share > MOST_OUTLIERS:
+        say(f"{share:.0%} of the points look like outliers: none are removed")
+        return cloud, sensors, 0
+    if not bad.any():
+        return cloud, sensors, 0
+    count = int(bad.sum())
+    say(f"removed {count:,} outliers ({share:.2%}; ingest.outliers=keep leaves them)")
+    extent = np.ptp(cloud.points, 0)
+    cloud = cloud.take(~bad)
+    # they may have hidden where the scanner stood, if they were many or far
+    if sensors == "none" and (share > UNNOTICED or (np.ptp(cloud.points, 0) < (1 - UNNOTICED) * extent).any()):
+        cloud, sensors = _place(cloud, settings)
+        if sensors == "found":
+            say(cloud.notes[-1])
+        else:
+            cloud, sensors = _look_from_above(cloud, settings, say)
+    return cloud, sensors, count
+
+
+def measure(cloud: PointCloud, frame: Similarity, settings: IngestSettings, say: Say) -> MeasuredPoints:
+    """The points in the box, and how they scatter; those of a depth frame smoothed within the steps that it measures in."""
+    tree = KDTree(frame.to_box(cloud.points))
+    noise, spacing, floor = scatter(tree)
+    deviation = np.full(tree.n, noise)
+    if cloud.depth_axis is not None and settings.steps == "smooth":
+        steps = step_noise(points_of(tree)[:, cloud.depth_axis])
+        if np.median(steps) > 0:
+            tree = KDTree(smooth_steps(tree, cloud.depth_axis, steps))
+            deviation = np.maximum(scatter(tree).noise, steps / 2)
+            noise = float(np.median(deviation))
+            most = float(steps.max() * frame.scale * 12**0.5)
+            say(f"a depth frame, measured in steps of up to {most:.2g}: smoothed within them (ingest.steps=keep leaves them)")
+    return MeasuredPoints(tree, deviation, noise, floor, spacing, support_distance(tree, spacing))
+
+
+def oriented(
+    cloud: PointCloud,
+    is_mesh: bool,
+    frame: Similarity,
+    measured: MeasuredPoints,
+    settings: IngestSettings,
+    where: object,
+    say: Say,
+) -> Normals:
+    """Its normals, checked and mended, or estimated and turned to consistent sides. Raises InputError if some are asked for
+    and there are none."""
+    given = cloud.normals
+    if settings.normals == "given" and given is None:
+        raise InputError("there are no normals in it", where=where, hint="try --set ingest.normals=estimate")
+    if given is None:
+        say("no normals in it")
+    elif settings.normals in ("estimate", "unsigned"):
+        say("its normals are ignored, as asked")
+        given = None
+    if is_mesh and given is not None:
+        return Normals(given, NormalsFacts(origin="faces"))
+    return make_normals(
+        measured.tree,
+        given,
+        None if cloud.sensors is None else frame.to_box(cloud.sensors),
+        cloud.sensor,
+        measured.deviation,
+        measured.spacing,
+        settings.neighbours,
+        say,
+        settings.normals != "unsigned",
+        measured.floor,
     )

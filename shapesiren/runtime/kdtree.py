@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from .threads import cores, uninterrupted
@@ -19,3 +19,22 @@ class KDTree(cKDTree):  # type: ignore[misc]
         """Distances and indices of the nearest, as scipy's."""
         with uninterrupted():
             return super().query(x, k, distance_upper_bound=distance_upper_bound, workers=cores())
+
+
+Points = NDArray[np.float64] | KDTree  # (n, 3), or the tree over them where there already is one
+
+
+def tree_of(points: Points) -> KDTree:
+    """The tree over points (n, d); a tree as it is, so that no two are built over the same points."""
+    return points if isinstance(points, KDTree) else KDTree(points)
+
+
+def some_of(points: Points, index: NDArray[np.int64]) -> KDTree:
+    """The tree over the points with these indices, ascending; the whole one where that is all of them."""
+    every = points_of(points)
+    return tree_of(points) if len(index) == len(every) else KDTree(every[index])
+
+
+def points_of(points: Points) -> NDArray[np.float64]:
+    """The points (n, d) themselves, given with or without their tree."""
+    return np.asarray(points.data) if isinstance(points, KDTree) else points

@@ -1,5 +1,5 @@
-"""How many cores this process may use: all of them, unless it is one of several that share a machine; what it does while it
-waits for another one; and what no Ctrl-C may break off."""
+"""How many cores this process may use: all of them, unless it is one of several that share a machine; imports ahead of time;
+and what no Ctrl-C may break off."""
 
 from __future__ import annotations
 
@@ -41,19 +41,11 @@ def limit(threads: int | None) -> None:
     torch.set_num_threads(threads)
 
 
-_soon: list[str] = []
-
-
-def needed_soon(*modules: str) -> None:
-    """Name what takes long to import and will be needed: it is imported while this process waits for another one."""
-    _soon.extend(modules)
-
-
-def import_meanwhile() -> None:
-    """Import what is `needed_soon`; what is wrong with it shows when it is needed."""
-    while _soon:
+def import_modules(*names: str) -> None:
+    """Import what will be needed, while there is time; what is wrong with a module shows when it is needed."""
+    for name in names:
         with suppress(Exception):
-            import_module(_soon.pop(0))
+            import_module(name)
 
 
 @contextmanager

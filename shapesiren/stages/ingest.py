@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,8 +24,12 @@ MAPPED = 1 << 26  # bytes from which on an array stays on disk
 HEADER = "header.json"  # of the signal, inside the npz as a byte array, so that one file is the whole signal
 
 
-def ingest(context: Context, sources: Sequence[Path]) -> Tree:
+def ingest(context: Context, sources: Sequence[Path], before_fit: Callable[[], None] | None = None) -> Tree:
     """Read the ``sources``, which together are one input, and write the task's cache file.
+
+    Parameters
+    ----------
+    before_fit : what this process has to do before the fit that follows; done while it would wait. None: nothing follows
 
     Raises
     ------
@@ -50,7 +54,11 @@ def ingest(context: Context, sources: Sequence[Path]) -> Tree:
         )
 
     def body() -> Facts:
-        signal = task.ingest(sources[0] if len(sources) == 1 else sources, context.config, context.say)
+        given = sources[0] if len(sources) == 1 else sources
+        if before_fit is None:
+            signal = task.ingest(given, context.config, context.say)
+        else:
+            signal = task.ingest_before_fit(given, context.config, context.say, before_fit)
         run.write(task.cache, lambda file: pack(signal, file))
         run.manifest |= {
             "task": task.name,

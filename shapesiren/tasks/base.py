@@ -199,6 +199,12 @@ class Task(ABC):
         """Read a file (or take arrays) and return what `fit` needs. Raises InputError."""
 
     @classmethod
+    def ingest_before_fit(cls, source: Any, config: Any, say: Say, meanwhile: Callable[[], None]) -> Signal:
+        """`ingest`, where a fit follows in this process, which has ``meanwhile`` to be done before that: at a time when it
+        would otherwise wait. By default nothing waits."""
+        return cls.ingest(source, config, say)
+
+    @classmethod
     def of_arrays(cls, source: Any, normals: Any, colours: Any) -> Any:
         """What `ingest` takes, from arrays that a user gave the Python API. By default ``source`` itself."""
         return source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -232,6 +232,12 @@ class ShapeTask(Task):
         from ..pointcloud.ingest import ingest_shape
 
         return Signal(*ingest_shape(source, config.ingest, config.seed, say))
+
+    @classmethod
+    def ingest_before_fit(cls, source: Any, config: Any, say: Say, meanwhile: Callable[[], None]) -> Signal:
+        from ..pointcloud.ingest import ingest_shape
+
+        return Signal(*ingest_shape(source, config.ingest, config.seed, say, meanwhile))
 
     @classmethod
     def of_arrays(cls, source: Any, normals: Any, colours: Any) -> Any:

@@ -22,15 +22,16 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.threads import count, import_meanwhile
+from ...runtime.threads import count
 from ..facts import GuideFacts
 from .samples import Guide, make_guide
 
 
 @contextmanager
-def guide_maker(wanted: bool = True) -> Iterator[Callable[..., Guide]]:
-    """`guide.make_guide`, or the same in a process that starts at once, where open3d is not loaded and a core is free."""
-    if not wanted or "open3d" in sys.modules or count() < 2 or not sys.executable:
+def guide_maker(meanwhile: Callable[[], None] | None) -> Iterator[Callable[..., Guide]]:
+    """`make_guide` for this process; or, where there is something to do ``meanwhile`` and a core is free, the same in a process
+    that starts at once, with that done here while it works."""
+    if meanwhile is None or count() < 2 or not sys.executable:
         yield make_guide
         return
     words = [sys.executable, "-m", "shapesiren.pointcloud.guide.process"]
@@ -43,7 +44,7 @@ def guide_maker(wanted: bool = True) -> Iterator[Callable[..., Guide]]:
             try:
                 with child.stdin:
                     child.stdin.write(sent.getbuffer())
-                import_meanwhile()
+                meanwhile()
                 arrays, facts = _unpack(child.stdout.read())
             except (OSError, ValueError, EOFError, BadZipFile):  # it has died: here the same happens, or it is said why not
                 return make_guide(points, normals, *rest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.kdtree import KDTree
+from ...runtime.kdtree import KDTree, Points, points_of, tree_of
 from ..cloud import random_rows
 from ..facts import GuideFacts
 from ..normals.alpha_ball import from_outside
@@ -19,7 +19,7 @@ CARVED = 100_000  # points that the ball is rolled over
 SMOOTHED, NEIGHBOURS = 50_000, 64  # of noisy points, that distances are taken to; that the mean is taken of
 
 
-def make_unsigned_guide(points: Array, normals: Array, count: int, spacing: float, noise: float, seed: int) -> Guide:
+def make_unsigned_guide(points: Points, normals: Array, count: int, spacing: float, noise: float, seed: int) -> Guide:
     """Guide samples of a cloud in box coordinates whose normals may look either way.
 
     Parameters
@@ -34,10 +34,11 @@ def make_unsigned_guide(points: Array, normals: Array, count: int, spacing: floa
         outside gets, -1 where it does not, 0 near its edge and where it gets in everywhere
     facts : open if the ball gets in
     """
+    tree, points = tree_of(points), points_of(points)
     samples = draw_samples(points, count, np.random.default_rng(seed))
-    held = points if noise <= CLEAN else _smoothed(points, normals, seed)
-    distance, nearest = KDTree(held).query(samples)
-    away = (samples - held[nearest]) / np.maximum(distance, 1e-9)[:, None]
+    held = tree if noise <= CLEAN else KDTree(_smoothed(tree, normals, seed))
+    distance, nearest = held.query(samples)
+    away = (samples - points_of(held)[nearest]) / np.maximum(distance, 1e-9)[:, None]
     some = random_rows(len(points), min(CARVED, len(points)), seed)
     apart = spacing * (len(points) / len(some)) ** 0.5
     found = from_outside(points[some], normals[some], apart, noise, REACHES)
@@ -47,11 +48,12 @@ def make_unsigned_guide(points: Array, normals: Array, count: int, spacing: floa
     return Guide({name: a.astype(np.float32) for name, a in arrays.items()}, facts)
 
 
-def _smoothed(points: Array, normals: Array, seed: int) -> Array:
+def _smoothed(tree: KDTree, normals: Array, seed: int) -> Array:
     """Some of the points, each moved along its normal to the mean height of its neighbours: the nearest of noisy points is
     not on the surface but before it."""
+    points = points_of(tree)
     index = random_rows(len(points), min(SMOOTHED, len(points)), seed)
     some, axes = points[index], normals[index]
-    near = KDTree(points).query(some, min(NEIGHBOURS, len(points)))[1]
+    near = tree.query(some, min(NEIGHBOURS, len(points)))[1]
     height = np.einsum("nkd,nd->n", points[near] - some[:, None], axes) / near.shape[1]
     return np.asarray(some + height[:, None] * axes)

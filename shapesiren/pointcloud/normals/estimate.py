@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.kdtree import KDTree
+from ...runtime.kdtree import KDTree, Points, points_of, tree_of
 from ...runtime.open3d_loader import open3d
 from ..facts import NormalsFacts
 from ..scan.noise import neighbours_for, reach_of
@@ -57,7 +57,7 @@ def plane_normals(points: Array, neighbours: int) -> Array:
 
 
 def make_normals(
-    points: Array,
+    points: Points,
     given: Array | None,
     sensors: Array | None,
     sensor: NDArray[np.integer] | None,
@@ -72,7 +72,7 @@ def make_normals(
 
     Parameters
     ----------
-    points : (n, 3) box coordinates
+    points : (n, 3) box coordinates, or their tree
     given : (n, 3), not necessarily unit, valid or consistent; None if there are none
     sensors, sensor : positions of the scanner (k, 3), and which of them saw each point (n,), -1 for unknown; or None
     noise, spacing : standard deviation of the positions, of all or of each (n,); median distance to the nearest; same unit
@@ -81,13 +81,14 @@ def make_normals(
     floor : of the noise, see `Scatter`
     say : gets a line about each thing that was done
     """
+    tree, points = tree_of(points), points_of(points)
     facts = NormalsFacts(origin="estimated")
     typical = float(np.median(noise))
-    count = neighbours or neighbours_for(points, typical, LEAST)
+    count = neighbours or neighbours_for(tree, typical, LEAST)
 
     def estimate() -> tuple[Array, int]:
         # some noise tells in the directions of planes of so few points before they are too narrow for their sides
-        noisy = count > LEAST or (floor > CLEAN and typical > TELLS * reach_of(KDTree(points), LEAST))
+        noisy = count > LEAST or (floor > CLEAN and typical > TELLS * reach_of(tree, LEAST))
         if neighbours or not noisy:
             return plane_normals(points, count), count
         found, used = adaptive_normals(points, noise, FINE * typical)
@@ -97,7 +98,7 @@ def make_normals(
         return found, used
 
     if given is not None:
-        mended, facts = _mend(points, given, count, estimate, say)
+        mended, facts = _mend(tree, given, count, estimate, say)
         if mended is not None:
             return Normals(mended, facts)
     normals, used = estimate()
@@ -110,12 +111,12 @@ def make_normals(
         facts = facts.model_copy(update={"oriented": "towards the scanner", "confidence": clear})
         known = sensor >= 0
         if not known.all():
-            normals = orient(points, normals, spacing, typical).normals
+            normals = orient(tree, normals, spacing, typical).normals
         normals = towards(points, normals, sensors, sensor)
         where = "position" if len(sensors) == 1 else f"{len(sensors)} positions"
         say(f"normals estimated from {used} neighbours, turned towards the scanner's {where}")
     else:
-        normals, confidence, how, winding = orient(points, normals, spacing, typical)
+        normals, confidence, how, winding = orient(tree, normals, spacing, typical)
         facts = facts.model_copy(update={"oriented": how, "confidence": confidence, "winding": winding})
         say(f"normals estimated from {used} neighbours, oriented {how} (confidence {confidence:.1%})")
         if confidence < CONFIDENT:
@@ -134,10 +135,11 @@ def check_sides(facts: NormalsFacts, is_open: bool, say: Say) -> NormalsFacts:
 
 
 def _mend(
-    points: Array, given: Array, count: int, estimate: Callable[[], tuple[Array, int]], say: Say
+    tree: KDTree, given: Array, count: int, estimate: Callable[[], tuple[Array, int]], say: Say
 ) -> tuple[Array | None, NormalsFacts]:
     """Given normals (n, 3) with the missing ones filled in and flipped ones turned, None if they are not to be believed; and
     what was found in them."""
+    points = points_of(tree)
     normals, valid = unit_normals(given)
     missing = float(1 - valid.mean())
     facts = NormalsFacts(origin="given", missing=missing)
@@ -147,7 +149,7 @@ def _mend(
     if missing > MISSING:
         say(f"{missing:.0%} of its normals are zero or not finite: all are ignored")
         return None, facts
-    agreement = _agreement(points, normals, np.flatnonzero(valid), count)
+    agreement = _agreement(tree, normals, np.flatnonzero(valid), count)
     facts = facts.model_copy(update={"agreement": agreement})
     if agreement < AXIS:
         say(f"its normals do not fit its points (median cosine {agreement:.2f}): ignored")
@@ -159,7 +161,7 @@ def _mend(
         normals = normals.copy()
         normals[~valid] = np.where(side[:, None] < 0, -planes[~valid], planes[~valid])
         say(f"{(~valid).sum():,} of its normals are zero or not finite: estimated, on their neighbours' side")
-    wrong = flipped(points, normals)
+    wrong = flipped(tree, normals)
     share = float(wrong.mean())
     facts = facts.model_copy(update={"flipped": share if MIXED < share <= RANDOM else 0.0})
     if share > RANDOM:
@@ -168,17 +170,18 @@ def _mend(
     if share > MIXED:
         for _ in range(5):
             normals = np.where(wrong[:, None], -normals, normals)
-            wrong = flipped(points, normals)
+            wrong = flipped(tree, normals)
             if not wrong.any():
                 break
         say(f"{share:.1%} of its normals looked the other way than their neighbours: turned")
     return normals, facts
 
 
-def _agreement(points: Array, normals: Array, index: NDArray[np.int64], count: int, sample: int = 2000) -> float:
+def _agreement(tree: KDTree, normals: Array, index: NDArray[np.int64], count: int, sample: int = 2000) -> float:
     """Median |cosine| between the normals of some of the points of ``index`` and the local planes there."""
     some = np.random.default_rng(0).choice(index, min(len(index), sample), replace=False)
-    near = points[KDTree(points).query(points[some], min(count, len(points)))[1]]
+    points = points_of(tree)
+    near = points[tree.query(points[some], min(count, len(points)))[1]]
     local = near - near.mean(1, keepdims=True)
     axis = np.linalg.eigh(np.einsum("nki,nkj->nij", local, local))[1][:, :, 0]
     return float(np.median(np.abs((axis * normals[some]).sum(1))))

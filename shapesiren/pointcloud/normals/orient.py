@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from ...runtime.kdtree import KDTree
+from ...runtime.kdtree import KDTree, Points, points_of, some_of, tree_of
 from ...runtime.open3d_loader import closest_points, open3d, ray_scene
 from ..guide.samples import is_flat, poisson_surface
 from .alpha_ball import from_outside
@@ -45,7 +45,7 @@ class Oriented(NamedTuple):
     winding: float | None = None
 
 
-def orient(points: Array, normals: Array, spacing: float, noise: float) -> Oriented:
+def orient(points: Points, normals: Array, spacing: float, noise: float) -> Oriented:
     """Consistent signs for unit normals (n, 3) of points (n, 3): propagated; corrected by the winding number or from outside.
 
     Propagation leaves whole pieces wrong that nothing else touches or that touch the wrong one: the inside of a shell, the
@@ -53,21 +53,23 @@ def orient(points: Array, normals: Array, spacing: float, noise: float) -> Orien
     .50, .99; three such plates .51, .99; thirty spheres .967, 1. Where sheets are so close to each other, for their spacing,
     that no winding number is right, the outside tells them apart: plate 1 % thick, 3.7 spacings, .50, .94.
     """
-    out, confidence = propagate(points, normals, spacing)
+    tree, points = tree_of(points), points_of(points)
+    out, confidence = propagate(tree, normals, spacing)
     if is_flat(points):
         return Oriented(out, confidence, "by propagation")
     # so few that they lie farther apart than they are off: a layer of noise has a winding number of its own
     sparse = len(points) * (spacing / max(APART * noise, spacing)) ** 2
     some = _some(len(points), int(min(MOST_POINTS, max(sparse, LEAST_POINTS))), np.random.default_rng(0))
     apart = spacing * (len(points) / len(some)) ** 0.5
-    found, winding = by_winding_number(points[some], out[some], apart, noise)
+    part = some_of(tree, some)
+    found, winding = by_winding_number(part, out[some], apart, noise)
     if found is None and winding < 1 - SURE:
         turned, share = _turned_outward(points, out, spacing, noise)
         if ((turned * out).sum(1) < 0).mean() > SURE:
             return Oriented(turned, min(confidence, share), "from outside")
     if found is None:
         return Oriented(out, confidence, "by propagation", winding)
-    return Oriented(_side_of_nearest(points, out, points[some], found), winding, "by winding number", winding)
+    return Oriented(_side_of_nearest(points, out, part, found), winding, "by winding number", winding)
 
 
 def _turned_outward(points: Array, normals: Array, spacing: float, noise: float) -> tuple[Array, float]:
@@ -86,7 +88,7 @@ def _turned_outward(points: Array, normals: Array, spacing: float, noise: float)
     return np.where(wrong[:, None], -normals, normals), share
 
 
-def propagate(points: Array, normals: Array, spacing: float) -> tuple[Array, float]:
+def propagate(points: Points, normals: Array, spacing: float) -> tuple[Array, float]:
     """Consistent signs for unit normals (n, 3) of points (n, 3); and the share of them that the check agreed with.
 
     Along a minimum spanning tree (Hoppe et al. 1992) of a subsample; each connected component outward where it encloses
@@ -95,22 +97,24 @@ def propagate(points: Array, normals: Array, spacing: float) -> tuple[Array, flo
     nearest one in the subsample.
     """
     rng = np.random.default_rng(0)
+    tree, points = tree_of(points), points_of(points)
     some = _some(len(points), ORIENT_POINTS, rng)
-    p, n = points[some], normals[some].copy()
+    part = some_of(tree, some)
+    p, n = points_of(part), normals[some].copy()
     apart = spacing * (len(points) / len(some)) ** 0.5
     n = _spanning_tree(p, n, JITTER * apart * rng.normal(size=p.shape))
-    label = _components(p, GAP * apart)
+    label = _components(part, GAP * apart)
     n = _outward(p, n, label)
     first = n
     if not is_flat(p):
         n = _outward(p, _swept(p, n, DEPTH, SWEEPS), label)
     confidence = float(((first * n).sum(1) > 0).mean())
-    out = _side_of_nearest(points, normals, p, n)
+    out = _side_of_nearest(points, normals, part, n)
     if is_flat(p):
         return out, confidence
     index = _some(len(points), FINE_POINTS, rng)
-    p = points[index]
-    return _side_of_nearest(points, out, p, _swept(p, out[index], FINE_DEPTH, FINE_SWEEPS)), confidence
+    swept = _swept(points[index], out[index], FINE_DEPTH, FINE_SWEEPS)
+    return _side_of_nearest(points, out, some_of(tree, index), swept), confidence
 
 
 def _swept(points: Array, normals: Array, depth: int, sweeps: int) -> Array:
@@ -131,9 +135,9 @@ def _some(count: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.arange(count) if count <= most else np.sort(rng.choice(count, most, replace=False))
 
 
-def _side_of_nearest(points: Array, normals: Array, known: Array, signed: Array) -> Array:
-    """Normals (n, 3) turned to agree with that of the nearest ``known`` point (m, 3), ``signed`` (m, 3)."""
-    nearest = KDTree(known).query(points)[1]
+def _side_of_nearest(points: Array, normals: Array, known: KDTree, signed: Array) -> Array:
+    """Normals (n, 3) turned to agree with that of the nearest ``known`` point, of m, ``signed`` (m, 3)."""
+    nearest = known.query(points)[1]
     return np.where((normals * signed[nearest]).sum(1, keepdims=True) < 0, -normals, normals)
 
 
@@ -148,10 +152,11 @@ def _spanning_tree(points: Array, normals: Array, jitter: Array) -> Array:
     return np.array(cloud.normals)
 
 
-def _components(points: Array, gap: float) -> NDArray[np.int64]:
+def _components(tree: KDTree, gap: float) -> NDArray[np.int64]:
     """(n,) the connected component of each point, when those closer than ``gap`` are joined."""
+    points = points_of(tree)
     count = min(13, len(points))
-    distance, near = KDTree(points).query(points, count)
+    distance, near = tree.query(points, count)
     joined = distance < gap
     rows = np.repeat(np.arange(len(points)), count)[joined.reshape(-1)]
     graph = coo_matrix((np.ones(len(rows), np.int8), (rows, near.reshape(-1)[joined.reshape(-1)])), (len(points),) * 2)
@@ -202,12 +207,13 @@ def _against_surface(points: Array, normals: Array, depth: int) -> NDArray[np.bo
     return wrong
 
 
-def flipped(points: Array, normals: Array, neighbours: int = 12) -> NDArray[np.bool_]:
+def flipped(points: Points, normals: Array, neighbours: int = 12) -> NDArray[np.bool_]:
     """Which of some given normals look the other way than most of the points beside them. (n,)
 
     The other sheet of a thin wall has no vote: two points that look away from each other, and each lies behind the other.
     """
-    distance, near = KDTree(points).query(points, min(neighbours + 1, len(points)))
+    tree, points = tree_of(points), points_of(points)
+    distance, near = tree.query(points, min(neighbours + 1, len(points)))
     votes = np.zeros(len(points))
     for j in range(1, near.shape[1]):
         other = near[:, j]

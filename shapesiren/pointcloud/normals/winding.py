@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
-from ...runtime.kdtree import KDTree
+from ...runtime.kdtree import KDTree, Points, points_of, tree_of
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -96,7 +96,7 @@ def winding_numbers(at: Array, points: Array, weighted: Array, width: float, lab
     return out / (4 * np.pi)
 
 
-def by_winding_number(points: Array, normals: Array, spacing: float, noise: float) -> tuple[Array | None, float]:
+def by_winding_number(points: Points, normals: Array, spacing: float, noise: float) -> tuple[Array | None, float]:
     """Better signs for normals of which those of whole pieces of surface may be wrong.
 
     On a closed surface the winding number is 1/2 (Gauss; Lin et al. 2022), whatever it encloses and is enclosed by: inside a
@@ -115,9 +115,10 @@ def by_winding_number(points: Array, normals: Array, spacing: float, noise: floa
     confidence : share of points where the winding number, with the best signs, is within 3/4 of 1/2: with the wrong sign it
         is -1/2. Of an open surface it says nothing
     """
+    tree, points = tree_of(points), points_of(points)
     looks = np.random.default_rng(0).choice(len(points), min(len(points), LOOKS), replace=False)
     at, width = points[looks], max(spacing, 2 * noise)
-    distance, near = KDTree(points).query(points, min(2 * NEIGHBOURS, len(points)))
+    distance, near = tree.query(points, min(2 * NEIGHBOURS, len(points)))
     # the surface that a point stands for, from the distance of its eighth neighbour
     area = np.pi * distance[:, [min(NEIGHBOURS, len(points) - 1)]] ** 2 / NEIGHBOURS
 

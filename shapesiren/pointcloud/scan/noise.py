@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.kdtree import KDTree
+from ...runtime.kdtree import KDTree, Points, points_of, tree_of
 
 Array = NDArray[np.float64]
 
@@ -34,14 +34,14 @@ class Scatter(NamedTuple):
     floor: float
 
 
-def scatter(points: Array, sample: int = 5000) -> Scatter:
+def scatter(points: Points, sample: int = 5000) -> Scatter:
     """How a cloud, (n, 3) in any unit, scatters about its surface, from the neighbourhoods of up to ``sample`` points.
 
     They grow until they are much wider than the noise, which else fills them and is underestimated; but not beyond what
     still looks clean: of a thin sheet, or of few points, a wider neighbourhood is more than one piece of surface.
     """
     rng = np.random.default_rng(0)
-    tree = KDTree(points)
+    tree, points = tree_of(points), points_of(points)
     index = rng.choice(len(points), min(sample, len(points)), replace=False)
     spacing = float(np.median(tree.query(points[index], 2)[0][:, 1]))
     sigma = floor = 0.0
@@ -93,7 +93,7 @@ def step_noise(values: Array) -> Array:
     return sigma
 
 
-def smooth_steps(points: Array, axis: int, sigma: Array, neighbours: int = 32) -> Array:
+def smooth_steps(points: Points, axis: int, sigma: Array, neighbours: int = 32) -> Array:
     """Points (n, 3) of a depth frame, moved along ``axis`` within their step (``sigma`` from `step_noise`), onto local planes.
 
     Each plane is fitted over six times ``sigma``, from ``neighbours`` points of the cloud or of a thinned one, those across
@@ -101,7 +101,8 @@ def smooth_steps(points: Array, axis: int, sigma: Array, neighbours: int = 32) -
     """
     rng = np.random.default_rng(0)
     step = sigma * np.sqrt(12)
-    reach = KDTree(points).query(points, [min(17, len(points))])[0][:, 0]
+    tree_of_all, points = tree_of(points), points_of(points)
+    reach = tree_of_all.query(points, [min(17, len(points))])[0][:, 0]
     wanted = 16 * (6 * sigma / np.maximum(reach, 1e-300)) ** 2
     level = np.ceil(np.log(np.maximum(wanted / neighbours, 1)) / np.log(4)).astype(int).clip(0, 6)
     u, v = (a for a in range(3) if a != axis)
@@ -110,7 +111,7 @@ def smooth_steps(points: Array, axis: int, sigma: Array, neighbours: int = 32) -
         pool = points[rng.random(len(points)) < 4.0**-thin] if thin else points
         if len(pool) < 4 * neighbours:
             continue
-        tree = KDTree(pool)
+        tree = KDTree(pool) if thin else tree_of_all
         chosen = np.flatnonzero((level == thin) & (step > 0))
         for part in np.array_split(chosen, max(1, len(chosen) // 50_000)):
             near = pool[tree.query(points[part], neighbours)[1]] - points[part][:, None]
@@ -124,14 +125,14 @@ def smooth_steps(points: Array, axis: int, sigma: Array, neighbours: int = 32) -
     return out
 
 
-def neighbours_for(points: Array, noise: float, least: int, reach: float = 6.0, sample: int = 1000) -> int:
+def neighbours_for(points: Points, noise: float, least: int, reach: float = 6.0, sample: int = 1000) -> int:
     """Neighbours that a local plane needs: as many as reach ``reach`` times the noise, and at least ``least``.
 
     Fewer lie in a ball of noise, whose best plane may face anywhere. Measured, share of normals on the right side with 16
     and with the number given here, armadillo and fandisk with noise 1 % of the longest side: .49 -> .98, .65 -> .999.
     """
-    tree, count = KDTree(points), float(least)
-    while count < min(MOST_NEIGHBOURS, len(points) // 4):
+    tree, count = tree_of(points), float(least)
+    while count < min(MOST_NEIGHBOURS, tree.n // 4):
         if reach_of(tree, round(count), sample) >= reach * noise:
             break
         count *= 1.5
@@ -144,14 +145,14 @@ def reach_of(tree: KDTree, neighbours: int, sample: int = 1000) -> float:
     return float(np.median(tree.query(tree.data[some], [min(neighbours + 1, tree.n)])[0]))
 
 
-def support_distance(points: Array, spacing: float, sample: int = 4000) -> float:
+def support_distance(points: Points, spacing: float, sample: int = 4000) -> float:
     """How far from the points a surface may lie and still be supported by them. Same unit as ``points`` (n, 3).
 
     Five times the median spacing, or the spacing that an even random sample of the same density would have: a
     scanner that measures in lines leaves gaps between them, which the distance to the nearest neighbour does not see.
     The density is counted over neighbourhoods that are wide enough to have no long side.
     """
-    tree = KDTree(points)
+    tree, points = tree_of(points), points_of(points)
     some = np.random.default_rng(0).choice(len(points), min(sample, len(points)), replace=False)
     even = 0.0
     for count in (8, 16, 32, 64, 128, 256):

@@ -20,10 +20,13 @@ def sphere(rng):
 
 @pytest.fixture
 def free(monkeypatch):
-    """As it is in a new process on a machine of several cores."""
-    monkeypatch.delitem(sys.modules, "open3d", raising=False)
+    """A machine of several cores."""
     monkeypatch.setattr(process, "count", lambda: 2)
     monkeypatch.setenv(threads.VARIABLE, "1")  # of more, a Poisson surface differs from one time to the next
+
+
+def nothing() -> None:
+    """To be done meanwhile."""
 
 
 REST = (500, 5, 0.1, 7, 0.0)
@@ -32,13 +35,12 @@ REST = (500, 5, 0.1, 7, 0.0)
 @pytest.mark.parametrize("says", [None, "exit 1", "exit 0", "printf nonsense", r"printf 'PK\003\004nonsense'"])
 def test_the_guide_is_the_same(sphere, free, says, monkeypatch, tmp_path):
     expected, facts = make_guide(*sphere, *REST)
-    monkeypatch.delitem(sys.modules, "open3d", raising=False)
     if says is not None:
         program = tmp_path / "python"
         program.write_text(f"#!/bin/sh\n{says}\n")
         program.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(program))
-    with process.guide_maker() as make:
+    with process.guide_maker(nothing) as make:
         assert make is not make_guide
         arrays, found = make(*sphere, *REST)
     assert found == facts
@@ -48,28 +50,32 @@ def test_the_guide_is_the_same(sphere, free, says, monkeypatch, tmp_path):
         np.testing.assert_allclose(arrays[name], array, atol=1e-6)
 
 
-def test_what_is_needed_soon_is_imported_meanwhile(sphere, free, monkeypatch):
-    monkeypatch.delitem(sys.modules, "this", raising=False)
-    threads.needed_soon("no_such_module", "this")
-    with process.guide_maker() as make:
-        assert "this" not in sys.modules
+def test_something_is_done_meanwhile(sphere, free):
+    done = []
+    with process.guide_maker(lambda: done.append("here")) as make:
+        assert not done
         make(*sphere, *REST)
+    assert done == ["here"]
+
+
+def test_a_module_that_does_not_import_shows_when_it_is_needed(monkeypatch):
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+    threads.import_modules("no_such_module", "this")
     assert "this" in sys.modules
-    threads.import_meanwhile()  # nothing is left to do
 
 
 def test_the_process_ends_with_what_asked_for_it(free, monkeypatch):
     started = []
     popen = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[0])
-    with pytest.raises(KeyboardInterrupt), process.guide_maker():
+    with pytest.raises(KeyboardInterrupt), process.guide_maker(nothing):
         raise KeyboardInterrupt
     assert started[0].poll() is not None
 
 
-def test_one_core_makes_it_itself(free, monkeypatch):
-    with process.guide_maker(wanted=False) as make:
+def test_one_core_or_nothing_to_do_makes_it_here(free, monkeypatch):
+    with process.guide_maker(None) as make:
         assert make is make_guide
     monkeypatch.setattr(process, "count", lambda: 1)
-    with process.guide_maker() as make:
+    with process.guide_maker(nothing) as make:
         assert make is make_guide
