@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -28,88 +28,41 @@ from .tasks.base import Say
 from .tasks.fitted import FittedField, SignalField
 from .tasks.shape_field import Mesh, ShapeField
 
-
-@overload
-def fit(
-    source: str | Path | Sequence[str | Path] | ArrayLike,
-    *,
-    normals: ArrayLike | None = None,
-    colours: ArrayLike | None = None,
-    colors: ArrayLike | None = None,
-    task: Literal["shape"],
-    out: str | Path | None = None,
-    preset: str | None = None,
-    settings: Settings | None = None,
-    steps: int | None = None,
-    seconds: float | None = None,
-    seed: int | None = None,
-    device: str = "auto",
-    force: bool = False,
-    say: Say = silent,
-    listeners: Sequence[Listener] = (),
-) -> ShapeField: ...
+SignalName = Literal["image", "composite", "audio", "video", "helmholtz", "wave", "inversion", "poisson"]
+Source = str | Path | Sequence[str | Path] | ArrayLike
 
 
-@overload
-def fit(
-    source: str | Path | Sequence[str | Path] | ArrayLike,
-    *,
-    normals: ArrayLike | None = None,
-    colours: ArrayLike | None = None,
-    colors: ArrayLike | None = None,
-    task: Literal["image", "composite", "audio", "video", "helmholtz", "wave", "inversion", "poisson"],
-    out: str | Path | None = None,
-    preset: str | None = None,
-    settings: Settings | None = None,
-    steps: int | None = None,
-    seconds: float | None = None,
-    seed: int | None = None,
-    device: str = "auto",
-    force: bool = False,
-    say: Say = silent,
-    listeners: Sequence[Listener] = (),
-) -> SignalField: ...
+class FitOptions(TypedDict, total=False):
+    """What `fit` takes beside the source and its task; see there."""
+
+    normals: ArrayLike | None
+    colours: ArrayLike | None
+    colors: ArrayLike | None
+    out: str | Path | None
+    preset: str | None
+    settings: Settings | None
+    steps: int | None
+    seconds: float | None
+    seed: int | None
+    device: str
+    force: bool
+    say: Say
+    listeners: Sequence[Listener]
 
 
 @overload
-def fit(
-    source: str | Path | Sequence[str | Path] | ArrayLike,
-    *,
-    normals: ArrayLike | None = None,
-    colours: ArrayLike | None = None,
-    colors: ArrayLike | None = None,
-    task: str | None = None,
-    out: str | Path | None = None,
-    preset: str | None = None,
-    settings: Settings | None = None,
-    steps: int | None = None,
-    seconds: float | None = None,
-    seed: int | None = None,
-    device: str = "auto",
-    force: bool = False,
-    say: Say = silent,
-    listeners: Sequence[Listener] = (),
-) -> ShapeField | SignalField: ...
+def fit(source: Source, *, task: Literal["shape"], **options: Unpack[FitOptions]) -> ShapeField: ...
 
 
-def fit(
-    source: str | Path | Sequence[str | Path] | ArrayLike,
-    *,
-    normals: ArrayLike | None = None,
-    colours: ArrayLike | None = None,
-    colors: ArrayLike | None = None,
-    task: str | None = None,
-    out: str | Path | None = None,
-    preset: str | None = None,
-    settings: Settings | None = None,
-    steps: int | None = None,
-    seconds: float | None = None,
-    seed: int | None = None,
-    device: str = "auto",
-    force: bool = False,
-    say: Say = silent,
-    listeners: Sequence[Listener] = (),
-) -> FittedField:
+@overload
+def fit(source: Source, *, task: SignalName, **options: Unpack[FitOptions]) -> SignalField: ...
+
+
+@overload
+def fit(source: Source, *, task: str | None = None, **options: Unpack[FitOptions]) -> ShapeField | SignalField: ...
+
+
+def fit(source: Source, *, task: str | None = None, **options: Unpack[FitOptions]) -> FittedField:
     """Fit a field to a file or to arrays. Returns a `ShapeField`, or a `SignalField` of an image, sound or video.
 
     Parameters
@@ -127,7 +80,14 @@ def fit(
     ------
     InputError : the input or a setting is wrong
     """
-    layers = settings_layers(preset, settings, steps, seconds, seed) + ([("task", {"task": task})] if task else [])
+    unknown = options.keys() - FitOptions.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"fit() got an unexpected keyword argument {min(unknown)!r}")
+    device, say, out = options.get("device", "auto"), options.get("say", silent), options.get("out")
+    force, listeners = options.get("force", False), options.get("listeners", ())
+    layers = settings_layers(
+        options.get("preset"), options.get("settings"), options.get("steps"), options.get("seconds"), options.get("seed")
+    ) + ([("task", {"task": task})] if task else [])
     paths = _paths(source)
     if paths:
         if len(paths) == 1 and is_run(paths[0]):
@@ -148,7 +108,8 @@ def fit(
         if out is not None:
             raise InputError("a run folder needs a file as its source", where="out", hint="save the array first")
         kind = task_for(Path("array.npy"), layers)
-        given = kind.of_arrays(source, normals, colours if colours is not None else colors)
+        colours = options.get("colours")
+        given = kind.of_arrays(source, options.get("normals"), colours if colours is not None else options.get("colors"))
     config = resolve(kind.config_type, kind.presets, layers)
     signal = kind.ingest(given, config, say)
     where = fit_stage.torch_device(device)
@@ -171,12 +132,7 @@ def load(run: str | Path, device: str = "auto", *, task: Literal["shape"]) -> Sh
 
 
 @overload
-def load(
-    run: str | Path,
-    device: str = "auto",
-    *,
-    task: Literal["image", "composite", "audio", "video", "helmholtz", "wave", "inversion", "poisson"],
-) -> SignalField: ...
+def load(run: str | Path, device: str = "auto", *, task: SignalName) -> SignalField: ...
 
 
 @overload
@@ -205,27 +161,19 @@ def load(run: str | Path, device: str = "auto", *, task: str | None = None) -> F
 
 def mesh(run: str | Path, *, resolution: int | None = None, out: str | Path | None = None, **settings: Any) -> Tree:
     """Write a run's mesh (and a copy to ``out``); keywords are settings of ``[mesh]``. Returns its facts."""
-    given = {k: v for k, v in {"resolution": resolution, **settings}.items() if v is not None}
-    context = run_context(Run.open(Path(run)), [("mesh()", {"mesh": given})] if given else [])
-    if out is not None:
-        context.task.check_output(Path(out))
-    with context.run.locked():
-        facts = output_stage.output(context)
-        if out is not None:
-            output_stage.export(context, Path(out))
-    return facts
+    return _written(run, "mesh", {"resolution": resolution, **settings}, out)
 
 
 def decode(run: str | Path, *, out: str | Path | None = None, **settings: Any) -> Tree:
     """Write a run's signal back (and a copy to ``out``); keywords are settings of ``[decode]``. Returns its facts."""
-    context = run_context(Run.open(Path(run)), [("decode()", {"decode": settings})] if settings else [])
-    if out is not None:
-        context.task.check_output(Path(out))
-    with context.run.locked():
-        facts = output_stage.output(context, "decode")
-        if out is not None:
-            output_stage.export(context, Path(out))
-    return facts
+    return _written(run, "decode", settings, out)
+
+
+def _written(run: str | Path, stage: str, settings: Mapping[str, Any], out: str | Path | None) -> Tree:
+    """Run the output stage of that name under some settings, those that are None left as they are; and its facts."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    context = run_context(Run.open(Path(run)), [(f"{stage}()", {stage: given})] if given else [])
+    return output_stage.output_and_copy(context, stage, Path(out) if out is not None else None)
 
 
 def evaluate(run: str | Path, *, reference: str | Path | None = None, **settings: Any) -> Tree:

@@ -32,13 +32,13 @@ class ProblemHeader(Header):
 
 class WaveHeader(ProblemHeader):
     """highest : wave number that counts, per box unit; speeds : slowest and fastest of the medium
-    period : (3,) after which the plane waves repeat, in x, y and t, box units
+    period : after which the plane waves repeat, in x and y, box units
     units : that the network is given unasked; needed : that the narrowest pulse asks for
     """
 
     highest: float
     speeds: tuple[float, float]
-    period: tuple[float, float, float]
+    period: tuple[float, float]
     units: int
     needed: int
 

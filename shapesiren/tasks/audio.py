@@ -53,7 +53,7 @@ class AudioConfig(Config):
 OURS: Tree = {"fit": {"learning_rate": 5e-4, "warmup": 200}}
 
 
-class AudioTask(Task):
+class AudioTask(Task[AudioConfig]):
     """Fit networks to a sound, one for each window of it; write it back at any rate."""
 
     name = "audio"
@@ -89,13 +89,12 @@ class AudioTask(Task):
         },
     }
 
-    def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+    def __init__(self, signal: Signal, config: AudioConfig, device: torch.device) -> None:
         import torch
 
         from ..nets.build import build_windows
         from .batches import Shuffle
 
-        assert isinstance(config, AudioConfig)
         super().__init__(signal, config, device)
         count, channels = signal.arrays["values"].shape
         windows, reach = self.header.windows, self.header.reach
@@ -137,13 +136,13 @@ class AudioTask(Task):
 
     # ---- ingest, decode, evaluate ---------------------------------------------------------------------
     @classmethod
-    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+    def ingest(cls, source: Any, config: AudioConfig, say: Say) -> Signal:
         from ..media.audio import ingest_sound
 
         return Signal(*ingest_sound(source, config.ingest))
 
     @classmethod
-    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
+    def write(cls, fitted: Field, arrays: Arrays, config: AudioConfig, path: Path, say: Say) -> Facts:
         from ..media.audio import write_sound
         from ..media.audio_resample import decode_sound
 
@@ -152,27 +151,21 @@ class AudioTask(Task):
         return facts
 
     @classmethod
-    def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
-        from ..media.audio import write_sound
-        from ..media.audio_resample import decode_sound
-
-        samples, facts = decode_sound(fitted, config.decode)
-        write_sound(path, samples, facts.rate, SoundHeader.of(fitted.header).encoding)
-
-    @classmethod
     def check_output(cls, path: Path) -> None:
         from ..media.audio import check_sound_output
 
         check_sound_output(path)
 
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
+    def evaluate(
+        cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: AudioConfig, say: Say
+    ) -> Facts:
         from ..metrics.audio import evaluate_sound
 
         return evaluate_sound(fitted, arrays, reference, config.evaluate)
 
     @classmethod
-    def decode(cls, fitted: Field, config: Any) -> Any:
+    def decode(cls, fitted: Field, config: AudioConfig) -> Any:
         from ..media.audio_resample import decode_sound
 
         return decode_sound(fitted, config.decode)[0]

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal
 
 from numpy.typing import NDArray
+from typing_extensions import TypeVar
 
 from ..config import Config, Tree
 from ..errors import InputError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]  # prints one line for the user
 Arrays = dict[str, NDArray[Any]]
+C = TypeVar("C", bound=Config, default=Any)  # the settings of a task
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,11 @@ class View:
     inside: bool = False
 
 
-class Task(ABC):
-    """One kind of signal: all that the program does with it. A subclass is one file under ``tasks/`` and one line in its
-    registry; what is heavy is imported inside its methods."""
+class Task(ABC, Generic[C]):
+    """One kind of signal, with its settings ``C``: all that the program does with it.
+
+    A subclass is one file under ``tasks/`` and one line in its registry; what is heavy is imported inside its methods.
+    """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]  # of input files, lower case
@@ -157,8 +161,9 @@ class Task(ABC):
     steady: bool = True  # whether the loss should fall from start to end; not if what is fitted changes meanwhile
     native: bool = False  # whether `losses` hands its work to the engine of its `Moment`
 
-    def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
-        self.config, self.header, self.device = config, self.header_type.of(signal.header), device
+    def __init__(self, signal: Signal, config: C, device: torch.device) -> None:
+        self.config: C = config
+        self.header, self.device = self.header_type.of(signal.header), device
 
     def make_net(self, dimensions: int, outputs: int) -> None:
         """The network of the settings, and whether its steps can run natively."""
@@ -195,11 +200,11 @@ class Task(ABC):
     # ---- ingest: may import heavy packages, inside the function --------------------------------------
     @classmethod
     @abstractmethod
-    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+    def ingest(cls, source: Any, config: C, say: Say) -> Signal:
         """Read a file (or take arrays) and return what `fit` needs. Raises InputError."""
 
     @classmethod
-    def ingest_before_fit(cls, source: Any, config: Any, say: Say, meanwhile: Callable[[], None]) -> Signal:
+    def ingest_before_fit(cls, source: Any, config: C, say: Say, meanwhile: Callable[[], None]) -> Signal:
         """`ingest`, where a fit follows in this process, which has ``meanwhile`` to be done before that: at a time when it
         would otherwise wait. By default nothing waits."""
         return cls.ingest(source, config, say)
@@ -215,13 +220,12 @@ class Task(ABC):
         return []
 
     @classmethod
-    def files_of(cls, config: Any) -> list[Path]:
+    def files_of(cls, config: C) -> list[Path]:
         """Files that the settings name: when one of them changes, the settings have."""
-        mask = getattr(config.ingest, "mask", None)
-        return [] if mask is None else [Path(mask)]
+        return []
 
     @classmethod
-    def inspect(cls, source: Any, config: Any, say: Say) -> Facts:
+    def inspect(cls, source: Any, config: C, say: Say) -> Facts:
         """Facts of an input, before any work. By default what `ingest` finds."""
         return cls.ingest(source, config, say).facts
 
@@ -244,13 +248,13 @@ class Task(ABC):
     # ---- mesh or decode, evaluate ----------------------------------------------------------------------
     @classmethod
     @abstractmethod
-    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
+    def write(cls, fitted: Field, arrays: Arrays, config: C, path: Path, say: Say) -> Facts:
         """Write the signal that the field stands for to ``path``; return facts for the manifest."""
 
     @classmethod
-    @abstractmethod
-    def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
-        """Write what `write` wrote once more, in the format of ``path``'s extension."""
+    def convert(cls, written: Path, path: Path, fitted: Field, config: C) -> None:
+        """Write what `write` wrote once more, in the format of ``path``'s extension. By default as `write` does."""
+        cls.write(fitted, {}, config, path, lambda _: None)
 
     @classmethod
     def check_output(cls, path: Path) -> None:
@@ -258,13 +262,13 @@ class Task(ABC):
         return
 
     @classmethod
-    def decode(cls, fitted: Field, config: Any) -> Any:
+    def decode(cls, fitted: Field, config: C) -> Any:
         """The field's samples as arrays, under the settings of ``[decode]``. Raises InputError where there are none."""
         raise InputError(f"a run of task {cls.name} is not decoded", where="decode", hint=f"use {cls.output}")
 
     @classmethod
     @abstractmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: C, say: Say) -> Facts:
         """Judge the written output and the field; return metrics."""
 
     @classmethod
@@ -274,7 +278,7 @@ class Task(ABC):
         return {**shared, **cls.facts_types}.get(stage, Facts).of(facts).lines()
 
     @classmethod
-    def fitted(cls, field: Field, arrays: Arrays, config: Config, run: Path | None = None) -> FittedField:
+    def fitted(cls, field: Field, arrays: Arrays, config: C, run: Path | None = None) -> FittedField:
         """The field as the Python API returns it: here one that can be decoded."""
         from .fitted import SignalField
 

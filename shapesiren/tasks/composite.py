@@ -12,11 +12,10 @@ from pydantic import Field as Setting
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
 from ..facts import Facts
 from ..media.facts import CompositeFacts, DecodedImage
-from ..media.headers import ImageHeader
-from ..media.settings import CompositeIngestSettings, ImageDecodeSettings
+from ..media.settings import CompositeIngestSettings
 from ..metrics.facts import CompositeMetrics
-from .base import Arrays, FinishedRun, Moment, Say, Signal, Task
-from .image import ImageTask, field_points
+from .base import Arrays, FinishedRun, Moment, Say, Signal
+from .image import ImageTask, PictureConfig, PictureTask, field_points
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +39,7 @@ class LossSettings(Settings):
     values: float = Setting(10.0, ge=0, description="intensities of the background round a clone")
 
 
-class CompositeConfig(Config):
+class CompositeConfig(PictureConfig):
     """All settings of a composite."""
 
     task: Literal["composite"] = "composite"
@@ -49,20 +48,17 @@ class CompositeConfig(Config):
     fit: FitSettings = FitSettings(steps=4000)
     batch: BatchSettings = BatchSettings()
     loss: LossSettings = LossSettings()
-    decode: ImageDecodeSettings = ImageDecodeSettings()
 
 
 OURS: Tree = {"net": {"omega_first": 30.0}, "fit": {"learning_rate": 5e-4, "warmup": 100}}
 
 
-class CompositeTask(ImageTask):
+class CompositeTask(PictureTask[CompositeConfig]):
     """Fit a network to blended gradients; inside and outside are one smooth function."""
 
     name = "composite"
     cache = "composite.npz"
     config_type: ClassVar[type[Config]] = CompositeConfig
-    header_type = ImageHeader
-    header: ImageHeader
     facts_types: ClassVar[Mapping[str, type[Facts]]] = {
         "ingest": CompositeFacts,
         "inspect": CompositeFacts,
@@ -81,13 +77,12 @@ class CompositeTask(ImageTask):
         },
     }
 
-    def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+    def __init__(self, signal: Signal, config: CompositeConfig, device: torch.device) -> None:
         import torch
 
         from .batches import Shuffle
 
-        assert isinstance(config, CompositeConfig)
-        Task.__init__(self, signal, config, device)
+        super().__init__(signal, config, device)
         self.weights, self.counts = config.loss, config.batch
         gradient = signal.arrays["gradient"]
         height, width, channels, _ = gradient.shape
@@ -103,6 +98,10 @@ class CompositeTask(ImageTask):
         self.background = tensor(signal.arrays["values"].reshape(-1, channels)[outside])
         self.power = float(self.gradient.double().square().mean()) or 1.0
         self.batches = Shuffle(len(inside), self.counts.gradients, config.seed)
+
+    @property
+    def epoch_steps(self) -> int:
+        return self.batches.epoch_steps
 
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
         import torch
@@ -122,13 +121,19 @@ class CompositeTask(ImageTask):
         return False  # by name alone: one file does not tell that there are two
 
     @classmethod
-    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+    def files_of(cls, config: CompositeConfig) -> list[Path]:
+        return [] if config.ingest.mask is None else [Path(config.ingest.mask)]
+
+    @classmethod
+    def ingest(cls, source: Any, config: CompositeConfig, say: Say) -> Signal:
         from ..media.composite import ingest_composite
 
         return Signal(*ingest_composite(source, config.ingest))
 
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
+    def evaluate(
+        cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: CompositeConfig, say: Say
+    ) -> Facts:
         from ..metrics.image import evaluate_composite
 
         return evaluate_composite(fitted, arrays)

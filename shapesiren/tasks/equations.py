@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from typing_extensions import TypeVar
 
 from ..config import Config, FitSettings, NetSettings, Tree, read_toml
 from ..equations.equation import INNER, Equation, equation_from, force, names_of
@@ -74,7 +75,10 @@ def facts_of(ingest: type[ProblemFacts], evaluate: type[Facts] = SolutionMetrics
     return {"ingest": ingest, "inspect": ingest, "fit": SolveFacts, "decode": SolutionFacts, "evaluate": evaluate}
 
 
-class EquationTask(Task):
+E = TypeVar("E", bound=EquationConfig, default=Any)
+
+
+class EquationTask(Task[E]):
     """A field that solves linear equations; by least squares for its last layer, or by descent."""
 
     suffixes = (".toml",)
@@ -84,7 +88,7 @@ class EquationTask(Task):
     header: ProblemHeader
     linear = True  # least squares are done after one round
 
-    def __init__(self, signal: Signal, config: EquationConfig, device: torch.device) -> None:
+    def __init__(self, signal: Signal, config: E, device: torch.device) -> None:
         super().__init__(signal, config, device)
         self.equations = {name: equation_from(signal.arrays, name) for name in names_of(signal.arrays)}
         self.complex = self.header.complex
@@ -102,7 +106,7 @@ class EquationTask(Task):
     def start_net(self) -> None:
         """Change the initialisation to what the problem is known to be like."""
 
-    def weight(self, name: str, e: Equation, config: EquationConfig) -> float:
+    def weight(self, name: str, e: Equation, config: E) -> float:
         """Of an equation in the sum: a residual as large as its right-hand side counts 1 in the domain."""
         if name in INNER:
             return 1 / (
@@ -196,7 +200,7 @@ class EquationTask(Task):
         return read_problem(source).files(source.parent) if isinstance(source, Path) else []
 
     @classmethod
-    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+    def ingest(cls, source: Any, config: E, say: Say) -> Signal:
         from ..equations.assembly import ingest_problem
         from ..equations.problems import read_problem
 
@@ -208,7 +212,7 @@ class EquationTask(Task):
         return Signal(*ingest_problem(problem, source.parent, config.ingest, config.seed))
 
     @classmethod
-    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
+    def write(cls, fitted: Field, arrays: Arrays, config: E, path: Path, say: Say) -> Facts:
         from ..equations.solution import decode_solution, write_solution
 
         solution = decode_solution(fitted, config.decode)
@@ -216,7 +220,7 @@ class EquationTask(Task):
         return SolutionFacts.of({name: list(values.shape) for name, values in solution.items()})
 
     @classmethod
-    def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
+    def convert(cls, written: Path, path: Path, fitted: Field, config: E) -> None:
         from ..equations.solution import convert_solution, decode_solution
 
         convert_solution(decode_solution(fitted, config.decode), path)
@@ -228,13 +232,13 @@ class EquationTask(Task):
         check_solution_output(path)
 
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: E, say: Say) -> Facts:
         from ..metrics.equations import evaluate_solution
 
         return evaluate_solution(fitted, arrays, output, reference, config.evaluate)
 
     @classmethod
-    def decode(cls, fitted: Field, config: Any) -> Any:
+    def decode(cls, fitted: Field, config: E) -> Any:
         from ..equations.solution import decode_solution
 
         return decode_solution(fitted, config.decode)

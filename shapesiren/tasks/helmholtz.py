@@ -19,7 +19,7 @@ class HelmholtzConfig(EquationConfig):
     task: Literal["helmholtz"] = "helmholtz"
 
 
-class HelmholtzTask(EquationTask):
+class HelmholtzTask(EquationTask[HelmholtzConfig]):
     """A complex field with perfectly matched layers."""
 
     name = "helmholtz"

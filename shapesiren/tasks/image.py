@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field as Setting
+from typing_extensions import TypeVar
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
 from ..facts import Facts
+from ..header import Header
 from ..media.facts import DecodedImage, ImageFacts
 from ..media.headers import ImageHeader
 from ..media.settings import ImageDecodeSettings, ImageIngestSettings, SignalEvaluateSettings, Supervision
@@ -44,7 +46,60 @@ class LossSettings(Settings):
     hessian: float = Setting(0.0, ge=0, description="mean absolute second derivative, per pixel squared")
 
 
-class ImageConfig(Config):
+class PictureConfig(Config):
+    """What the settings of images and composites share."""
+
+    decode: ImageDecodeSettings = ImageDecodeSettings()
+
+
+P = TypeVar("P", bound=PictureConfig, default=Any)
+
+
+class PictureTask(Task[P]):
+    """A field that is written back as an image."""
+
+    suffixes = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+    output, output_file = "decode", "decoded.png"
+    header_type: ClassVar[type[Header]] = ImageHeader
+    header: ImageHeader
+
+    @classmethod
+    def write(cls, fitted: Field, arrays: Arrays, config: P, path: Path, say: Say) -> Facts:
+        from ..media.image import write_image
+        from ..media.image_resample import decode_image, to_levels
+
+        values, facts = decode_image(fitted, config.decode)
+        levels, depth, note = to_levels(values, ImageHeader.of(fitted.header))
+        write_image(path, levels, depth)
+        return facts.model_copy(update={"note": note}) if note else facts
+
+    @classmethod
+    def convert(cls, written: Path, path: Path, fitted: Field, config: P) -> None:
+        from ..media.image import write_image
+        from ..media.image_resample import decode_image
+
+        write_image(path, decode_image(fitted, config.decode)[0], ImageHeader.of(fitted.header).depth)
+
+    @classmethod
+    def check_output(cls, path: Path) -> None:
+        from ..media.image import check_image_output
+
+        check_image_output(path)
+
+    @classmethod
+    def decode(cls, fitted: Field, config: P) -> Any:
+        from ..media.image_resample import decode_image
+
+        return decode_image(fitted, config.decode)[0]
+
+    @classmethod
+    def thumbnail(cls, run: FinishedRun) -> bytes | None:
+        from ..reports.media import image_thumbnail
+
+        return image_thumbnail(run)
+
+
+class ImageConfig(PictureConfig):
     """All settings of an image."""
 
     variant: ClassVar[tuple[str, str] | None] = ("ingest", "supervise")
@@ -55,7 +110,6 @@ class ImageConfig(Config):
     fit: FitSettings = FitSettings(steps=4000)
     batch: BatchSettings = BatchSettings()
     loss: LossSettings = LossSettings()
-    decode: ImageDecodeSettings = ImageDecodeSettings()
     evaluate: SignalEvaluateSettings = SignalEvaluateSettings()
 
 
@@ -69,15 +123,12 @@ DERIVATIVES: dict[str, Tree] = {
 }
 
 
-class ImageTask(Task):
+class ImageTask(PictureTask[ImageConfig]):
     """Fit a network to an image's intensities, gradients or Laplacians; write it back at any size."""
 
     name = "image"
-    suffixes = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
-    cache, output, output_file = "image.npz", "decode", "decoded.png"
+    cache = "image.npz"
     config_type: ClassVar[type[Config]] = ImageConfig
-    header_type = ImageHeader
-    header: ImageHeader
     facts_types: ClassVar[Mapping[str, type[Facts]]] = {
         "ingest": ImageFacts,
         "inspect": ImageFacts,
@@ -108,12 +159,11 @@ class ImageTask(Task):
         },
     }
 
-    def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+    def __init__(self, signal: Signal, config: ImageConfig, device: torch.device) -> None:
         import torch
 
         from .batches import Shuffle
 
-        assert isinstance(config, ImageConfig)
         super().__init__(signal, config, device)
         self.loss, self.prior, self.border = config.loss, config.batch.prior, config.batch.border
         self.supervise: Supervision = config.ingest.supervise
@@ -198,58 +248,29 @@ class ImageTask(Task):
 
     # ---- ingest, decode, evaluate ---------------------------------------------------------------------
     @classmethod
-    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+    def files_of(cls, config: ImageConfig) -> list[Path]:
+        return [] if config.ingest.mask is None else [Path(config.ingest.mask)]
+
+    @classmethod
+    def ingest(cls, source: Any, config: ImageConfig, say: Say) -> Signal:
         from ..media.image_ingest import ingest_image
 
         arrays, header, info = ingest_image(source, config.ingest, config.seed, say)
         return Signal(arrays, header, info)
 
     @classmethod
-    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
-        from ..media.image import write_image
-        from ..media.image_resample import decode_image, to_levels
-
-        values, facts = decode_image(fitted, config.decode)
-        levels, depth, note = to_levels(values, ImageHeader.of(fitted.header))
-        write_image(path, levels, depth)
-        return facts.model_copy(update={"note": note}) if note else facts
-
-    @classmethod
-    def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
-        from ..media.image import write_image
-        from ..media.image_resample import decode_image
-
-        write_image(path, decode_image(fitted, config.decode)[0], ImageHeader.of(fitted.header).depth)
-
-    @classmethod
-    def check_output(cls, path: Path) -> None:
-        from ..media.image import check_image_output
-
-        check_image_output(path)
-
-    @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
+    def evaluate(
+        cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: ImageConfig, say: Say
+    ) -> Facts:
         from ..metrics.image import evaluate_image
 
         return evaluate_image(fitted, arrays, reference, config.evaluate, config.ingest)
-
-    @classmethod
-    def decode(cls, fitted: Field, config: Any) -> Any:
-        from ..media.image_resample import decode_image
-
-        return decode_image(fitted, config.decode)[0]
 
     @classmethod
     def figure(cls, fitted: Field, arrays: Arrays) -> Any:
         from ..reports.figures import image_figure
 
         return image_figure(fitted, arrays)
-
-    @classmethod
-    def thumbnail(cls, run: FinishedRun) -> bytes | None:
-        from ..reports.media import image_thumbnail
-
-        return image_thumbnail(run)
 
     @classmethod
     def report_sections(cls, run: FinishedRun) -> list[Section]:

@@ -41,7 +41,7 @@ class InversionConfig(EquationConfig):
 NET: Tree = {"width": 128, "hidden_layers": 2, "omega_first": 12.0}
 
 
-class InversionTask(EquationTask):
+class InversionTask(EquationTask[InversionConfig]):
     """The scattered fields of all sources and the change of squared slowness, as outputs of one network."""
 
     name = "inversion"
@@ -59,11 +59,10 @@ class InversionTask(EquationTask):
         "paper": PAPER | {"fit": PAPER["fit"] | {"steps": 80_000}, "ingest": {"points": 13_225}, "batch": {"points": 13_225}},
     }
 
-    def __init__(self, signal: Signal, config: EquationConfig, device: torch.device) -> None:
+    def __init__(self, signal: Signal, config: InversionConfig, device: torch.device) -> None:
         import torch
 
         super().__init__(signal, config, device)
-        assert isinstance(config, InversionConfig)
         self.own_loss = config.loss
         self.incident, self.inside = signal.arrays["incident"], signal.arrays["inside"]
         self.known = torch.from_numpy(self.incident).to(device, torch.complex64)
@@ -72,7 +71,7 @@ class InversionTask(EquationTask):
     def outputs(cls, header: ProblemHeader) -> int:
         return super().outputs(header) + 1
 
-    def weight(self, name: str, e: Equation, config: EquationConfig) -> float:
+    def weight(self, name: str, e: Equation, config: InversionConfig) -> float:
         """Squared misfit relative to what is scattered; residuals relative to the measured fields, mean over the domain."""
         if name == "data":
             return 1 / max(float((e.weight[:, None] * np.abs(e.target) ** 2).sum()), 1e-300)
@@ -150,7 +149,7 @@ class InversionTask(EquationTask):
 
     # ---- evaluate -----------------------------------------------------------------------------------
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Any, reference: Any, config: Any, say: Say) -> Facts:
+    def evaluate(cls, fitted: Field, arrays: Arrays, output: Any, reference: Any, config: InversionConfig, say: Say) -> Facts:
         from ..metrics.inversion import evaluate_inversion
 
         return evaluate_inversion(fitted, arrays, output, config.evaluate, say)

@@ -19,7 +19,7 @@ class PoissonConfig(EquationConfig):
     task: Literal["poisson"] = "poisson"
 
 
-class PoissonTask(EquationTask):
+class PoissonTask(EquationTask[PoissonConfig]):
     """A real field whose Laplacian is known."""
 
     name = "poisson"

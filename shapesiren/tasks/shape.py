@@ -83,7 +83,7 @@ PAPER: Tree = {
 }
 
 
-class ShapeTask(Task):
+class ShapeTask(Task[ShapeConfig]):
     """Fit a SIREN to points, normals and guide samples; write its zero level set as a mesh."""
 
     name = "shape"
@@ -110,10 +110,9 @@ class ShapeTask(Task):
         "paper": PAPER,
     }
 
-    def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+    def __init__(self, signal: Signal, config: ShapeConfig, device: torch.device) -> None:
         import torch
 
-        assert isinstance(config, ShapeConfig)
         super().__init__(signal, config, device)
         self.settings, self.loss = config.batch, config.loss
         self.make_net(3, 1)
@@ -228,13 +227,13 @@ class ShapeTask(Task):
 
     # ---- ingest, mesh, evaluate: heavy packages, imported when they run --------------------------------
     @classmethod
-    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+    def ingest(cls, source: Any, config: ShapeConfig, say: Say) -> Signal:
         from ..pointcloud.ingest import ingest_shape
 
         return Signal(*ingest_shape(source, config.ingest, config.seed, say))
 
     @classmethod
-    def ingest_before_fit(cls, source: Any, config: Any, say: Say, meanwhile: Callable[[], None]) -> Signal:
+    def ingest_before_fit(cls, source: Any, config: ShapeConfig, say: Say, meanwhile: Callable[[], None]) -> Signal:
         from ..pointcloud.ingest import ingest_shape
 
         return Signal(*ingest_shape(source, config.ingest, config.seed, say, meanwhile))
@@ -246,7 +245,7 @@ class ShapeTask(Task):
         return cloud_from_arrays(source, normals, colours)
 
     @classmethod
-    def inspect(cls, source: Any, config: Any, say: Say) -> InspectFacts:
+    def inspect(cls, source: Any, config: ShapeConfig, say: Say) -> InspectFacts:
         from ..pointcloud.inspect import preflight
 
         facts = preflight(source, config.ingest, config.seed, say)
@@ -296,7 +295,7 @@ class ShapeTask(Task):
         return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say)
 
     @classmethod
-    def fitted(cls, field: Field, arrays: Arrays, config: Config, run: Path | None = None) -> ShapeField:
+    def fitted(cls, field: Field, arrays: Arrays, config: ShapeConfig, run: Path | None = None) -> ShapeField:
         from .shape_field import ShapeField
 
         return ShapeField(field, cls, arrays, config, run)

@@ -46,7 +46,7 @@ class VideoConfig(Config):
 OURS: Tree = {"net": {"omega_first": 60.0}, "fit": {"learning_rate": 1e-3, "warmup": 100}}
 
 
-class VideoTask(Task):
+class VideoTask(Task[VideoConfig]):
     """Fit a network to the colours of a video; write it back at any size and rate."""
 
     name = "video"
@@ -82,10 +82,9 @@ class VideoTask(Task):
         },
     }
 
-    def __init__(self, signal: Signal, config: Config, device: torch.device) -> None:
+    def __init__(self, signal: Signal, config: VideoConfig, device: torch.device) -> None:
         from .batches import Shuffle
 
-        assert isinstance(config, VideoConfig)
         super().__init__(signal, config, device)
         frames = signal.arrays["frames"]
         self.shape = frames.shape
@@ -119,13 +118,13 @@ class VideoTask(Task):
         return (path.is_dir() and bool(frames_in(path))) or super().reads(path, layers)
 
     @classmethod
-    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+    def ingest(cls, source: Any, config: VideoConfig, say: Say) -> Signal:
         from ..media.video import ingest_video
 
         return Signal(*ingest_video(source, config.ingest))
 
     @classmethod
-    def write(cls, fitted: Field, arrays: Arrays, config: Any, path: Path, say: Say) -> Facts:
+    def write(cls, fitted: Field, arrays: Arrays, config: VideoConfig, path: Path, say: Say) -> Facts:
         from ..media.video import write_frames
         from ..media.video_resample import decode_frames
 
@@ -134,27 +133,21 @@ class VideoTask(Task):
         return facts
 
     @classmethod
-    def convert(cls, written: Path, path: Path, fitted: Field, config: Any) -> None:
-        from ..media.video import write_frames
-        from ..media.video_resample import decode_frames
-
-        frames, facts = decode_frames(fitted, config.decode)
-        write_frames(path, frames, facts.rate)
-
-    @classmethod
     def check_output(cls, path: Path) -> None:
         from ..media.video import check_video_output
 
         check_video_output(path)
 
     @classmethod
-    def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: Any, say: Say) -> Facts:
+    def evaluate(
+        cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: VideoConfig, say: Say
+    ) -> Facts:
         from ..metrics.video import evaluate_video
 
         return evaluate_video(fitted, arrays, reference, config.evaluate)
 
     @classmethod
-    def decode(cls, fitted: Field, config: Any) -> Any:
+    def decode(cls, fitted: Field, config: VideoConfig) -> Any:
         from ..media.video_resample import decode_frames
 
         return decode_frames(fitted, config.decode)[0]

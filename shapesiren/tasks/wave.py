@@ -31,7 +31,7 @@ class WaveConfig(EquationConfig):
     task: Literal["wave"] = "wave"
 
 
-class WaveTask(EquationTask):
+class WaveTask(EquationTask[WaveConfig]):
     """A real field of place and time.
 
     In a uniform medium the first layer, the only one of the presets, starts as the plane waves of a lattice that solve the
@@ -96,7 +96,7 @@ class WaveTask(EquationTask):
         return 1.0 if name in ("start", "rest") or progress >= grow else max(0.01, progress / grow)
 
     @classmethod
-    def ingest(cls, source: Any, config: Any, say: Say) -> Signal:
+    def ingest(cls, source: Any, config: WaveConfig, say: Say) -> Signal:
         signal = super().ingest(source, config, say)
         header = WaveHeader.of(signal.header)
         needed, net = header.needed, config.net

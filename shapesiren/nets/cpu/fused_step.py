@@ -89,13 +89,13 @@ class Chunk:
         top = self.depth - 1
         self.gradients.clear()
         if self.g:
-            kernels.first_tangent(self.x[self.n :], weights.first, self.u[0].array)
+            kernels.thin_product(self.x[self.n :], weights.first, self.u[0].array)
             for i in range(self.depth):
                 if i:
                     torch.mm(self.t[i - 1].tensor, weights.low_transposed[i], out=self.u[i].tensor)
                 kernels.tangent(self.u[i].array, self.v[i].array, self.c_leading[i], self.s_leading[i], self.t[i].array)
         kernels.add_weighted_rows(self.right[top].array, above, self.gradients.head)
-        kernels.head_backward(above[: self.n], weights.head, self.ds.array)
+        kernels.thin_product(above[: self.n], weights.head, self.ds.array)
         for i in range(top, -1, -1):
             kernels.layer_backward(self.ds.array, self.c[i].array, self.u[i].array, self.z[i].array, self.gradients.biases[i])
             if i:

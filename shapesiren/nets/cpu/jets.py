@@ -74,7 +74,7 @@ class StackedChunk:
         sums.clear()
         kernels.add_weighted_rows(self.behind[-1].array, above, sums.head)
         adjoint, below = self.adjoints
-        kernels.head_backward(above, weights.head, adjoint.array)
+        kernels.thin_product(above, weights.head, adjoint.array)
         for i in range(self.depth - 1, 0, -1):
             jet_kernels.layer_backward(
                 adjoint.array,

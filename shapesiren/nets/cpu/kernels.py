@@ -201,17 +201,21 @@ def input_gradient(q, w, gradient):  # type: ignore[no-untyped-def]
 
 
 @njit(**PASS_OPTIONS)
-def first_tangent(b, w, u):  # type: ignore[no-untyped-def]
-    """u = b w, of the first layer: directions b (g, d), w (d, width) float32 -> u (g, width)."""
+def thin_product(a, w, out):  # type: ignore[no-untyped-def]
+    """out = a w, of few rows of w: a (n, k) float32, w (k, width) float32 -> out (n, width).
+
+    Of the first layer, whose directions are a and whose weights are w, the tangent; of the head, the loss gradient a of its
+    values brought back to the units below.
+    """
     row = np.empty(w.shape[1], f32)
-    for i in range(u.shape[0]):
+    for i in range(out.shape[0]):
         row[:] = f32(0)
         for k in range(w.shape[0]):
-            bk = b[i, k]
+            ak = a[i, k]
             for j in range(w.shape[1]):
-                row[j] += bk * w[k, j]
+                row[j] += ak * w[k, j]
         for j in range(w.shape[1]):
-            store(u, i, j, row[j])
+            store(out, i, j, row[j])
 
 
 @njit(**PASS_OPTIONS)
@@ -222,20 +226,6 @@ def tangent(u, v, c, s, t):  # type: ignore[no-untyped-def]
             x = load(u, i, j)
             store(t, i, j, x * load(c, i, j))
             store(u, i, j, x * load(v, i, j) * load(s, i, j))
-
-
-@njit(**PASS_OPTIONS)
-def head_backward(a, h, ds):  # type: ignore[no-untyped-def]
-    """ds = a h: loss gradient a (n, m) float32 of the values, h (m, width) float32 -> ds (n, width)."""
-    row = np.empty(h.shape[1], f32)
-    for i in range(ds.shape[0]):
-        row[:] = f32(0)
-        for k in range(h.shape[0]):
-            ak = a[i, k]
-            for j in range(h.shape[1]):
-                row[j] += ak * h[k, j]
-        for j in range(h.shape[1]):
-            store(ds, i, j, row[j])
 
 
 @njit(**PASS_OPTIONS)
