@@ -38,7 +38,7 @@ from .app import app
 __all__ = ["app", "main"]
 
 # of the help page: what one does with a scan, in order, then the rest
-ORDER = (
+COMMAND_ORDER = (
     "fit",
     "mesh",
     "decode",
@@ -56,7 +56,7 @@ ORDER = (
     "diagnose",
     "doctor",
 )
-app.registered_commands.sort(key=lambda c: ORDER.index(c.name or c.callback.__name__))  # type: ignore[union-attr]
+app.registered_commands.sort(key=lambda c: COMMAND_ORDER.index(c.name or c.callback.__name__))  # type: ignore[union-attr]
 
 
 def main() -> None:

@@ -52,12 +52,12 @@ def names_of(arrays: dict[str, NDArray[Any]]) -> list[str]:
     return [name.removesuffix(".weight") for name in arrays if name.endswith(".weight")]
 
 
-INNER = ("interior", "sources")  # equations inside the domain, which share one right-hand side
+DOMAIN_EQUATIONS = ("interior", "sources")  # equations inside the domain, which share one right-hand side
 
 
 def force(equations: Mapping[str, Equation]) -> float:
     """The right-hand side's own size: the integral of its square over the domain."""
-    inner = [equations[n] for n in INNER if n in equations]
+    inner = [equations[n] for n in DOMAIN_EQUATIONS if n in equations]
     return sum(float((e.weight[:, None] * np.abs(e.target) ** 2).sum()) for e in inner)
 
 

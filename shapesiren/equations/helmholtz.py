@@ -15,11 +15,11 @@ from .equation import Assembled, Equation, names_of
 from .facts import HelmholtzFacts
 from .headers import ProblemHeader, described
 from .problems import Helmholtz, Source, slowness
-from .sampling import NEAR, cells, quadrature, refined
+from .sampling import SOURCE_REACH, cells, quadrature, refined
 from .settings import IngestSettings
 
 Array = NDArray[np.float64]
-ORDER, FINE = 4, 24  # quadrature points along a cell's side; of one in which a source is
+QUADRATURE_ORDER, SOURCE_QUADRATURE_ORDER = 4, 24  # quadrature points along a cell's side; of one in which a source is
 
 
 def stretched(x: Array, low: Array, high: Array, width: float, strength: float) -> tuple[NDArray[np.complex128], Any]:
@@ -54,7 +54,7 @@ def helmholtz(problem: Helmholtz, frame: Similarity, folder: Path, settings: Ing
             raise InputError(
                 f"source {i + 1} has no width", where="helmholtz", hint="width = 0.01; only inversions have points"
             )
-    spots = [(frame.to_box(np.array([s.position]))[0], NEAR * s.width / frame.scale) for s in problem.source]
+    spots = [(frame.to_box(np.array([s.position]))[0], SOURCE_REACH * s.width / frame.scale) for s in problem.source]
     kappa = problem.wavenumber * frame.scale
     width = problem.pml.width / frame.scale
     # the field's size: the far field of the sources in a uniform medium (see `greens_function.hankel`), a quarter across
@@ -75,10 +75,10 @@ def helmholtz(problem: Helmholtz, frame: Similarity, folder: Path, settings: Ing
         arrays = equation(x, np.ones(len(x)), weight, np.zeros(2)).arrays("interior")
     else:
         side = float((high - low).max()) / settings.cells
-        narrow = [spot for spot in spots if spot[1] < NEAR * side]  # of wider sources the even points see enough
+        narrow = [spot for spot in spots if spot[1] < SOURCE_REACH * side]  # of wider sources the even points see enough
         even, around, sides = cells(low, high, settings.cells, narrow)
         arrays = {}
-        for name, centres, q in (("interior", even, ORDER), ("sources", around, FINE)):
+        for name, centres, q in (("interior", even, QUADRATURE_ORDER), ("sources", around, SOURCE_QUADRATURE_ORDER)):
             if len(centres):
                 x, share = quadrature(centres, sides, q)
                 arrays |= equation(x, share, np.full(len(centres), float(np.prod(sides))), sides / q).arrays(name)

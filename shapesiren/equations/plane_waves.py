@@ -13,11 +13,11 @@ from .facts import WaveFacts
 from .finite_differences import DifferenceGrid
 from .headers import WaveHeader, described
 from .problems import Domain, Wave, slowness, speeds
-from .sampling import NEAR, quadrature, refined, sobol
+from .sampling import SOURCE_REACH, quadrature, refined, sobol
 from .settings import IngestSettings
 
-ORDER = 2  # quadrature points along a cell's side; 3 are no better
-TAIL = 4.0  # widths of a pulse beyond which it is nothing: 3e-4 of its peak
+QUADRATURE_ORDER = 2  # quadrature points along a cell's side; 3 are no better
+PULSE_REACH = 4.0  # widths of a pulse beyond which it is nothing: 3e-4 of its peak
 CELLS_TO_UNITS = 1.7  # fewer cells let the equation slip between them, more are hardly better
 
 
@@ -41,7 +41,7 @@ def wave(problem: Wave, frame: Similarity, folder: Path, settings: IngestSetting
     operator = np.column_stack([zero, zero, zero, zero, -one, -one, inverse]) * (fastest / rate) ** 2
     arrays = Equation(inside, operator * share[:, None], np.zeros((len(weight), 1)), weight).arrays("interior")
 
-    spots = [(frame.to_box(np.array([p.position]))[0], NEAR * p.width / frame.scale) for p in problem.pulse]
+    spots = [(frame.to_box(np.array([p.position]))[0], SOURCE_REACH * p.width / frame.scale) for p in problem.pulse]
     at, weight = refined(low, high, settings.points, spots, seed + 7)
     size = float(np.abs(pulses(problem, frame.to_user(at))).max())
     values, still = start(problem, frame, at, weight, size)
@@ -102,8 +102,8 @@ def boxes(low: Array, high: Array, along: int) -> tuple[Array, Array, Array, Arr
     step = (high - low) / counts
     axes = [low[k] + step[k] * (np.arange(counts[k]) + 0.5) for k in (2, 0, 1)]
     centres = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)[:, [1, 2, 0]]
-    points, share = quadrature(centres, step, ORDER)
-    return points, share, np.full(len(centres), float(np.prod(step))), step[:2] / ORDER
+    points, share = quadrature(centres, step, QUADRATURE_ORDER)
+    return points, share, np.full(len(centres), float(np.prod(step))), step[:2] / QUADRATURE_ORDER
 
 
 def pulses(problem: Wave, points: Array, period: Array | None = None) -> Array:
@@ -135,7 +135,7 @@ def periods(problem: Wave, frame: Similarity) -> Array:
     time given nothing reaches it from the pulses' images. So waves leave the domain, as far as it can tell."""
     low, high = np.array(problem.domain.low), np.array(problem.domain.high)
     far = problem.medium.range()[1] * problem.duration
-    needed = [np.maximum(p.position - low, high - p.position) + far + TAIL * p.width for p in problem.pulse]
+    needed = [np.maximum(p.position - low, high - p.position) + far + PULSE_REACH * p.width for p in problem.pulse]
     return np.asarray(np.maximum(np.max(needed, 0), high - low) / frame.scale)
 
 

@@ -16,7 +16,7 @@ from ..similarity import Similarity
 from .expressions import check_expression
 
 Array = NDArray[np.float64]
-SPLIT = 8  # of a cell's side, for means over it
+SUBCELLS = 8  # of a cell's side, for means over it
 Point = tuple[float, float]
 Positive = Annotated[float, Setting(gt=0)]
 
@@ -277,10 +277,10 @@ def slowness(medium: Medium, points: Array, steps: Array, domain: Domain, folder
     """Squared slowness 1 / speed^2, (n,), in the mean over boxes of sides ``steps`` (2,) round points (n, 2): where the speed
     jumps inside a cell, its value at the centre is wrong to first order."""
     total = np.zeros(len(points))
-    share = (np.arange(SPLIT) + 0.5) / SPLIT - 0.5
+    share = (np.arange(SUBCELLS) + 0.5) / SUBCELLS - 0.5
     for shift in np.stack(np.meshgrid(share, share), -1).reshape(-1, 2):
         total += speeds(medium, np.clip(points + shift * steps, domain.low, domain.high), domain, folder) ** -2.0
-    return total / SPLIT**2
+    return total / SUBCELLS**2
 
 
 def shades(path: Path, points: Array, domain: Domain) -> Array:

@@ -11,7 +11,7 @@ from .finite_differences import DifferenceGrid
 from .problems import Domain
 
 Array = NDArray[np.float64]
-NEAR = 6.0  # widths of a source within which it gets points of its own; there it is 1e-8 of its peak
+SOURCE_REACH = 6.0  # widths of a source within which it gets points of its own; there it is 1e-8 of its peak
 
 
 def sobol(count: int, low: Any, high: Any, seed: int) -> Array:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .finite_differences import DifferenceGrid, helmholtz_matrix
 from .helmholtz import gaussian
-from .plane_waves import TAIL, pulses
+from .plane_waves import PULSE_REACH, pulses
 from .problems import Helmholtz, Medium, Poisson, Side, Wave, slowness
 
 Array = NDArray[np.float64]
@@ -45,7 +45,7 @@ def wave(problem: Wave, times: Array, n: int, folder: Path) -> tuple[DifferenceG
     domain = problem.domain
     fastest = problem.medium.range()[1]
     low = np.array(domain.low)
-    reach = fastest * problem.duration * 1.02 + 2 * TAIL * max(p.width for p in problem.pulse)
+    reach = fastest * problem.duration * 1.02 + 2 * PULSE_REACH * max(p.width for p in problem.pulse)
     inner = DifferenceGrid(domain, n)
     cells = [int(np.ceil(reach / 2 / s)) for s in inner.steps]  # nothing crosses half of the gap between images
     cells = [c if problem.medium.range()[0] == fastest else 2 * c for c in cells]

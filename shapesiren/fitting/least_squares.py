@@ -31,8 +31,8 @@ from ..tasks.base import Task
 from . import checkpoint as ckpt
 from .events import Listener, Progress, Saved, Started
 
-CHUNK = 1 << 21  # numbers of one pass: rows x units
-POINTS = 20  # whose derivatives take about as long as one row's product
+NUMBERS_AT_ONCE = 1 << 21  # numbers of one pass: rows x units
+POINTS_TO_A_ROW = 20  # whose derivatives take about as long as one row's product
 REPORT_SECONDS = 0.5
 
 
@@ -139,11 +139,11 @@ class Solver:
         matrix = torch.zeros((self.width, self.width), dtype=kind)
         right, power = torch.zeros((self.width, equations[0].target.shape[1]), dtype=kind), 0.0
         rows = sum(len(e.weight) for e in equations)
-        work, done = sum(len(e.weight) + len(e.points) / POINTS for e in equations), 0.0
+        work, done = sum(len(e.weight) + len(e.points) / POINTS_TO_A_ROW for e in equations), 0.0
         if rows < self.width / 4:
             raise RunError(f"{rows} points are too few for {self.width} unknowns", hint="more ingest.points, or fewer units")
         for e, share in zip(equations, weights, strict=True):
-            step = max(1, CHUNK // self.width // e.group)
+            step = max(1, NUMBERS_AT_ONCE // self.width // e.group)
             for i in range(0, len(e.weight), step):
                 part, points = slice(i, i + step), slice(i * e.group, (i + step) * e.group)
                 scale = torch.from_numpy(np.sqrt(e.weight[part] * share))[:, None]
@@ -153,7 +153,7 @@ class Solver:
                 matrix.addmm_(a.mH, a)
                 right.addmm_(a.mH, f)
                 power += float(f.abs().square().sum())
-                done += len(a) + e.group * len(a) / POINTS
+                done += len(a) + e.group * len(a) / POINTS_TO_A_ROW
                 self.progress(start + (end - start) * done / work)
         return Normal(matrix, right.numpy(), power, self.ridge)
 

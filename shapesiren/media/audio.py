@@ -21,7 +21,7 @@ from .settings import SoundIngestSettings
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 LOSSLESS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".aiff": "AIFF", ".aif": "AIFF"}
 SUBTYPES = {"PCM_U8": "PCM_U8", "PCM_S8": "PCM_U8", "PCM_24": "PCM_24", "PCM_32": "PCM_24", "FLOAT": "FLOAT", "DOUBLE": "FLOAT"}
-SHORTEST = 16  # samples
+MIN_SAMPLES = 16  # samples
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def read_sound(path: Path) -> Sound:
         raise InputError("the sound has no samples", where=path)
     if len(samples) < min(promised, 1 << 62) - 1:
         raise InputError(f"truncated: {len(samples):,} of {promised:,} samples", where=path)
-    if len(samples) < SHORTEST:
-        raise InputError(f"{len(samples)} samples are too few", where=path, hint=f"at least {SHORTEST}")
+    if len(samples) < MIN_SAMPLES:
+        raise InputError(f"{len(samples)} samples are too few", where=path, hint=f"at least {MIN_SAMPLES}")
     if not np.isfinite(samples).all():
         raise InputError("the sound holds values that are not finite", where=path)
     return Sound(samples, rate, encoding)

@@ -14,7 +14,7 @@ from .facts import DecodedSound
 from .headers import SoundHeader
 from .settings import SoundDecodeSettings
 
-CHUNK = 1 << 20  # samples evaluated at once
+SAMPLES_AT_ONCE = 1 << 20  # samples evaluated at once
 
 
 def decode_sound(fitted: Field, settings: SoundDecodeSettings) -> tuple[NDArray[np.float64], DecodedSound]:
@@ -40,4 +40,4 @@ def decode_sound(fitted: Field, settings: SoundDecodeSettings) -> tuple[NDArray[
 
 def at_times(fitted: Field, times: NDArray[np.float64]) -> NDArray[np.float64]:
     """Amplitudes (n, channels) at times (n, 1) in seconds."""
-    return np.concatenate([fitted(times[i : i + CHUNK]) for i in range(0, len(times), CHUNK)])
+    return np.concatenate([fitted(times[i : i + SAMPLES_AT_ONCE]) for i in range(0, len(times), SAMPLES_AT_ONCE)])

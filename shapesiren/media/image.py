@@ -19,7 +19,7 @@ from ..runtime.files import write_atomically
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 MAX_PIXELS = 500_000_000
 MODES = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
-SMALLEST = 4  # pixels a side: below, the filters have no inside
+MIN_SIDE = 4  # pixels a side: below, the filters have no inside
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def read_image(path: Path) -> Picture:
     if raw.ndim != 3 or raw.shape[2] not in MODES:
         raise InputError(f"an array of shape {raw.shape} is no image", where=path, hint="one page, 1 to 4 channels")
     height, width = raw.shape[:2]
-    if min(height, width) < SMALLEST:
-        raise InputError(f"{width} x {height} pixels are too few", where=path, hint=f"at least {SMALLEST} a side")
+    if min(height, width) < MIN_SIDE:
+        raise InputError(f"{width} x {height} pixels are too few", where=path, hint=f"at least {MIN_SIDE} a side")
     if raw.dtype == np.bool_:
         raw = raw.astype(np.uint8) * np.uint8(255)
     if raw.dtype.kind in "ui":

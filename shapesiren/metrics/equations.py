@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..equations import solvers
-from ..equations.equation import INNER, equation_from, force, names_of
+from ..equations.equation import DOMAIN_EQUATIONS, equation_from, force, names_of
 from ..equations.finite_differences import DifferenceGrid
 from ..equations.greens_function import hankel
 from ..equations.headers import ProblemHeader
@@ -154,7 +154,7 @@ def residual(fitted: Field, arrays: Arrays) -> dict[str, float]:
             applied = (e.operator[points][..., None] * streams[..., : e.target.shape[1]]).sum(1)
             left = applied.reshape(-1, e.group, applied.shape[1]).sum(1) - e.target[part]
             total += float((e.weight[part, None] * np.abs(left) ** 2).sum())
-        power = inner if name in INNER else float((e.weight[:, None] * np.abs(e.target) ** 2).sum())
+        power = inner if name in DOMAIN_EQUATIONS else float((e.weight[:, None] * np.abs(e.target) ** 2).sum())
         found[name] = float(np.sqrt(total / (power or e.weight.sum())))
     return found
 

@@ -8,17 +8,20 @@ from pathlib import Path
 import numpy as np
 
 from .facts import Choice, InspectFacts, SpacingFacts
-from .guide.samples import DEPTHS, NOISY, make_guide
+from .guide.samples import NOISY_FROM, OCTREE_DEPTHS, make_guide
 from .guide.unsigned import make_unsigned_guide
-from .normals.estimate import LEAST, check_sides
+from .normals.estimate import CLEAN_NEIGHBOURS, check_sides
 from .prepare import CloudSource, Prepared, Say, prepare
-from .scan.noise_weight import CLEAN, fidelity
+from .scan.noise_weight import CLEAN_NOISE, noise_weight
 from .settings import IngestSettings
 
-LOOK_AT = 250_000  # points; of more than that the table hardly changes
-LARGE, FEWER = 50 * 2**20, 100_000  # bytes of a file, millions of points, of which so many are looked at: 20 s are to be enough
+MAX_POINTS = 250_000  # points; of more than that the table hardly changes
+LARGE_FILE, POINTS_OF_LARGE_FILE = (
+    50 * 2**20,
+    100_000,
+)  # bytes of a file, millions of points, of which so many are looked at: 20 s are to be enough
 AGREEMENT_POINTS = 50_000
-COARSE = 6  # depth of the Poisson surface that tells open from closed
+COARSE_DEPTH = 6  # depth of the Poisson surface that tells open from closed
 # Measured peaks of ingest, with the process that makes the guide, fit and mesh at 256, on two cores: 773 MiB at 100,000 points,
 # 1,277 at 2 million of 10 million
 BASE_MIB, POINT_BYTES = 750, 280
@@ -27,15 +30,16 @@ BASE_MIB, POINT_BYTES = 750, 280
 def preflight(source: CloudSource, settings: IngestSettings, seed: int, say: Say) -> InspectFacts:
     """Facts of a scan: counts, extent, spacing, normals, noise, openness, and what would be chosen because of them.
 
-    Of a larger cloud than `LOOK_AT` that many random points are looked at, of a `LARGE` file `FEWER`; counts are then of those.
+    Of a larger cloud than `MAX_POINTS` that many random points are looked at, of a `LARGE_FILE` `POINTS_OF_LARGE_FILE`; counts
+    are then of those.
 
     Raises
     ------
     InputError : as `prepare`
     """
     begun = time.perf_counter()
-    large = isinstance(source, Path) and source.is_file() and source.stat().st_size > LARGE
-    looked = settings.model_copy(update={"max_points": min(settings.max_points, FEWER if large else LOOK_AT)})
+    large = isinstance(source, Path) and source.is_file() and source.stat().st_size > LARGE_FILE
+    looked = settings.model_copy(update={"max_points": min(settings.max_points, POINTS_OF_LARGE_FILE if large else MAX_POINTS)})
     p = prepare(source, looked, seed, say)
     some = np.random.default_rng(seed).choice(
         len(p.measured.points), min(len(p.measured.points), AGREEMENT_POINTS), replace=False
@@ -43,7 +47,9 @@ def preflight(source: CloudSource, settings: IngestSettings, seed: int, say: Say
     distance, near = p.measured.tree.query(p.measured.points[some], 2)
     scale = p.frame.scale
     if p.signed:
-        _, guide = make_guide(p.measured.points[some], p.normals[some], 100, COARSE, p.measured.support, seed, p.measured.noise)
+        _, guide = make_guide(
+            p.measured.points[some], p.normals[some], 100, COARSE_DEPTH, p.measured.support, seed, p.measured.noise
+        )
     else:
         _, guide = make_unsigned_guide(p.measured.tree, p.normals, 100, p.measured.spacing, p.measured.noise, seed)
     is_open = settings.surface == "open" or (settings.surface == "auto" and (p.from_above or guide.open))
@@ -72,11 +78,11 @@ def choices(p: Prepared, settings: IngestSettings, is_open: bool, unsupported: f
     def choose(setting: str, value: str, why: str) -> None:
         out.append(Choice(setting=setting, value=value, why=why))
 
-    noisy = p.measured.noise >= NOISY
+    noisy = p.measured.noise >= NOISY_FROM
     if settings.guide_depth is None and p.signed:
         relation = "at least" if noisy else "below"
-        limit = f"{NOISY * scale:.3g} ({NOISY / settings.extent:.2%} of the longest side)"
-        choose("ingest.guide_depth", str(DEPTHS[noisy]), f"noise {relation} {limit}")
+        limit = f"{NOISY_FROM * scale:.3g} ({NOISY_FROM / settings.extent:.2%} of the longest side)"
+        choose("ingest.guide_depth", str(OCTREE_DEPTHS[noisy]), f"noise {relation} {limit}")
     if settings.surface == "auto":
         why = (
             "seen from above"
@@ -90,14 +96,14 @@ def choices(p: Prepared, settings: IngestSettings, is_open: bool, unsupported: f
             choose("mesh.trim_distance", f"{p.measured.support * scale:.3g}", "from the points' density")
     normals = p.facts.normals
     if normals.neighbours is not None and settings.neighbours is None:
-        many = normals.neighbours > LEAST
+        many = normals.neighbours > CLEAN_NEIGHBOURS
         why = "the median: as wide as the surface is flat, for the noise" if many else "enough for this noise"
         choose("ingest.neighbours", str(normals.neighbours), why)
-    if normals.origin == "estimated" and p.measured.floor > CLEAN:
+    if normals.origin == "estimated" and p.measured.floor > CLEAN_NOISE:
         share = p.measured.floor / settings.extent
         choose(
             "loss.fidelity",
-            f"{fidelity(p.measured.floor):.2g}",
+            f"{noise_weight(p.measured.floor):.2g}",
             f"noise of {share:.2%} everywhere, and normals estimated from it",
         )
     return out

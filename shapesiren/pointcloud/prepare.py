@@ -16,7 +16,7 @@ from .cloud import Counts, PointCloud, clean, merge, sample_mesh, subsample
 from .facts import NormalsFacts, ScanFacts, SensorsFacts
 from .io.depth import SUFFIXES, read_depth
 from .io.read import read_cloud
-from .normals.estimate import MISSING, Normals, make_normals, unit_normals
+from .normals.estimate import MISSING_SHARE, Normals, make_normals, unit_normals
 from .scan.noise import scatter, smooth_steps, step_noise, support_distance
 from .scan.outliers import find_outliers
 from .scan.viewpoint import believable, high_above, seen_from_above
@@ -26,8 +26,8 @@ from .settings import IngestSettings
 Say = Callable[[str], None]
 CloudSource = Path | Sequence[Path] | PointCloud
 
-UNNOTICED = 0.01  # of the points, or of an extent, that the law of density of all the others does not notice
-MOST_OUTLIERS = 0.5  # a cloud of which more looks like noise is left as it is: the search has failed, not the scan
+UNNOTICED_SHARE = 0.01  # of the points, or of an extent, that the law of density of all the others does not notice
+MAX_OUTLIER_SHARE = 0.5  # a cloud of which more looks like noise is left as it is: the search has failed, not the scan
 
 
 def ranges(cloud: PointCloud) -> NDArray[np.float64] | None:
@@ -150,7 +150,7 @@ def _lacks_normals(cloud: PointCloud, settings: IngestSettings) -> bool:
         return False
     if settings.normals == "estimate" or cloud.normals is None:
         return True
-    return float(1 - unit_normals(cloud.normals)[1].mean()) > MISSING
+    return float(1 - unit_normals(cloud.normals)[1].mean()) > MISSING_SHARE
 
 
 def prepare(source: CloudSource, settings: IngestSettings, seed: int, say: Say) -> Prepared:
@@ -220,7 +220,7 @@ def without_outliers(cloud: PointCloud, sensors: str, settings: IngestSettings, 
     """Without points that lie on no surface, how the scanner's position is known then, and how many they were."""
     bad = find_outliers(cloud.points - cloud.points[0], ranges(cloud))
     share = bad.mean()
-    if share > MOST_OUTLIERS:
+    if share > MAX_OUTLIER_SHARE:
         say(f"{share:.0%} of the points look like outliers: none are removed")
         return cloud, sensors, 0
     if not bad.any():
@@ -230,7 +230,7 @@ def without_outliers(cloud: PointCloud, sensors: str, settings: IngestSettings, 
     extent = np.ptp(cloud.points, 0)
     cloud = cloud.take(~bad)
     # they may have hidden where the scanner stood, if they were many or far
-    if sensors == "none" and (share > UNNOTICED or (np.ptp(cloud.points, 0) < (1 - UNNOTICED) * extent).any()):
+    if sensors == "none" and (share > UNNOTICED_SHARE or (np.ptp(cloud.points, 0) < (1 - UNNOTICED_SHARE) * extent).any()):
         cloud, sensors = _place(cloud, settings)
         if sensors == "found":
             say(cloud.notes[-1])

@@ -19,7 +19,7 @@ from . import page, plots
 from .figure_file import encoded
 from .figures import panels_figure
 from .media import mp4
-from .shape import SMALL, jpeg
+from .shape import THUMBNAIL_SIZE, jpeg
 
 RESOLUTION, FRAMES, SHOWN = 161, 41, 5  # of pictures; of a wave's animation; of those in its picture
 Values = NDArray[np.float64]
@@ -102,7 +102,7 @@ def equation_sections(run: FinishedRun) -> list[page.Section]:
 
 def thumbnail(run: FinishedRun) -> bytes:
     """The field as a small JPEG."""
-    return jpeg(small(run.field, SMALL) / 255)
+    return jpeg(small(run.field, THUMBNAIL_SIZE) / 255)
 
 
 def small(fitted: Field, resolution: int) -> NDArray[np.uint8]:

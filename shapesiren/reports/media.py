@@ -20,11 +20,11 @@ from ..tasks.base import FinishedRun
 from . import page, plots
 from .figure_file import encoded
 
-WIDEST = 1400  # pixels of a picture in the page
+MAX_PICTURE_WIDTH = 1400  # pixels of a picture in the page
 SOUND_SECONDS, VIDEO_SECONDS = 20.0, 8.0
 SOUND_NUMBERS, VIDEO_PIXELS = 1 << 21, 1 << 24  # samples of all channels, pixels of all frames: seconds, and a few megabytes
 LARGEST_FRAME = 480
-SMALL = 240  # pixels of a thumbnail
+THUMBNAIL_SIZE = 240  # pixels of a thumbnail
 
 
 def image_sections(run: FinishedRun) -> list[page.Section]:
@@ -61,18 +61,18 @@ def whole(run: FinishedRun) -> NDArray[np.float64]:
 
 
 def size_note(shape: tuple[int, ...]) -> list[Markup]:
-    if max(shape[:2]) <= WIDEST:
+    if max(shape[:2]) <= MAX_PICTURE_WIDTH:
         return []
-    return [page.text(f"Shown at {WIDEST} pixels; the image has {shape[1]} x {shape[0]}.", quiet=True)]
+    return [page.text(f"Shown at {MAX_PICTURE_WIDTH} pixels; the image has {shape[1]} x {shape[0]}.", quiet=True)]
 
 
 def png(values: NDArray[np.floating]) -> bytes:
-    """(h, w, c) in [0, 1], at most `WIDEST` pixels wide; a JPEG where that is much smaller."""
+    """(h, w, c) in [0, 1], at most `MAX_PICTURE_WIDTH` pixels wide; a JPEG where that is much smaller."""
     from PIL import Image
 
     levels = (np.clip(values, 0, 1) * 255).round().astype(np.uint8)
     picture = Image.fromarray(levels[..., 0] if levels.shape[2] in (1, 2) else levels[..., :3])
-    picture.thumbnail((WIDEST, WIDEST))
+    picture.thumbnail((MAX_PICTURE_WIDTH, MAX_PICTURE_WIDTH))
     out = io.BytesIO()
     if picture.width * picture.height > 1 << 19:
         picture.save(out, "JPEG", quality=93)
@@ -101,7 +101,7 @@ def image_thumbnail(run: FinishedRun) -> bytes:
     from PIL import Image
 
     picture = Image.open(run.output).convert("RGB")
-    picture.thumbnail((SMALL, SMALL))
+    picture.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=88)
     return out.getvalue()

@@ -132,12 +132,12 @@ def portrait(cloud: PointCloud, up: str, size: int, azimuth: float = 30, elevati
     return draw(cloud, Camera.framing(cloud.points, azimuth, elevation, up), size, inside)
 
 
-SMALL = 240  # pixels of a thumbnail
+THUMBNAIL_SIZE = 240  # pixels of a thumbnail
 
 
 def thumbnail(run: FinishedRun) -> bytes:
     """The mesh as a small JPEG."""
-    return jpeg(portrait(read_cloud(run.output), vertical(run), SMALL, inside=see_inside(run)))
+    return jpeg(portrait(read_cloud(run.output), vertical(run), THUMBNAIL_SIZE, inside=see_inside(run)))
 
 
 def jpeg(picture: NDArray[Any], quality: int = 88) -> bytes:

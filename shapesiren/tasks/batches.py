@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-ALL = 1 << 24  # a permutation of more samples is not worth its memory: they are drawn with replacement
+LARGEST_PERMUTATION = 1 << 24  # a permutation of more samples is not worth its memory: they are drawn with replacement
 
 
 class Shuffle:
@@ -27,7 +27,7 @@ class Shuffle:
         """Indices (batch,) of a step, on the CPU."""
         epoch, place = divmod(step, self.epoch_steps)
         generator = torch.Generator()
-        if self.count > ALL:
+        if self.count > LARGEST_PERMUTATION:
             return torch.randint(self.count, (self.batch,), generator=generator.manual_seed(self.seed * 1_000_003 + step))
         if epoch != self._epoch:
             self._epoch = epoch

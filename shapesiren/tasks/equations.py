@@ -10,7 +10,7 @@ import numpy as np
 from typing_extensions import TypeVar
 
 from ..config import Config, FitSettings, NetSettings, Tree, read_toml
-from ..equations.equation import INNER, Equation, equation_from, force, names_of
+from ..equations.equation import DOMAIN_EQUATIONS, Equation, equation_from, force, names_of
 from ..equations.facts import ProblemFacts, SolutionFacts
 from ..equations.headers import ProblemHeader
 from ..equations.problems import KINDS
@@ -108,9 +108,10 @@ class EquationTask(Task[E]):
 
     def weight(self, name: str, e: Equation, config: E) -> float:
         """Of an equation in the sum: a residual as large as its right-hand side counts 1 in the domain."""
-        if name in INNER:
+        if name in DOMAIN_EQUATIONS:
             return 1 / (
-                force(self.equations) or sum(float(self.equations[n].weight.sum()) for n in INNER if n in self.equations)
+                force(self.equations)
+                or sum(float(self.equations[n].weight.sum()) for n in DOMAIN_EQUATIONS if n in self.equations)
             )
         return config.loss.border / float(e.weight.sum())
 

@@ -285,7 +285,10 @@ def field_points(header: ImageHeader, index: np.ndarray[Any, Any]) -> np.ndarray
     return header.frame.to_box(np.stack([index % width + 0.5, index // width + 0.5], 1))
 
 
-WIDEST, PER_OCTAVE = 1 / 6, 2  # blurs: the first one's width, as a share of the longest side; and how many to a halving
+WIDEST_BLUR, BLURS_PER_OCTAVE = (
+    1 / 6,
+    2,
+)  # blurs: the first one's width, as a share of the longest side; and how many to a halving
 
 
 @dataclass(frozen=True)
@@ -312,9 +315,9 @@ def coarse_to_fine(laplacian: np.ndarray[Any, Any], device: torch.device) -> lis
     waves = (np.pi * max(height, width)) ** 2 * squared  # per box unit squared
     waves[0, 0] = np.inf
     levels = []
-    widest = WIDEST * max(height, width)
-    count = max(1, int(PER_OCTAVE * np.log2(2 * widest)))  # down to half a pixel
-    for sigma in [widest * 2 ** (-k / PER_OCTAVE) for k in range(count)] + [0.0]:
+    widest = WIDEST_BLUR * max(height, width)
+    count = max(1, int(BLURS_PER_OCTAVE * np.log2(2 * widest)))  # down to half a pixel
+    for sigma in [widest * 2 ** (-k / BLURS_PER_OCTAVE) for k in range(count)] + [0.0]:
         soft = spectrum * np.exp(-2 * (np.pi * sigma) ** 2 * squared)
         target = np.fft.ifft2(soft, axes=(0, 1)).real[:height, :width].reshape(-1, channels, 1)
         gradient = (np.abs(soft) ** 2 / waves).sum() / (4.0 * height * width) ** 2 / channels

@@ -15,7 +15,7 @@ from ..metrics.shape import EvaluateSettings, ShapeMetrics
 from ..pointcloud.facts import CloudFacts, InspectFacts
 from ..pointcloud.header import CloudHeader
 from ..pointcloud.io.depth import SUFFIXES
-from ..pointcloud.scan.noise_weight import CLEAN, fidelity
+from ..pointcloud.scan.noise_weight import CLEAN_NOISE, noise_weight
 from ..pointcloud.settings import IngestSettings
 from ..similarity import Similarity
 from ..surface.facts import MeshFacts
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .shape_field import ShapeField
 
 STEPS = 5500  # of the default preset
-BEGINNING = 0.15  # share of a fit without sides after which they are the field's own
+SIDES_FROM = 0.15  # share of a fit without sides after which they are the field's own
 FOCUS_FROM = 0.5  # share of a fit after which points begin to count more against the other terms
 
 
@@ -135,11 +135,11 @@ class ShapeTask(Task[ShapeConfig]):
         estimated = header.normals == "estimated"
         follow = self.loss.noise == "auto"
         noise, floor = (header.noise, header.noise_floor) if follow else (0.0, 0.0)
-        self.point_weight = self.loss.on_surface * (self.loss.fidelity or (fidelity(floor) if estimated else 1.0))
+        self.point_weight = self.loss.on_surface * (self.loss.fidelity or (noise_weight(floor) if estimated else 1.0))
         self.normal_weight = self.loss.normal * (self.loss.estimated if estimated else 1.0)
-        self.tolerance = 2 * noise if noise > CLEAN else self.loss.tolerance
+        self.tolerance = 2 * noise if noise > CLEAN_NOISE else self.loss.tolerance
         # noise would be followed, and sides that are still to be found need the other terms
-        self.focus = self.loss.focus if noise <= CLEAN and self.signed and "deviation" not in signal.arrays else 1.0
+        self.focus = self.loss.focus if noise <= CLEAN_NOISE and self.signed and "deviation" not in signal.arrays else 1.0
 
     @property
     def epoch_steps(self) -> int:
@@ -160,7 +160,7 @@ class ShapeTask(Task[ShapeConfig]):
             elsewhere = (torch.rand((off, 3), generator=generator) * 2 - 1).to(self.device)
         x = torch.cat([surface[:, :3], elsewhere[:, :3]])
         value, gradient = (y[:, 0] for y in self.values_and_gradients(x, on + eik, moment))
-        begins = not self.signed and moment.progress < BEGINNING
+        begins = not self.signed and moment.progress < SIDES_FROM
         weights, tolerance = self.weights_at(moment.progress, begins), self.tolerance_of(surface)
         if moment.engine is not None and self.signed:
             targets = shape_losses_cpu.Targets.of(surface, tolerance, elsewhere, loss)

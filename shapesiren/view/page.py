@@ -21,7 +21,7 @@ from ..errors import InputError
 from ..surface.query import intersect_rays
 from .run_watcher import Array, RunWatcher
 
-POINTS = 60_000  # of the cloud that are drawn, a random choice
+DRAWN_POINTS = 60_000  # of the cloud that are drawn, a random choice
 RESOLUTION, LIVE_RESOLUTION = 128, 48  # cells along the longest side of a surface; of one that a fit changes every second
 LOOK_SECONDS = 0.5  # between looks at the run folder
 LONGEST_PAUSE = 20.0  # seconds between them when the viewer has used up its share of a core
@@ -111,7 +111,7 @@ class Viewer:
     def _draw_points(self, cloud: dict[str, Array]) -> None:
         """``cloud``: the ingested arrays, with ``points`` (n, 3)."""
         points = cloud["points"]
-        index = np.random.default_rng(0).choice(len(points), min(POINTS, len(points)), replace=False)
+        index = np.random.default_rng(0).choice(len(points), min(DRAWN_POINTS, len(points)), replace=False)
         plain = np.tile(np.array([[60, 110, 170]], np.uint8), (len(index), 1))
         self.drawn["points"] = self.server.scene.add_point_cloud(
             "/points",

@@ -19,14 +19,14 @@ from ..facts import GuideFacts
 
 Array = NDArray[np.float64]
 
-SPREADS = (0.01, 0.03, 0.1)  # standard deviations of the samples round the points, in box units
+NEAR_DEVIATIONS = (0.01, 0.03, 0.1)  # standard deviations of the samples round the points, in box units
 # How far the uniform samples reach, in box units: at the border of its samples a network has its largest errors. To 1 / 1.05 /
 # 1.1, mean error of the field in percent of the half side, and Chamfer distance x 1000: armadillo .225 / .182 / .177,
 # .194 / .197 / .197; rocker arm .183 / .133 / .120, .121 / .121 / .124.
-REACH = 1.05
+UNIFORM_REACH = 1.05
 POISSON_POINTS = 300_000  # more do not change a surface this coarse
-DEPTHS, NOISY = (8, 7), 0.0025  # of the octree; the second from this noise on, in box units
-UNSUPPORTED = 0.03  # a guide with a larger share of its area far from any point belongs to an open scan
+OCTREE_DEPTHS, NOISY_FROM = (8, 7), 0.0025  # of the octree; the second from this noise on, in box units
+OPEN_UNSUPPORTED_SHARE = 0.03  # a guide with a larger share of its area far from any point belongs to an open scan
 
 
 class Guide(NamedTuple):
@@ -67,7 +67,7 @@ def make_guide(
     some = np.arange(len(points))
     if len(points) > POISSON_POINTS:
         some = np.sort(rng.choice(len(points), POISSON_POINTS, replace=False))
-    depth = depth or DEPTHS[noise >= NOISY]
+    depth = depth or OCTREE_DEPTHS[noise >= NOISY_FROM]
     if is_flat(points):  # screened Poisson of coplanar points never returns
         vertices, faces = np.empty((0, 3)), np.empty((0, 3), np.int64)
     else:
@@ -90,7 +90,7 @@ def make_guide(
             surface=f"screened Poisson, depth {depth}",
             watertight=watertight,
             unsupported=share,
-            open=share > UNSUPPORTED,
+            open=share > OPEN_UNSUPPORTED_SHARE,
         )
     directions = away / np.where(np.abs(signed) < 1e-9, np.inf, signed)[:, None]
     arrays: dict[str, NDArray[Any]] = {"guide_points": samples, "guide_distances": signed, "guide_directions": directions}
@@ -101,8 +101,8 @@ def draw_samples(points: Array, count: int, rng: np.random.Generator) -> NDArray
     """(count, 3) points: half of them uniform in the box and a little beyond, half normally distributed round the cloud's."""
     half = count // 2
     near = points[rng.integers(0, len(points), count - half)]
-    near = near + rng.normal(size=near.shape) * rng.choice(SPREADS, len(near))[:, None]
-    return np.concatenate([rng.uniform(-REACH, REACH, (half, 3)), np.clip(near, -1, 1)]).astype(np.float32)
+    near = near + rng.normal(size=near.shape) * rng.choice(NEAR_DEVIATIONS, len(near))[:, None]
+    return np.concatenate([rng.uniform(-UNIFORM_REACH, UNIFORM_REACH, (half, 3)), np.clip(near, -1, 1)]).astype(np.float32)
 
 
 def is_flat(points: Array) -> bool:

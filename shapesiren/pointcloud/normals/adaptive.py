@@ -13,18 +13,19 @@ from ..cloud import random_rows
 
 Array = NDArray[np.float64]
 
-GROWTH = 2**0.5  # from one reach to the next
-WIDEST = 0.17  # of the longest side
-SUSPICIOUS = 2.0  # mean squared difference, of that which noise alone makes, from which a wider plane has lost something
-MOST = 25.0  # that one point counts for in it
-EVEN = 1e-5  # squared angle that no fit notices: .2 degrees
-ROUGH = 0.15  # standard deviation of the directions, in radians, up to which noise does to them what it does to first order
-ENOUGH = 8.0  # points without which a plane has no direction
-POINTS = 200_000  # at which planes are fitted; others take that of the nearest
+REACH_GROWTH = 2**0.5  # from one reach to the next
+MAX_REACH = 0.17  # of the longest side
+MAX_DIFFERENCE = 2.0  # mean squared difference, of that which noise alone makes, from which a wider plane has lost something
+MAX_DIFFERENCE_OF_POINT = 25.0  # that one point counts for in it
+UNNOTICED_ANGLE = 1e-5  # squared angle that no fit notices: .2 degrees
+# standard deviation of the directions, in radians, up to which noise does to them what it does to first order
+ROUGH_DIRECTIONS = 0.15
+MIN_POINTS = 8.0  # points without which a plane has no direction
+MAX_PLANES = 200_000  # at which planes are fitted; others take that of the nearest
 TINY = 1e-100
-POOLED = 8  # cells over which the squared differences are averaged
-CELLS, NEAREST = 3.0, 64  # to a reach; that a plane is fitted to at most
-AT_ONCE = 50_000  # planes; bounds the memory
+POOLED_CELLS = 8  # cells over which the squared differences are averaged
+CELLS_TO_REACH, MAX_CELLS = 3.0, 64  # to a reach; that a plane is fitted to at most
+PLANES_AT_ONCE = 50_000  # planes; bounds the memory
 UPPER = np.triu_indices(3)  # of a symmetric matrix
 
 
@@ -46,17 +47,17 @@ def planes(points: Array, at: Array, reach: float) -> Planes:
     """
     middle = points.mean(0)  # of coordinates that are large beside the reach the squares would lose theirs
     points, at = points - middle, at - middle
-    cell = cells(points, reach / CELLS)
+    cell = cells(points, reach / CELLS_TO_REACH)
     moments = [np.ones(len(points)), *points.T, *(points[:, a] * points[:, b] for a, b in zip(*UPPER, strict=True))]
     sums: Array = np.stack([np.bincount(cell, m) for m in moments], 1).astype(np.float64)
     tree = KDTree(sums[:, 1:4] / sums[:, :1])
-    parts = [_planes(sums, tree, at[i : i + AT_ONCE], reach) for i in range(0, len(at), AT_ONCE)]
+    parts = [_planes(sums, tree, at[i : i + PLANES_AT_ONCE], reach) for i in range(0, len(at), PLANES_AT_ONCE)]
     return Planes(*(np.concatenate(p) for p in zip(*parts, strict=True)))
 
 
 def _planes(sums: Array, tree: KDTree, at: Array, reach: float) -> Planes:
     """`planes` of the cells whose moments are ``sums`` (k, 10) and whose centres are in the ``tree``."""
-    nearest = np.arange(1, min(NEAREST, len(sums)) + 1)
+    nearest = np.arange(1, min(MAX_CELLS, len(sums)) + 1)
     distance, near = tree.query(at, nearest, distance_upper_bound=reach)
     found = np.isfinite(distance)
     starts = np.concatenate([[0], np.cumsum(found.sum(1))])
@@ -75,7 +76,7 @@ def _planes(sums: Array, tree: KDTree, at: Array, reach: float) -> Planes:
     effective = total[:, 0] ** 2 / np.maximum(over(weight_of**2, sums[:, 0]), TINY)
     variance = (1 / np.maximum(spread[:, 1:], TINY)).sum(1) / np.maximum(effective, TINY)
     number = over(np.ones_like(weight_of), sums[:, 0])
-    return Planes(np.ascontiguousarray(axes[:, :, 0]), np.where(effective < ENOUGH, np.inf, variance), number)
+    return Planes(np.ascontiguousarray(axes[:, :, 0]), np.where(effective < MIN_POINTS, np.inf, variance), number)
 
 
 def adaptive_normals(points: Array, noise: float | Array, reach: float) -> tuple[Array, int]:
@@ -96,26 +97,26 @@ def adaptive_normals(points: Array, noise: float | Array, reach: float) -> tuple
     count : points that a plane was fitted to, the median
     """
     at, power = points, np.broadcast_to(np.square(noise), len(points))
-    if len(points) > POINTS:
-        some = random_rows(len(points), POINTS, 0)
+    if len(points) > MAX_PLANES:
+        some = random_rows(len(points), MAX_PLANES, 0)
         at, power = points[some], power[some]
     best, count = np.full(at.shape, np.nan), np.full(len(at), np.nan)
     pool = _Pool(at, reach)
     open_ = np.arange(len(at))  # those whose planes may still become wider
     tried: list[Planes] = []
-    widest = WIDEST * float(np.ptp(points, 0).max())
+    widest = MAX_REACH * float(np.ptp(points, 0).max())
     while len(open_) and (reach <= widest or not tried):
         now = planes(points, at[open_], reach)
-        reach *= GROWTH
-        if not tried and np.median(power * now.variance) > ROUGH**2 and reach <= widest:
+        reach *= REACH_GROWTH
+        if not tried and np.median(power * now.variance) > ROUGH_DIRECTIONS**2 and reach <= widest:
             continue
         good = np.ones(len(open_), bool)
         for before in tried:
             known = np.isfinite(before.variance)
             extra = power[open_][known] * (before.variance[known] - now.variance[known])
             differs = 2 - 2 * np.abs((now.normals * before.normals)[known].sum(1))
-            share = np.minimum(differs / np.maximum(extra, EVEN), MOST)
-            good &= pool.mean(open_[known], share)[open_] <= SUSPICIOUS
+            share = np.minimum(differs / np.maximum(extra, UNNOTICED_ANGLE), MAX_DIFFERENCE_OF_POINT)
+            good &= pool.mean(open_[known], share)[open_] <= MAX_DIFFERENCE
         told = good & np.isfinite(now.variance)
         best[open_[told]], count[open_[told]] = now.normals[told], now.number[told]
         open_ = open_[good]
@@ -132,7 +133,7 @@ class _Pool:
         self.cell = cells(points, size)
         count = np.bincount(self.cell)
         centres = np.stack([np.bincount(self.cell, x) for x in points.T], 1) / count[:, None]
-        self.near = KDTree(centres).query(centres, np.arange(1, min(POOLED, len(count)) + 1))[1]
+        self.near = KDTree(centres).query(centres, np.arange(1, min(POOLED_CELLS, len(count)) + 1))[1]
 
     def mean(self, index: NDArray[np.int64], values: Array) -> Array:
         """Of ``values`` (m,) of the points ``index`` (m,), round each of all points; 0 where there are none. (n,)"""

@@ -11,12 +11,12 @@ from scipy import ndimage
 
 Array = NDArray[np.float64]
 
-REACHES = 4.0, 6.0, 10.0  # radii of the ball, in spacings: random samples of a surface leave gaps of four and more
-NOISES = 3.0  # the least of them, of the noise
-CELLS, MOST_CELLS = 2.0, 192  # to a radius; along the longest side
-AHEAD = 0.5, 1.0, 1.5  # cells beyond the radius at which is looked for the outside
-ALONG = 0.3  # |cosine| between a normal and the way out below which it is on neither side
-CLEARLY = 3.0  # times as many points with the outside on one side as on both: else the ball has got in
+RADII_IN_SPACINGS = 4.0, 6.0, 10.0  # radii of the ball, in spacings: random samples of a surface leave gaps of four and more
+MIN_RADIUS_IN_NOISES = 3.0  # the least of them, of the noise
+CELLS_TO_RADIUS, MAX_CELLS = 2.0, 192  # to a radius; along the longest side
+CELLS_AHEAD = 0.5, 1.0, 1.5  # cells beyond the radius at which is looked for the outside
+MIN_COSINE = 0.3  # |cosine| between a normal and the way out below which it is on neither side
+CLEAR_RATIO = 3.0  # times as many points with the outside on one side as on both: else the ball has got in
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Outside:
 
 
 def from_outside(
-    points: Array, normals: Array, spacing: float, noise: float, reaches: Sequence[float] = REACHES
+    points: Array, normals: Array, spacing: float, noise: float, reaches: Sequence[float] = RADII_IN_SPACINGS
 ) -> tuple[Outside, NDArray[np.int8], float] | None:
     """The outside, and which way each normal looks, as far as a ball tells that does not fit between the points.
 
@@ -71,8 +71,8 @@ def from_outside(
     """
     low, extent = points.min(0), float(np.ptp(points, 0).max())
     for reach in reaches:
-        radius = max(reach * spacing, NOISES * noise)
-        cell = max(radius / CELLS, extent / MOST_CELLS)
+        radius = max(reach * spacing, MIN_RADIUS_IN_NOISES * noise)
+        cell = max(radius / CELLS_TO_RADIUS, extent / MAX_CELLS)
         radius = max(radius, cell)
         margin = 2 * radius + 3 * cell
         origin = low - margin
@@ -84,13 +84,13 @@ def from_outside(
         way = origin + (nearest[(slice(None), *_cells(points, origin, cell))].T + 0.5) * cell - points
         away = np.linalg.norm(way, axis=1)
         way /= np.maximum(away, 1e-300)[:, None]
-        near = away < radius + AHEAD[-1] * cell
-        behind = np.any([outside.at(points - (radius + k * cell) * way) for k in AHEAD], 0)
+        near = away < radius + CELLS_AHEAD[-1] * cell
+        behind = np.any([outside.at(points - (radius + k * cell) * way) for k in CELLS_AHEAD], 0)
         both = int((near & behind).sum())
         cosine = (normals * way).sum(1)
-        told = near & ~behind & (np.abs(cosine) > ALONG)
+        told = near & ~behind & (np.abs(cosine) > MIN_COSINE)
         one = int(told.sum())
-        if one > CLEARLY * both:
+        if one > CLEAR_RATIO * both:
             return outside, np.where(told, np.sign(cosine), 0).astype(np.int8), one / (one + both)
     return None
 

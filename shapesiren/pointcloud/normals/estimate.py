@@ -12,7 +12,7 @@ from ...runtime.kdtree import KDTree, Points, points_of, tree_of
 from ...runtime.open3d_loader import open3d
 from ..facts import NormalsFacts
 from ..scan.noise import neighbours_for, reach_of
-from ..scan.noise_weight import CLEAN
+from ..scan.noise_weight import CLEAN_NOISE
 from ..scan.viewpoint import towards
 from .adaptive import adaptive_normals
 from .orient import flipped, orient
@@ -20,17 +20,17 @@ from .orient import flipped, orient
 Array = NDArray[np.float64]
 Say = Callable[[str], None]
 
-MISSING = 0.9  # share of points without a valid normal from which the others are not believed either
-MIXED, RANDOM = 0.01, 0.35  # share of flipped signs from which they are mended; from which they mean nothing
-LEAST = 16  # neighbours that the plane of a clean point is fitted to
-FINE = 4.3  # reach of the narrowest planes of noisy points, of the noise
-TELLS = 0.05  # noise, of the reach of a plane, from which its direction is off by some degrees
-CONFIDENT = 0.97  # below it the user is told what settles the sides
-UNCERTAIN = (
+MISSING_SHARE = 0.9  # share of points without a valid normal from which the others are not believed either
+MIXED_SIGNS, RANDOM_SIGNS = 0.01, 0.35  # share of flipped signs from which they are mended; from which they mean nothing
+CLEAN_NEIGHBOURS = 16  # neighbours that the plane of a clean point is fitted to
+NARROWEST_REACH = 4.3  # reach of the narrowest planes of noisy points, of the noise
+TELLING_NOISE = 0.05  # noise, of the reach of a plane, from which its direction is off by some degrees
+CONFIDENT_SHARE = 0.97  # below it the user is told what settles the sides
+UNCERTAIN_HINT = (
     "their sides are uncertain; --viewpoint X,Y,Z (where the scanner stood) settles them,"
     " and --set ingest.normals=unsigned leaves them to the fit"
 )
-AXIS = 0.7  # median |cosine| to the local plane's normal below which given normals are not believed
+MIN_AXIS_COSINE = 0.7  # median |cosine| to the local plane's normal below which given normals are not believed
 
 
 class Normals(NamedTuple):
@@ -84,17 +84,17 @@ def make_normals(
     tree, points = tree_of(points), points_of(points)
     facts = NormalsFacts(origin="estimated")
     typical = float(np.median(noise))
-    count = neighbours or neighbours_for(tree, typical, LEAST)
+    count = neighbours or neighbours_for(tree, typical, CLEAN_NEIGHBOURS)
 
     def estimate() -> tuple[Array, int]:
         # some noise tells in the directions of planes of so few points before they are too narrow for their sides
-        noisy = count > LEAST or (floor > CLEAN and typical > TELLS * reach_of(tree, LEAST))
+        noisy = count > CLEAN_NEIGHBOURS or (floor > CLEAN_NOISE and typical > TELLING_NOISE * reach_of(tree, CLEAN_NEIGHBOURS))
         if neighbours or not noisy:
             return plane_normals(points, count), count
-        found, used = adaptive_normals(points, noise, FINE * typical)
+        found, used = adaptive_normals(points, noise, NARROWEST_REACH * typical)
         alone = np.isnan(found[:, 0])
         if alone.any():
-            found[alone] = plane_normals(points, LEAST)[alone]
+            found[alone] = plane_normals(points, CLEAN_NEIGHBOURS)[alone]
         return found, used
 
     if given is not None:
@@ -119,8 +119,8 @@ def make_normals(
         normals, confidence, how, winding = orient(tree, normals, spacing, typical)
         facts = facts.model_copy(update={"oriented": how, "confidence": confidence, "winding": winding})
         say(f"normals estimated from {used} neighbours, oriented {how} (confidence {confidence:.1%})")
-        if confidence < CONFIDENT:
-            say(UNCERTAIN)
+        if confidence < CONFIDENT_SHARE:
+            say(UNCERTAIN_HINT)
     return Normals(normals, facts)
 
 
@@ -129,8 +129,8 @@ def check_sides(facts: NormalsFacts, is_open: bool, say: Say) -> NormalsFacts:
     winding, before = facts.winding, facts.confidence
     if winding is None or before is None or is_open or winding >= before:
         return facts
-    if winding < CONFIDENT <= before:
-        say(f"{1 - winding:.0%} of the normals do not look out of a closed surface: {UNCERTAIN}")
+    if winding < CONFIDENT_SHARE <= before:
+        say(f"{1 - winding:.0%} of the normals do not look out of a closed surface: {UNCERTAIN_HINT}")
     return facts.model_copy(update={"confidence": winding})
 
 
@@ -146,12 +146,12 @@ def _mend(
     if missing == 1:
         say("all normals in it are zero or not finite: ignored")
         return None, facts
-    if missing > MISSING:
+    if missing > MISSING_SHARE:
         say(f"{missing:.0%} of its normals are zero or not finite: all are ignored")
         return None, facts
     agreement = _agreement(tree, normals, np.flatnonzero(valid), count)
     facts = facts.model_copy(update={"agreement": agreement})
-    if agreement < AXIS:
+    if agreement < MIN_AXIS_COSINE:
         say(f"its normals do not fit its points (median cosine {agreement:.2f}): ignored")
         return None, facts
     if not valid.all():
@@ -163,11 +163,11 @@ def _mend(
         say(f"{(~valid).sum():,} of its normals are zero or not finite: estimated, on their neighbours' side")
     wrong = flipped(tree, normals)
     share = float(wrong.mean())
-    facts = facts.model_copy(update={"flipped": share if MIXED < share <= RANDOM else 0.0})
-    if share > RANDOM:
+    facts = facts.model_copy(update={"flipped": share if MIXED_SIGNS < share <= RANDOM_SIGNS else 0.0})
+    if share > RANDOM_SIGNS:
         say(f"the signs of its normals are mixed ({share:.0%} against their neighbours): oriented anew")
         return None, facts
-    if share > MIXED:
+    if share > MIXED_SIGNS:
         for _ in range(5):
             normals = np.where(wrong[:, None], -normals, normals)
             wrong = flipped(tree, normals)

@@ -13,23 +13,26 @@ from ...runtime.kdtree import KDTree, Points, points_of, some_of, tree_of
 from ...runtime.open3d_loader import closest_points, open3d, ray_scene
 from ..guide.samples import is_flat, poisson_surface
 from .alpha_ball import from_outside
-from .winding import SURE, by_winding_number
+from .winding import SURE_SHARE, by_winding_number
 
 Array = NDArray[np.float64]
 
 ORIENT_POINTS = 30_000  # signs are propagated over this many; the others take their neighbour's side
 JITTER = 1e-3  # of the spacing: exactly coplanar points make the triangulation a hundred times slower
-SWEEPS, SETTLED = 6, 2e-4  # looks at the implied surface; share of changed signs that ends them
-STIRRED, STALLED = 1e-3, 0.7  # below this share, of that of the look before, more looks only turn the same few to and fro
-DEPTH = 6  # of the octree of that surface
+MAX_SWEEPS, SETTLED_SHARE = 6, 2e-4  # looks at the implied surface; share of changed signs that ends them
+STIRRED_SHARE, STALLED_RATIO = (
+    1e-3,
+    0.7,
+)  # below this share, of that of the look before, more looks only turn the same few to and fro
+COARSE_DEPTH = 6  # of the octree of that surface
 FINE_POINTS, FINE_SWEEPS, FINE_DEPTH = 150_000, 3, 7  # the same once more, for what the subsample is too coarse for
-MOST_POINTS, LEAST_POINTS = 100_000, 2000  # that the winding number is taken of, and the outside is looked for at
-APART = 1.5  # of the noise, that they are apart
-CLOSED = 0.2  # length of the mean normal of a component below which it is taken as closed
-ONE_SIDED = 0.5  # the same of what was seen from one side
-OUTWARD = 0.05  # flux of what is open from which it tells its sides
-NEARBY = 6.0  # spacings within which a point takes the side of one that the outside was found on one side of
-GAP = 8.0  # spacings between parts that are connected components of their own
+MAX_POINTS, MIN_POINTS = 100_000, 2000  # that the winding number is taken of, and the outside is looked for at
+NOISES_APART = 1.5  # of the noise, that they are apart
+CLOSED_MEAN_NORMAL = 0.2  # length of the mean normal of a component below which it is taken as closed
+ONE_SIDED_MEAN_NORMAL = 0.5  # the same of what was seen from one side
+TELLING_FLUX = 0.05  # flux of what is open from which it tells its sides
+NEARBY_SPACINGS = 6.0  # spacings within which a point takes the side of one that the outside was found on one side of
+GAP_SPACINGS = 8.0  # spacings between parts that are connected components of their own
 
 
 class Oriented(NamedTuple):
@@ -58,14 +61,14 @@ def orient(points: Points, normals: Array, spacing: float, noise: float) -> Orie
     if is_flat(points):
         return Oriented(out, confidence, "by propagation")
     # so few that they lie farther apart than they are off: a layer of noise has a winding number of its own
-    sparse = len(points) * (spacing / max(APART * noise, spacing)) ** 2
-    some = _some(len(points), int(min(MOST_POINTS, max(sparse, LEAST_POINTS))), np.random.default_rng(0))
+    sparse = len(points) * (spacing / max(NOISES_APART * noise, spacing)) ** 2
+    some = _some(len(points), int(min(MAX_POINTS, max(sparse, MIN_POINTS))), np.random.default_rng(0))
     apart = spacing * (len(points) / len(some)) ** 0.5
     part = some_of(tree, some)
     found, winding = by_winding_number(part, out[some], apart, noise)
-    if found is None and winding < 1 - SURE:
+    if found is None and winding < 1 - SURE_SHARE:
         turned, share = _turned_outward(points, out, spacing, noise)
-        if ((turned * out).sum(1) < 0).mean() > SURE:
+        if ((turned * out).sum(1) < 0).mean() > SURE_SHARE:
             return Oriented(turned, min(confidence, share), "from outside")
     if found is None:
         return Oriented(out, confidence, "by propagation", winding)
@@ -74,7 +77,7 @@ def orient(points: Points, normals: Array, spacing: float, noise: float) -> Orie
 
 def _turned_outward(points: Array, normals: Array, spacing: float, noise: float) -> tuple[Array, float]:
     """Normals (n, 3) turned as `from_outside` says, and its share; points of which it says nothing go with those near them."""
-    some = _some(len(points), MOST_POINTS, np.random.default_rng(0))
+    some = _some(len(points), MAX_POINTS, np.random.default_rng(0))
     apart = spacing * (len(points) / len(some)) ** 0.5
     p, n = points[some], normals[some]
     found = from_outside(p, n, apart, noise)
@@ -84,7 +87,7 @@ def _turned_outward(points: Array, normals: Array, spacing: float, noise: float)
     told = side != 0
     distance, nearest = KDTree(p[told]).query(points)
     out = (side[:, None] * n)[told][nearest]
-    wrong = ((normals * out).sum(1) < 0) & (distance < NEARBY * apart)
+    wrong = ((normals * out).sum(1) < 0) & (distance < NEARBY_SPACINGS * apart)
     return np.where(wrong[:, None], -normals, normals), share
 
 
@@ -103,11 +106,11 @@ def propagate(points: Points, normals: Array, spacing: float) -> tuple[Array, fl
     p, n = points_of(part), normals[some].copy()
     apart = spacing * (len(points) / len(some)) ** 0.5
     n = _spanning_tree(p, n, JITTER * apart * rng.normal(size=p.shape))
-    label = _components(part, GAP * apart)
+    label = _components(part, GAP_SPACINGS * apart)
     n = _outward(p, n, label)
     first = n
     if not is_flat(p):
-        n = _outward(p, _swept(p, n, DEPTH, SWEEPS), label)
+        n = _outward(p, _swept(p, n, COARSE_DEPTH, MAX_SWEEPS), label)
     confidence = float(((first * n).sum(1) > 0).mean())
     out = _side_of_nearest(points, normals, part, n)
     if is_flat(p):
@@ -124,7 +127,7 @@ def _swept(points: Array, normals: Array, depth: int, sweeps: int) -> Array:
         wrong = _against_surface(points, normals, depth)
         normals = np.where(wrong[:, None], -normals, normals)
         share = float(wrong.mean())
-        if share < SETTLED or STALLED * before < share < STIRRED:
+        if share < SETTLED_SHARE or STALLED_RATIO * before < share < STIRRED_SHARE:
             break
         before = share
     return normals
@@ -170,13 +173,13 @@ def _outward(points: Array, normals: Array, label: NDArray[np.int64]) -> Array:
     """
     sizes = np.bincount(label)
     mean = np.stack([np.bincount(label, normals[:, k]) for k in range(3)], 1) / sizes[:, None]  # 0 over a closed surface
-    is_open = np.linalg.norm(mean, axis=1) > CLOSED
+    is_open = np.linalg.norm(mean, axis=1) > CLOSED_MEAN_NORMAL
     turned = np.zeros(len(sizes), bool)
     for part in np.flatnonzero(~is_open & (sizes >= max(50, len(points) // 200))):
         turned[part] = _flux(points[label == part], normals[label == part]) < 0
     if is_open.any():
         largest = mean[np.argmax(np.where(is_open, sizes, 0))]
-        if np.linalg.norm(largest) > ONE_SIDED:
+        if np.linalg.norm(largest) > ONE_SIDED_MEAN_NORMAL:
             turned |= is_open & (mean @ largest < 0)
         rest = is_open[label]
         if _up_or_out(points[rest], np.where(turned[label], -1, 1)[rest, None] * normals[rest]) < 0:
@@ -193,7 +196,7 @@ def _flux(points: Array, normals: Array) -> float:
 def _up_or_out(points: Array, normals: Array) -> float:
     flux = _flux(points, normals)
     top = np.argsort(points[:, 2])[-max(10, len(points) // 1000) :]  # Hoppe's rule, over more points than one
-    return flux if abs(flux) > OUTWARD else float(normals[top, 2].sum())
+    return flux if abs(flux) > TELLING_FLUX else float(normals[top, 2].sum())
 
 
 def _against_surface(points: Array, normals: Array, depth: int) -> NDArray[np.bool_]:

@@ -15,12 +15,15 @@ Index = NDArray[np.int64]
 NEIGHBOURS = 8
 PARALLEL, TILT, FAR = 0.8, 0.4, 6.0  # neighbours of one patch: |cosine| of normals, sine of the step to the planes, spacings
 UNCLEAR = 2.0, 0.01  # a normal is clear if the flatness of its neighbourhood is below so many medians, plus this
-MOST_PATCHES = 400  # the largest; those of fewer points than LEAST follow their neighbours
-LEAST = 3
-WRONG = 0.75  # difference from 1/2, of a winding number: halfway between what noise does (1/2) and a wrong sign (1)
-SURE, GAIN = 0.01, 4  # share of wrong ones that is none, of closed surfaces; by how much signs that are taken lessen it
-LOOKS = 1000  # points that the winding number is taken at
-STARTS = 20  # of the search for the signs, besides the given ones and the relaxed ones
+MOST_PATCHES = 400  # the largest; those of fewer points than MIN_PATCH_POINTS follow their neighbours
+MIN_PATCH_POINTS = 3
+WRONG_DIFFERENCE = 0.75  # difference from 1/2, of a winding number: halfway between what noise does (1/2) and a wrong sign (1)
+SURE_SHARE, MIN_GAIN = (
+    0.01,
+    4,
+)  # share of wrong ones that is none, of closed surfaces; by how much signs that are taken lessen it
+SAMPLES = 1000  # points that the winding number is taken at
+RANDOM_STARTS = 20  # of the search for the signs, besides the given ones and the relaxed ones
 
 
 def flatness(points: Array, near: Index) -> Array:
@@ -116,7 +119,7 @@ def by_winding_number(points: Points, normals: Array, spacing: float, noise: flo
         is -1/2. Of an open surface it says nothing
     """
     tree, points = tree_of(points), points_of(points)
-    looks = np.random.default_rng(0).choice(len(points), min(len(points), LOOKS), replace=False)
+    looks = np.random.default_rng(0).choice(len(points), min(len(points), SAMPLES), replace=False)
     at, width = points[looks], max(spacing, 2 * noise)
     distance, near = tree.query(points, min(2 * NEIGHBOURS, len(points)))
     # the surface that a point stands for, from the distance of its eighth neighbour
@@ -124,13 +127,13 @@ def by_winding_number(points: Points, normals: Array, spacing: float, noise: flo
 
     def wrong(signed: Array) -> float:
         one = winding_numbers(at, points, signed * area, width, np.zeros(len(points), np.int64), 1)
-        return float((np.abs(one - 0.5) > WRONG).mean())
+        return float((np.abs(one - 0.5) > WRONG_DIFFERENCE).mean())
 
     before = wrong(normals)
-    if before <= SURE:
+    if before <= SURE_SHARE:
         return None, 1 - before
     label, inner = patches(points, normals, spacing, distance, near)
-    count = int(min(MOST_PATCHES, (np.bincount(label) >= LEAST).sum()))
+    count = int(min(MOST_PATCHES, (np.bincount(label) >= MIN_PATCH_POINTS).sum()))
     if not count:
         return None, 1 - before
     taken = label < count
@@ -142,7 +145,7 @@ def by_winding_number(points: Points, normals: Array, spacing: float, noise: flo
     side = (normals[~taken] * out[taken][nearest]).sum(1, keepdims=True)
     out[~taken] = np.where(side < 0, -normals[~taken], normals[~taken])
     after = wrong(out)
-    return (None, 1 - before) if after > min(SURE, before / GAIN) else (out, 1 - after)
+    return (None, 1 - before) if after > min(SURE_SHARE, before / MIN_GAIN) else (out, 1 - after)
 
 
 def _best_signs(numbers: Array, given: Array) -> Array:
@@ -152,7 +155,7 @@ def _best_signs(numbers: Array, given: Array) -> Array:
     own = np.diag(matrix)
     relaxed = np.linalg.solve(matrix + 1e-3 * own.mean() * np.eye(len(aim)), aim)
     rng = np.random.default_rng(0)
-    starts = [given, np.where(relaxed < 0, -1.0, 1.0), *rng.choice([-1.0, 1.0], (STARTS, len(aim)))]
+    starts = [given, np.where(relaxed < 0, -1.0, 1.0), *rng.choice([-1.0, 1.0], (RANDOM_STARTS, len(aim)))]
     best, least = given, np.inf
     for start in starts:
         sign = start.copy()

@@ -11,14 +11,14 @@ from ...runtime.kdtree import KDTree, Points, points_of, tree_of
 
 Array = NDArray[np.float64]
 
-MOST_NEIGHBOURS = 400
-SIZES = (12, 24, 48, 96, 192)  # of the neighbourhoods that noise is estimated from
+MAX_NEIGHBOURS = 400
+NEIGHBOURHOODS = (12, 24, 48, 96, 192)  # of the neighbourhoods that noise is estimated from
 # Smallest first, whose noise is less than this share of their reach: of 12, whose quadrics follow noise, much less.
-NARROW, WIDE = 0.1, 0.2
-LEAP = 1.8  # growth of the estimate, from one size to the next, that noise has not (1.35 at most): another sheet is near
+NARROW_SHARE, WIDE_SHARE = 0.1, 0.2
+MAX_GROWTH = 1.8  # growth of the estimate, from one size to the next, that noise has not (1.35 at most): another sheet is near
 # Tenth percentile of the residuals over their median, of even noise: .65 to .67 in 12 neighbours, in more .77 to .93; of
 # airborne terrain .12 to .16.
-EVEN_TENTH = (0.66, 0.8)
+TENTH_OF_EVEN_NOISE = (0.66, 0.8)
 
 
 class Scatter(NamedTuple):
@@ -45,16 +45,16 @@ def scatter(points: Points, sample: int = 5000) -> Scatter:
     index = rng.choice(len(points), min(sample, len(points)), replace=False)
     spacing = float(np.median(tree.query(points[index], 2)[0][:, 1]))
     sigma = floor = 0.0
-    for neighbours in SIZES:
+    for neighbours in NEIGHBOURHOODS:
         if neighbours >= len(points):
             break
         distance, near = tree.query(points[index], neighbours + 1)
         residual = _quadric_residuals(points[near], distance[:, -1:])
-        found, first = float(np.median(residual)), neighbours == SIZES[0]
-        if not first and found > LEAP * sigma:
+        found, first = float(np.median(residual)), neighbours == NEIGHBOURHOODS[0]
+        if not first and found > MAX_GROWTH * sigma:
             break
-        sigma, floor = found, float(np.quantile(residual, 0.1)) / EVEN_TENTH[not first]
-        if sigma < (NARROW if first else WIDE) * np.median(distance[:, -1]):
+        sigma, floor = found, float(np.quantile(residual, 0.1)) / TENTH_OF_EVEN_NOISE[not first]
+        if sigma < (NARROW_SHARE if first else WIDE_SHARE) * np.median(distance[:, -1]):
             break
     return Scatter(sigma, spacing, min(sigma, floor))
 
@@ -132,11 +132,11 @@ def neighbours_for(points: Points, noise: float, least: int, reach: float = 6.0,
     and with the number given here, armadillo and fandisk with noise 1 % of the longest side: .49 -> .98, .65 -> .999.
     """
     tree, count = tree_of(points), float(least)
-    while count < min(MOST_NEIGHBOURS, tree.n // 4):
+    while count < min(MAX_NEIGHBOURS, tree.n // 4):
         if reach_of(tree, round(count), sample) >= reach * noise:
             break
         count *= 1.5
-    return max(least, min(round(count), MOST_NEIGHBOURS))
+    return max(least, min(round(count), MAX_NEIGHBOURS))
 
 
 def reach_of(tree: KDTree, neighbours: int, sample: int = 1000) -> float:

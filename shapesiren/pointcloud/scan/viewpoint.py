@@ -9,16 +9,16 @@ from ...runtime.kdtree import KDTree
 
 Array = NDArray[np.float64]
 
-LEAST_POINTS, LENGTHS = 100, (1e-100, 1e100)
-FAR = 3.0  # diagonals of the scan: a default position in a header says nothing of a cloud so far away
-SPREAD = 1.5  # of the ranges, 10 to 90 %: below it spacings say nothing of them
-SLOPE = (0.5, 1.8)  # of log spacing over log range; 1 for a scanner with fixed angular steps, 0 for an even sampling
-LAYERED = 0.5  # share of points in two layers from which they are a thin plate
-UNDER = 0.2  # share of points below others that a scan from above may have
-HIDDEN = 0.25  # share of points behind others that a believable position may leave
+MIN_POINTS, MEASURABLE_LENGTHS = 100, (1e-100, 1e100)
+MAX_DIAGONALS = 3.0  # diagonals of the scan: a default position in a header says nothing of a cloud so far away
+MIN_RANGE_RATIO = 1.5  # of the ranges, 10 to 90 %: below it spacings say nothing of them
+SPACING_SLOPE = (0.5, 1.8)  # of log spacing over log range; 1 for a scanner with fixed angular steps, 0 for an even sampling
+PLATE_SHARE = 0.5  # share of points in two layers from which they are a thin plate
+MAX_SHARE_UNDER = 0.2  # share of points below others that a scan from above may have
+MAX_HIDDEN_SHARE = 0.25  # share of points behind others that a believable position may leave
 
 
-def believable(points: Array, position: Array, spread: float = SPREAD) -> bool:
+def believable(points: Array, position: Array, spread: float = MIN_RANGE_RATIO) -> bool:
     """Whether the points (n, 3) look as if one scanner at ``position`` (3,) had measured them, some of them ``spread`` times
     as far away as others.
 
@@ -30,7 +30,7 @@ def believable(points: Array, position: Array, spread: float = SPREAD) -> bool:
         return False
     reach = np.linalg.norm(points - position, axis=1)
     low, high = points.min(0), points.max(0)
-    if reach.min() == 0 or np.linalg.norm(position - (low + high) / 2) > FAR * np.linalg.norm(high - low):
+    if reach.min() == 0 or np.linalg.norm(position - (low + high) / 2) > MAX_DIAGONALS * np.linalg.norm(high - low):
         return False
     near, far = np.quantile(reach, [0.1, 0.9])
     if far < spread * near:
@@ -39,13 +39,15 @@ def believable(points: Array, position: Array, spread: float = SPREAD) -> bool:
     range_ = np.linalg.norm(some - position, axis=1)
     spacing = np.maximum(KDTree(some).query(some, [min(7, len(some))])[0][:, 0], 1e-12 * far)
     slope = float(np.polyfit(np.log(range_), np.log(spacing), 1)[0])
-    return SLOPE[0] <= slope <= SLOPE[1] and hidden_share(some, position) <= HIDDEN
+    return SPACING_SLOPE[0] <= slope <= SPACING_SLOPE[1] and hidden_share(some, position) <= MAX_HIDDEN_SHARE
 
 
 def measurable(points: Array) -> bool:
     """Whether there are enough points to speak of spacings, in coordinates whose squares are numbers. (n, 3)"""
     return (
-        len(points) >= LEAST_POINTS and bool(np.abs(points).max() < LENGTHS[1]) and bool(np.ptp(points, 0).max() > LENGTHS[0])
+        len(points) >= MIN_POINTS
+        and bool(np.abs(points).max() < MEASURABLE_LENGTHS[1])
+        and bool(np.ptp(points, 0).max() > MEASURABLE_LENGTHS[0])
     )
 
 
@@ -81,9 +83,9 @@ def seen_from_above(points: Array, spacings: float = 3.0) -> bool:
     top = np.full(of_point.max() + 1, -np.inf)
     np.maximum.at(top, of_point, some[:, 2])
     enough = len(some) > 2 * len(top)  # else the cells are too empty to tell
-    if not enough or (some[:, 2] < top[of_point] - 5 * spacing).mean() >= UNDER:
+    if not enough or (some[:, 2] < top[of_point] - 5 * spacing).mean() >= MAX_SHARE_UNDER:
         return False
-    return _layered(some[:, 2], of_point, spacing / 2) < LAYERED
+    return _layered(some[:, 2], of_point, spacing / 2) < PLATE_SHARE
 
 
 def _layered(height: Array, cell: NDArray[np.integer], least: float) -> float:

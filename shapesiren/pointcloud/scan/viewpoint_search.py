@@ -18,11 +18,13 @@ Array = NDArray[np.float64]
 DENSITY_POINTS, FIT_POINTS, FIRST_POINTS = 50_000, 5000, 1000  # that the density is measured among; that the position is
 # fitted to; and that it is first looked for with, from all starts
 NEIGHBOURS = 12  # within whose reach a point's density is measured
-GRAZING = 0.2  # |cosine| below which a point's share of the surface is not believed to grow any further
+MIN_COSINE = 0.2  # |cosine| below which a point's share of the surface is not believed to grow any further
 STARTS, ITERATIONS = 12, 200  # of the search, within a diagonal of the centre
-EXPLAINED = 0.8  # of the spread of the densities, that a position must leave less than: real scans .3 to .76, shapes .86 on
-APART = 1e-3  # diagonals, that two minima are: the law alone does not always tell which one is right
-SPREAD = 1.3  # ratio of far to near points that tells a growing spacing from an even one, when the position fits otherwise
+# of the spread of the densities, that a position must leave less than: real scans .3 to .76, shapes .86 on
+MAX_SPREAD_LEFT = 0.8
+MIN_DISTANCE = 1e-3  # diagonals, that two minima are: the law alone does not always tell which one is right
+# ratio of far to near points that tells a growing spacing from an even one, when the position fits otherwise
+MIN_RANGE_RATIO = 1.3
 
 
 def find_position(points: Array) -> Array | None:
@@ -50,7 +52,7 @@ def find_position(points: Array) -> Array | None:
     def left(position: Array, count: int) -> float:
         away = at[:count] - position
         range_ = np.maximum(np.linalg.norm(away, axis=1), 1e-12)
-        cosine = np.maximum(np.abs((normals[:count] * away).sum(1)) / range_, GRAZING)
+        cosine = np.maximum(np.abs((normals[:count] * away).sum(1)) / range_, MIN_COSINE)
         return _spread(area[:count] - 2 * np.log(range_) + np.log(cosine))
 
     def least(start: Array, count: int) -> Any:
@@ -61,12 +63,12 @@ def find_position(points: Array) -> Array | None:
     tried: list[Array] = []
     for first in rough:
         best = least(first.x, FIT_POINTS)
-        if best.fun > EXPLAINED * _spread(area):
+        if best.fun > MAX_SPREAD_LEFT * _spread(area):
             break
-        if all(np.linalg.norm(best.x - other) > APART for other in tried):
+        if all(np.linalg.norm(best.x - other) > MIN_DISTANCE for other in tried):
             tried.append(best.x)
             position = np.asarray(best.x * size + centre)
-            if believable(points, position, SPREAD):
+            if believable(points, position, MIN_RANGE_RATIO):
                 return position
     return None
 
