@@ -32,8 +32,8 @@ class Settings(BaseModel):
 class NetSettings(Settings):
     """The network."""
 
-    kind: Literal["siren", "relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian"] = Field(
-        "siren", description="all but siren are there to be compared with it (nets/baselines/)"
+    kind: Literal["siren", "local", "relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian"] = Field(
+        "siren", description="local: many small ones, solved (shapes); the rest are there to be compared (nets/baselines/)"
     )
     width: int = Field(256, ge=2, description="units of each layer")
     hidden_layers: int = Field(3, ge=0, description="layers after the first; only a SIREN may have none")
@@ -47,7 +47,7 @@ class NetSettings(Settings):
 
     @model_validator(mode="after")
     def _layers_fit(self) -> NetSettings:
-        if self.kind != "siren" and (self.hidden_layers < 1 or self.last_width is not None):
+        if self.kind not in ("siren", "local") and (self.hidden_layers < 1 or self.last_width is not None):
             raise ValueError("only a siren may have no hidden layers, or a last one of its own width")
         return self
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ..config import NetSettings
+from ..errors import InputError
 from .baselines.finer import Finer
 from .baselines.fourier_features import FourierFeatures
 from .baselines.gaussian import Gaussian
@@ -19,6 +20,7 @@ from .baselines.positional_encoding import PositionalEncoding
 from .baselines.relu import Relu
 from .baselines.tanh import Tanh
 from .baselines.wire import Wire
+from .local import Local
 from .network import MLP, Network
 from .siren import Siren
 from .windows import Windows
@@ -36,7 +38,9 @@ NETWORKS: dict[str, type[MLP]] = {
 
 
 def build(net: NetSettings, dimensions: int, outputs: int, seed: int) -> Network:
-    """A freshly initialised network of ``dimensions`` inputs."""
+    """A freshly initialised network of ``dimensions`` inputs. Raises InputError for one that is not drawn but solved."""
+    if net.kind == Local.kind:
+        raise InputError("a local network is solved for a shape, and for nothing else", where="net.kind", hint="try siren")
     return NETWORKS[net.kind].of_settings(net, dimensions, outputs, torch.Generator().manual_seed(seed))
 
 
@@ -51,4 +55,6 @@ def from_spec(spec: Mapping[str, Any]) -> Network:
     kind = values.pop("kind")
     if kind == Windows.kind:
         return Windows([from_spec(values["part"]) for _ in range(values["count"])], values["reach"], values["overlap"])
+    if kind == Local.kind:
+        return Local(**values)
     return NETWORKS[kind](**values)

@@ -9,9 +9,12 @@ Shapes throughout: ``x`` (n, d), value (n, m), gradient (n, m, d), Laplacian (n,
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
+from .local import Local
 from .network import Network
 
 
@@ -90,6 +93,8 @@ def value_gradient_hessian(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Ten
     gradient : (n, m, d)
     hessian : (n, m, d, d), symmetric
     """
+    if isinstance(net, Local):
+        return cast(tuple[Tensor, Tensor, Tensor], net.derivatives(x, 2))
     h, jac, hes = x, x, x
     for i, (weight, bias, activation) in enumerate(net.activated_layers()):
         z = torch.addmm(bias, h, weight.T)

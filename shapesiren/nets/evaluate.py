@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from .activations import sine
 from .cpu import evaluate as on_cpu
+from .cpu import local_evaluate as local_on_cpu
 from .derivatives import value_and_gradient, value_gradient_hessian, value_gradient_laplacian
+from .local import Local
 from .network import Network
 from .windows import Windows
 
@@ -29,6 +31,8 @@ def values(net: Network, points: NDArray[np.floating], chunk: int | None = None)
     """
     if isinstance(net, Windows):
         return _over_windows(net, points, False)[0]
+    if isinstance(net, Local):
+        return local_on_cpu.evaluate(net, points, False)[0][:, None]
     done = on_cpu.evaluate(net, points, False) if chunk is None else None
     if done is not None:
         return done[0]
@@ -52,7 +56,7 @@ def rough_values(net: Network, points: NDArray[np.floating]) -> NDArray[np.float
 
     None where ``cpu/evaluate.py`` cannot do it.
     """
-    done = None if isinstance(net, Windows) else on_cpu.evaluate(net, points, False, torch.bfloat16, min_points=1)
+    done = None if isinstance(net, (Windows, Local)) else on_cpu.evaluate(net, points, False, torch.bfloat16, min_points=1)
     return None if done is None else done[0]
 
 
@@ -70,6 +74,9 @@ def values_and_gradients(
     """
     if isinstance(net, Windows):
         return _over_windows(net, points, True)
+    if isinstance(net, Local):
+        value, gradient = local_on_cpu.evaluate(net, points, True)
+        return value[:, None], gradient[:, None]
     done = on_cpu.evaluate(net, points, True, dtype) if chunk is None else None
     if done is not None:
         return done[0], done[1][:, None]
@@ -126,7 +133,7 @@ def _in_chunks(
 
     No points at all make one empty chunk.
     """
-    device = net.linears[-1].weight.device
+    device = net.device
     chunk = chunk or (cpu_chunk if device.type == "cpu" else GPU_CHUNK // 8)
     parts = []
     for start in range(0, max(1, len(points)), chunk):

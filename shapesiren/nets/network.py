@@ -33,6 +33,11 @@ class Network(nn.Module, ABC):
         self.width, self.hidden_layers = width, hidden_layers
 
     @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(self.parameters()).device
+
+    @property
     @abstractmethod
     def linears(self) -> list[nn.Linear]:
         """The affine maps, first to last; the last is a linear head."""

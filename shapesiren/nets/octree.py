@@ -59,7 +59,7 @@ class Octree:
         at = np.floor((np.asarray(x, np.float64) + self.half) * (2**DEEPEST / (2 * self.half)))
         return np.searchsorted(self.codes, morton(at.clip(0, 2**DEEPEST - 1).astype(np.int64)), "right") - 1
 
-    def within(self, support: float) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def reaching_into(self, support: float) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """For each leaf, those whose support reaches into it: the cube ``support`` times the cell, of the same centre.
 
         Returns
