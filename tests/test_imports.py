@@ -20,6 +20,7 @@ LAYERS = [
     {"nets"},
     {"field"},
     {"pointcloud", "media"},
+    {"local"},
     {"equations"},
     {"surface"},
     {"metrics"},

@@ -21,7 +21,7 @@ class Progress:
 
     share : how much of the fit is done, in [0, 1]
     seconds, left : time spent, this fit's earlier sessions included, and estimated time left
-    rate : steps a second
+    rate : steps a second; 0 of what is solved in one go
     losses : weighted loss terms by name
     """
 

@@ -69,6 +69,8 @@ def fit_task(
         for listener in listeners:
             listener(event)
 
+    if task.closed_form:
+        return closed_form(task, seed, tell, should_stop)
     if settings.optimizer == "least-squares":
         from .least_squares import solve_task
 
@@ -139,6 +141,28 @@ def fit_task(
     state = guard.end(state)
     save(replace(state, average=float(average)))
     return Outcome(progress >= 1, state.step, state.seconds, numbers(last), resumed, state.rollbacks, state.precision)
+
+
+def closed_form(task: Task, seed: int, tell: Callable[[Event], None], should_stop: Callable[[], bool]) -> Outcome:
+    """Fit a task that is solved in one go. It is one step; nothing of it is kept when it is stopped."""
+    begun = told = time.perf_counter()
+    tell(Started(1, 0, "float64"))
+
+    def progress(share: float) -> bool:
+        nonlocal told
+        now = time.perf_counter()
+        if now - told >= REPORT_SECONDS and share > 0:
+            seconds, told = now - begun, now
+            tell(Progress(0, share, seconds, seconds * (1 / share - 1), 0.0, 0.0, {}))
+        return not should_stop()
+
+    finished = task.solve(progress)
+    seconds, losses = time.perf_counter() - begun, {}
+    if finished:
+        with torch.no_grad():
+            losses = numbers(task.losses(torch.Generator().manual_seed(seed), Moment(1, 1.0, torch.float32)))
+        tell(Progress(1, 1.0, seconds, 0.0, 0.0, 0.0, losses))
+    return Outcome(finished, int(finished), seconds, losses, 0, 0, "float64")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def listener(quiet: bool = False) -> Listener:
 def describe(event: Progress) -> str:
     """Speed and loss terms, on one line."""
     terms = "  ".join(f"{name} {value:.3g}" for name, value in event.losses.items())
-    return f"{event.rate:.1f} it/s  {terms}"
+    return f"{event.rate:.1f} it/s  {terms}" if event.rate else terms
 
 
 def _rollback(event: RolledBack) -> str:
@@ -51,7 +51,8 @@ class PlainLines:
             _print(f"fit: {_rollback(event)}")
         elif isinstance(event, Progress) and (now - self.printed >= LINE_SECONDS or event.share >= 1):
             self.printed = now
-            _print(f"fit: {event.share:4.0%}  step {event.step:,}  {describe(event)}  {duration(event.left)} left")
+            step = f"step {event.step:,}  " if event.rate else ""  # what is solved in one go has none
+            _print(f"fit: {event.share:4.0%}  {step}{describe(event)}  {duration(event.left)} left")
 
 
 class TerminalBar:

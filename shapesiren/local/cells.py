@@ -22,7 +22,9 @@ class Cells(NamedTuple):
     points: Index
 
 
-def cut(points: NDArray[np.floating], half: float, support: float, most: int, largest: float, smallest: float, beside: int = 0) -> Cells:
+def cut(
+    points: NDArray[np.floating], half: float, support: float, most: int, largest: float, smallest: float, beside: int = 0
+) -> Cells:
     """Leaves with at most ``most`` points in their support, all over the cube [-half, half]^3.
 
     Parameters

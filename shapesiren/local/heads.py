@@ -1,4 +1,14 @@
-"""Heads by ridge regression, a batch of leaves at a time: normal equations, their factors, what they say of each point."""
+"""Heads by ridge regression, a batch of cells at a time: normal equations and their solution.
+
+The head h of a cell is the minimum of the sum of squares
+
+      sum_i  f(x_i)^2 / sigma_i^2  +  |grad f(x_i) - n_i|^2 / nu_i^2
+    + sum_j  (f(y_j) - d_j)^2 / tau_j^2  +  |grad f(y_j) - g_j|^2 / eta_j^2
+    + |h|^2 / alpha^2
+
+at points x with normals n and samples y at distances d with directions g: the on-surface, normal and off-surface terms of the
+paper (Sitzmann et al. 2020, eq. 6), for sines that stand. As a Gaussian process it is the posterior mean under a Matern prior.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +17,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .sines import Sines
+
 LINEAR_RIDGE = 1e-4  # of constant and slope, beside 1 of the sines: next to nothing
 
 
 class Rows(NamedTuple):
-    """What a batch of B leaves is to fit: up to n points and m samples each, in units of each leaf's reach.
+    """What a batch of B cells is to fit, in units of each cell's reach: up to n points each, and m samples at shared places.
 
     points, normals : (B, n, 3) where the value is 0 and the gradient is the normal
     value_weight, normal_weight : (B, n) one over the deviation of each, 0 where there is no point
-    samples, distances, sample_weight : (B, m, 3), (B, m), (B, m) where the value is a distance, see above
+    samples : (m, 3)
+    distances, sample_weight : (B, m) value there, and one over its deviation
+    directions, direction_weight : (B, m, 3), (B, m) gradient there, and one over its deviation
     """
 
     points: Tensor
@@ -29,56 +43,64 @@ class Rows(NamedTuple):
     direction_weight: Tensor
 
 
-class Sines(NamedTuple):
-    """frequencies (3, U), phases (U,), and the amplitude of each unit whose weight has a deviation of 1 under the prior."""
-
-    frequencies: Tensor
-    phases: Tensor
-    amplitude: float
-
-
 def normal_equations(rows: Rows, sines: Sines) -> tuple[Tensor, Tensor]:
     """Matrices (B, U + 4, U + 4) and right sides (B, U + 4), float64, of the least squares of all rows.
 
     The three gradient rows of a point cost one product: their sum over the axes is ``sum cos_i cos_j`` times ``w_i . w_j``.
-    Values are multiplied in float64, because those of clean points are so sure that float32 would lose definiteness.
+    Values at points are multiplied in float64, because clean ones are so sure that float32 would lose definiteness.
     """
     w, units = sines.frequencies, sines.frequencies.shape[1]
-    points = torch.cat([rows.points, rows.samples], 1)
+    phase = rows.points @ w + sines.phases
+    value = _with_linear(torch.sin(phase) * sines.amplitude, rows.points) * rows.value_weight.unsqueeze(-1)
+    slope = torch.cos(phase) * (rows.normal_weight * sines.amplitude).unsqueeze(-1)
+    phase = rows.samples @ w + sines.phases
+    away = _with_linear(torch.sin(phase) * sines.amplitude, rows.samples) * rows.sample_weight.unsqueeze(-1)
+    slope_away = torch.cos(phase) * sines.amplitude * rows.direction_weight.unsqueeze(-1)
+
+    cosines = torch.cat([slope, slope_away], 1)
     weight = torch.cat([rows.normal_weight, rows.direction_weight], 1).unsqueeze(-1)
-    n = rows.points.shape[1]
-    phase = points @ w + sines.phases
-    s = _with_linear(torch.sin(phase) * sines.amplitude, points)
-    c = torch.cos(phase) * (weight * sines.amplitude)
-    exact = (s[:, :n] * rows.value_weight.unsqueeze(-1)).double()
-    away = s[:, n:] * rows.sample_weight.unsqueeze(-1)
+    gradients = torch.cat([rows.normals, rows.directions], 1) * weight
+    exact = value.double()
     matrix = exact.transpose(1, 2) @ exact
     matrix += away.transpose(1, 2) @ away
-    matrix[:, :units, :units] += (c.transpose(1, 2) @ c) * (w.T @ w)
-    # the slope's gradient is 1 along its own axis
-    along = (c * weight).sum(1).unsqueeze(-1) * w.T  # (B, U, 3)
+    matrix[:, :units, :units] += (cosines.transpose(1, 2) @ cosines) * (w.T @ w)
+    # of the linear part the gradient is 1 along its own axis
+    along = (cosines * weight).sum(1).unsqueeze(-1) * w.T  # (B, U, 3)
     matrix[:, :units, units + 1 :] += along
     matrix[:, units + 1 :, :units] += along.transpose(1, 2)
-    total = weight.square().sum((1, 2))
-    slope = torch.arange(units + 1, units + 4, device=w.device)
-    matrix[:, slope, slope] += total.unsqueeze(-1)
+    diagonal = matrix.diagonal(dim1=1, dim2=2)
+    diagonal[:, units + 1 :] += weight.square().sum((1, 2)).unsqueeze(-1)
+    diagonal[:, :units] += 1
+    diagonal[:, units:] += LINEAR_RIDGE
     right = (away.transpose(1, 2) @ (rows.distances * rows.sample_weight).unsqueeze(-1))[..., 0].double()
-    normals = torch.cat([rows.normals, rows.directions], 1) * weight
-    right[:, :units] += ((c.transpose(1, 2) @ normals) * w.T).sum(-1)
-    right[:, units + 1 :] += (normals * weight).sum(1)
+    right[:, :units] += ((cosines.transpose(1, 2) @ gradients) * w.T).sum(-1)
+    right[:, units + 1 :] += (gradients * weight).sum(1)
     return matrix, right
 
 
-def solve(matrix: Tensor, right: Tensor, amplitude: float) -> tuple[Tensor, Tensor]:
-    """Heads (B, U + 4), in units of reach, and the Cholesky factors of the matrices, to which the ridge is added in place."""
-    units = matrix.shape[1] - 4
-    ridge = torch.full((units + 4,), LINEAR_RIDGE, dtype=matrix.dtype, device=matrix.device)
-    ridge[:units] = 1.0
-    matrix.diagonal(dim1=1, dim2=2).add_(ridge)
-    factor = torch.linalg.cholesky(matrix)
-    head = torch.cholesky_solve(right.unsqueeze(-1), factor)[..., 0]
-    head[:, :units] *= amplitude
-    return head, factor
+def solve(matrix: Tensor, right: Tensor, sines: Sines) -> Tensor:
+    """Heads (B, U + 4), in units of reach, of matrices (B, U + 4, U + 4) and right sides (B, U + 4)."""
+    head: Tensor = torch.cholesky_solve(right.unsqueeze(-1), torch.linalg.cholesky(matrix))[..., 0]
+    head[:, :-4] *= sines.amplitude
+    return head
+
+
+def solution_of_samples(samples: Tensor, sample_weight: float, direction_weight: float, sines: Sines) -> Tensor:
+    """Matrix (U + 4, 4 m) that takes distances and directions at m samples, (m + 3 m,), to the head: cells without points that
+    trust all their samples alike share it."""
+    w, units = sines.frequencies, sines.frequencies.shape[1]
+    x = samples.double()
+    phase = x @ w.double() + sines.phases
+    value = _with_linear(torch.sin(phase) * sines.amplitude, x) * sample_weight
+    slope = (torch.cos(phase) * sines.amplitude).unsqueeze(1) * w.double()  # (m, 3, U)
+    linear = torch.eye(4, dtype=x.dtype, device=x.device)[1:].expand(len(x), -1, -1)
+    gradient = torch.cat([slope, linear], 2).flatten(0, 1) * direction_weight
+    rows = torch.cat([value, gradient])
+    ridge = torch.cat([torch.ones(units), torch.full((4,), LINEAR_RIDGE)]).to(rows)
+    weight = torch.cat([x.new_full((len(x),), sample_weight), x.new_full((3 * len(x),), direction_weight)])
+    heads: Tensor = torch.cholesky_solve(rows.T * weight, torch.linalg.cholesky(rows.T @ rows + torch.diag(ridge)))
+    heads[:units] *= sines.amplitude
+    return heads
 
 
 def _with_linear(s: Tensor, x: Tensor) -> Tensor:

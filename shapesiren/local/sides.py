@@ -1,46 +1,60 @@
-"""On which side of the surface the cells without points are: winding numbers of closed surfaces, votes that spread elsewhere."""
+"""On which side of the surface a place is, far from all points: winding numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .cells import Cells
+from ..runtime.kdtree import KDTree
 
 Array = NDArray[np.float64]
 
 NEAR = 3.0  # radii of a cluster within which its points count one by one, not as a dipole
-CHUNK = 2048
+CLUSTER = 64  # points, at most
+NEIGHBOURS = 8  # by whose distance a point's share of the surface is known
+PAIRS = 1 << 20  # of a place and a cluster or a point, at a time: 8 MiB for each array
 
 
-def winding_numbers(at: Array, points: Array, weighted: Array, cluster: NDArray[np.int64], width: float) -> Array:
-    """Winding number at ``at`` (m, 3): 1 inside a closed surface, 0 outside (Barill et al. 2018).
+class Winding:
+    """Winding number of oriented points: 1 inside a closed surface, 0 outside (Barill et al. 2018).
 
     Parameters
     ----------
-    points, weighted : (n, 3) and (n, 3) normals times the surface that each point stands for
-    cluster : (n,) which points are near each other; clusters far away count as one dipole each
-    width : within which the kernel is flattened
+    points, normals : (n, 3)
     """
-    order = np.argsort(cluster, kind="stable")
-    p, a = points[order], weighted[order]
-    _, starts, sizes = np.unique(cluster[order], return_index=True, return_counts=True)
-    middle = np.add.reduceat(p, starts) / sizes[:, None]
-    dipole = np.add.reduceat(a, starts)
-    radius = np.sqrt(np.maximum.reduceat(((p - np.repeat(middle, sizes, 0)) ** 2).sum(1), starts))
-    out = np.empty(len(at))
-    own = (middle * dipole).sum(1)
-    for i in range(0, len(at), CHUNK):
-        y = at[i : i + CHUNK]
-        r2 = np.maximum((y * y).sum(1)[:, None] + (middle * middle).sum(1) - 2 * (y @ middle.T), width**2)
-        far = r2 > (NEAR * radius) ** 2
-        whole = np.where(far, (own - y @ dipole.T) / (r2 * np.sqrt(r2)), 0).sum(1)
-        row, c = np.nonzero(~far)
-        count = sizes[c]
-        pair = np.repeat(np.arange(len(row)), count)
-        index = np.repeat(starts[c] - (np.cumsum(count) - count), count) + np.arange(count.sum())
-        apart = p[index] - y[row[pair]]
-        d2 = np.maximum((apart * apart).sum(1), width**2)
-        single = np.bincount(row[pair], (apart * a[index]).sum(1) / (d2 * np.sqrt(d2)), len(y))
-        out[i : i + CHUNK] = whole + single
-    return out / (4 * np.pi)
+
+    def __init__(self, tree: KDTree, normals: Array) -> None:
+        points = np.asarray(tree.data)
+        apart = tree.query(points, min(NEIGHBOURS + 1, len(points)))[0][:, -1]
+        self.width = float(np.median(apart)) / NEIGHBOURS**0.5  # within which the kernel is flattened
+        order = np.asarray(tree.indices)  # of the tree's leaves: those near each other are side by side
+        self.points = points[order]
+        self.weighted = (normals * (np.pi * apart**2 / NEIGHBOURS)[:, None])[order]
+        self.starts = np.arange(0, len(points), CLUSTER)
+        self.sizes = np.diff(self.starts, append=len(points))
+        self.middle = np.add.reduceat(self.points, self.starts) / self.sizes[:, None]
+        self.dipole = np.add.reduceat(self.weighted, self.starts)
+        off = ((self.points - np.repeat(self.middle, self.sizes, 0)) ** 2).sum(1)
+        self.radius = np.sqrt(np.maximum.reduceat(off, self.starts))
+
+    def __call__(self, at: Array) -> Array:
+        """(m, 3) places -> (m,) numbers."""
+        chunk = max(1, PAIRS // len(self.middle))
+        return np.concatenate([self._of(at[i : i + chunk]) for i in range(0, len(at), chunk)]) if len(at) else np.empty(0)
+
+    def _of(self, y: Array) -> Array:
+        centred = y - self.middle.mean(0)
+        middle = self.middle - self.middle.mean(0)
+        apart = (centred * centred).sum(1)[:, None] + (middle * middle).sum(1) - 2 * (centred @ middle.T)
+        far = apart > (NEAR * self.radius) ** 2
+        r2 = np.maximum(apart, self.width**2)
+        along = (middle * self.dipole).sum(1) - centred @ self.dipole.T
+        total = np.where(far, along / (r2 * np.sqrt(r2)), 0).sum(1)
+        row, cluster = np.nonzero(~far)
+        count = self.sizes[cluster]
+        pair = np.repeat(row, count)
+        index = np.repeat(self.starts[cluster] - (np.cumsum(count) - count), count) + np.arange(count.sum())
+        offset = self.points[index] - y[pair]
+        d2 = np.maximum((offset * offset).sum(1), self.width**2)
+        total += np.bincount(pair, (offset * self.weighted[index]).sum(1) / (d2 * np.sqrt(d2)), len(y))
+        return total / (4 * np.pi)

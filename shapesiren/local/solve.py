@@ -1,184 +1,219 @@
-"""A local field of a cloud: cells, samples away from the points, heads."""
+"""A local field of a scan: cells, samples away from the points, heads; nothing is descended, nothing depends on a start.
+
+    shapesiren fit scan.ply --net local
+
+ends here, in `solve_local`.
+"""
 
 from __future__ import annotations
 
-import math
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from ..nets.cpu.engine import thread_pool
 from ..nets.local import Local
 from ..runtime.kdtree import KDTree
 from .cells import Cells, cut
-from .heads import Rows, Sines, normal_equations, solve
-from .sides import winding_numbers
-from .sines import draw
+from .heads import Rows, normal_equations, solution_of_samples, solve
+from .samples import Samples, Surface
+from .settings import LocalSettings, Prior
+from .sines import Sines, draw, places
 
 Array = NDArray[np.float64]
-ROWS = 4096
+
+HALF = 1.1  # half the side of the cube that the cells fill; beyond it the field is continued
+LARGEST = 0.07  # half side of a cell, box units: larger ones of those without points bend away from the distance
+SMALLEST = 2.0  # the same in spacings
+NEAR_SAMPLES, FAR_SAMPLES = 128, 96  # of a cell with points, and of one without
+FAR_LENGTH = 0.5  # of the prior where there are no points, half supports: a distance bends little there
+CLEAN_SPACINGS, LEAST_DEVIATION = 0.02, 1e-5  # deviation of clean points, in spacings; and at least, box units
+EDGE = 0.02  # least weight of a point, at the border of a support, where its cell counts for nothing
+ROWS = {"cpu": 4096, "cuda": 1 << 17}  # of one batch of cells: 8 MiB for an array at 256 units; 256 MiB
 
 
 @dataclass(frozen=True)
-class Prior:
-    units: int = 256
-    length: float = 0.2
-    smoothness: float = 1.5
-    amplitude: float = 0.3
-    support: float = 1.6
-    most: int = 500
-    target: int = 0
-    beside: int = 100
-    largest: float = 0.07
-    point: float = 1e-4
-    normal: float = 0.1
-    near: int = 64
-    near_spacing: float = 4
-    near_share: float = 0.1
-    near_direction: float = 1.0
-    votes: int = 4
-    far: int = 48
-    far_units: int = 128
-    far_length: float = 0.5
-    far_spacing: float = 0.5
-    far_share: float = 0.005
-    far_direction: float = 0.1
+class Scan:
+    """Oriented points in box coordinates.
+
+    points, normals : (n, 3) float64, unit normals
+    deviation : (n,) standard deviation of each point's position, 0 of clean ones
+    spacing : median distance from a point to the nearest other one
+    closed : whether the surface has an inside
+    """
+
+    points: Array
+    normals: Array
+    deviation: Array
+    spacing: float
+    closed: bool
 
 
-def fit(points: Array, normals: Array, deviation: float, p: Prior, seed: int = 0, laps=None) -> Local:
-    laps = {} if laps is None else laps
-    rng0 = np.random.default_rng(1)
-    clock = time.perf_counter()
+class Stopped(Exception):
+    """Asked to stop before the field was solved."""
 
-    def lap(name):
-        nonlocal clock
-        laps[name] = round(time.perf_counter() - clock, 2)
-        clock = time.perf_counter()
 
-    half = 1.1
-    tree = KDTree(points)
-    spacing = float(np.median(tree.query(points[:: max(1, len(points) // 2000)], 2)[0][:, 1]))
-    if p.target:
-        few = points[rng0.choice(len(points), 1000)]
-        lo, hi = spacing, 1.0
-        for _ in range(20):
-            mid = math.sqrt(lo * hi)
-            size = np.median(tree.query_ball_point(few, mid * p.support, p=np.inf, return_length=True))
-            lo, hi = (mid, hi) if size < p.target else (lo, mid)
-        half = lo * 2 ** math.ceil(math.log2(1.1 / lo))
-        laps["h"] = round(lo, 4)
-    cells = cut(points, half, p.support, p.most, p.largest, 2 * spacing, p.beside)
-    lap("cells")
-    octree = cells.octree
-    net = Local(p.units, len(octree.cells), half, p.support)
-    w, b = draw(p.units, p.length, p.smoothness, seed)
-    net.frequencies.copy_(torch.from_numpy(w))
-    net.phases.copy_(torch.from_numpy(b))
-    net.cells.copy_(torch.from_numpy(octree.cells))
+def solve_local(
+    scan: Scan,
+    settings: LocalSettings,
+    seed: int,
+    device: torch.device,
+    progress: Callable[[float], bool] = lambda share: True,
+) -> Local:
+    """Fit a local field to a scan.
+
+    Parameters
+    ----------
+    progress : told what share is done, now and then; False stops
+
+    Raises
+    ------
+    Stopped : ``progress`` said so
+    """
+    typical = float(np.median(scan.deviation))
+    prior = Prior.of(settings, typical / scan.spacing)
+    cells = cut(scan.points, HALF, prior.support, prior.points, LARGEST, SMALLEST * scan.spacing, prior.alone)
+    sines = draw(settings.units, prior.length, prior.smoothness, seed, device)
     count = np.diff(cells.starts)
-    empty = count == 0
-    net.zoom.copy_(torch.from_numpy(np.where(empty, p.length / p.far_length, 1.0)))
-    reach = (p.support * octree.halves).astype(np.float32)
-    centres = octree.centres.astype(np.float32)
-    P, N = points.astype(np.float32), normals.astype(np.float32)
-    cleared, cleared_tree = denoised(points, normals, tree, deviation, spacing)
-    lap("denoise")
-    rng = np.random.default_rng(seed)
-    pool = ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,))
+    net = _network(cells, sines, np.where(count == 0, prior.length / FAR_LENGTH, 1.0), prior.support).to(device)
+    batches = _Batches(scan, cells, net, sines, settings, prior, progress)
+    surface = Surface(KDTree(scan.points), scan.normals, scan.spacing, typical, scan.closed, seed)
 
-    def solve_all(which, samples, distances, directions, weights, direction_weights, units, zoom):
-        sines = Sines(net.frequencies[:, :units] * zoom, net.phases[:units], math.sqrt(2 / units) * p.amplitude)
-        order = np.argsort(count[which], kind="stable")
-        batches, start = [], 0
-        while start < len(order):
-            size = max(1, ROWS // (max(int(count[which[order[min(start + 7, len(order) - 1)]]]), 1) + samples.shape[1]))
-            batches.append(order[start : start + size])
-            start += size
-
-        def work(batch):
-            leaves = which[batch]
-            most = max(1, int(count[leaves].max()))
-            column = np.arange(most)
-            real = column < count[leaves][:, None]
-            index = cells.points[np.minimum(cells.starts[leaves][:, None] + column, len(cells.points) - 1)]
-            r = reach[leaves][:, None]
-            x = (P[index] - centres[leaves][:, None]) / r[..., None]
-            x[~real] = 0
-            inside = np.sqrt((1 - np.minimum(x * x, 1)).prod(-1).clip(0.02)) * real
-            rows = Rows(
-                *(torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for a in (
-                    x, N[index], inside * r / math.hypot(p.point, deviation), inside / p.normal,
-                    samples[batch], distances[batch], weights[batch], directions[batch], direction_weights[batch],
-                ))
-            )
-            matrix, right = normal_equations(rows, sines)
-            head, _ = solve(matrix, right, sines.amplitude)
-            head = (head * torch.from_numpy(r)).float()
-            net.heads[torch.from_numpy(leaves), :units] = head[:, :units]
-            net.heads[torch.from_numpy(leaves), -4:] = head[:, units:]
-
-        with torch.no_grad():
-            list(pool.map(work, batches))
-
-    def draw_samples(which, m):
-        t = rng.uniform(-1, 1, (len(which), m, 3)).astype(np.float32)
-        q = (octree.centres[which][:, None] + t * reach[which][:, None, None]).reshape(-1, 3)
-        return t, q
-
-    # near
-    which = np.flatnonzero(~empty)
-    t, q = draw_samples(which, p.near)
-    d, i = cleared_tree.query(q, k=p.votes)
-    offset = q[:, None] - cleared[i]
-    s = (offset * normals[i]).sum(-1)
-    w = 1 / (d**2 + 1e-12)
-    total = w.sum(1)
-    agree = np.abs((np.sign(s) * w).sum(1) / total) > 0.9
-    plane = (s * w).sum(1) / total
-    sign = np.sign(plane)
-    flat = d[:, 0] ** 2 - s[:, 0] ** 2 < (1.5 * spacing) ** 2
-    dq = sign * np.where(flat, np.minimum(np.abs(plane), d[:, 0]), d[:, 0])
-    sure = agree & (np.abs(dq) > 2 * spacing + 3 * deviation)
-    direction = sign[:, None] * offset[:, 0] / np.maximum(d[:, :1], 1e-12)
-    sd = p.near_spacing * spacing + 3 * deviation + p.near_share * np.abs(dq)
-    shape, r = (len(which), p.near), reach[which][:, None]
-    lap("near")
-    solve_all(which, t, dq.reshape(shape) / r, direction.reshape(*shape, 3), (agree / sd).reshape(shape) * r, (sure / p.near_direction).reshape(shape), p.units, 1.0)
-    lap("solve near")
-    # far
-    which = np.flatnonzero(empty)
-    t, q = draw_samples(which, p.far)
-    d, i = cleared_tree.query(q)
-    offset = q - cleared[i]
-    side = np.sign((offset * normals[i]).sum(-1))
-    shape, r = (len(which), p.far), reach[which][:, None]
-    vote = side.reshape(shape).mean(1)
-    area = np.pi * tree.query(points, 9)[0][:, -1:] ** 2 / 8
-    wind = winding_numbers(octree.centres[which], points, normals * area, octree.leaf_of(points), max(spacing, 2 * deviation))
-    on = rng.choice(len(points), min(len(points), 2000), replace=False)
-    ws = winding_numbers(points[on], points, normals * area, octree.leaf_of(points), max(spacing, 2 * deviation))
-    laps["w_s"] = [round(float(q), 3) for q in np.quantile(ws, [0.01, 0.1, 0.5, 0.9, 0.99])]
-    laps["disagree"] = int(((vote > 0) != (wind < 0.5)).sum()), len(which), int((np.abs(vote) < 0.9).sum())
-    lap("winding")
-    sign = np.repeat(np.where(wind < 0.5, 1.0, -1.0), p.far)
-    sd = p.far_spacing * spacing + deviation + p.far_share * d
-    direction = sign[:, None] * offset / d[:, None]
-    one = np.ones(shape)
-    lap("far")
-    solve_all(which, t, (sign * d).reshape(shape) / r, direction.reshape(*shape, 3), r / sd.reshape(shape), one / p.far_direction, p.far_units, p.length / p.far_length)
-    lap("solve far")
+    with_points, without = np.flatnonzero(count), np.flatnonzero(count == 0)
+    near = 2 * places(NEAR_SAMPLES, 3, seed + 1) - 1
+    batches.solve(with_points, near, surface.near(batches.at(with_points, near)), settings.units, 1.0)
+    far = 2 * places(FAR_SAMPLES, 3, seed + 2) - 1
+    samples, sure = surface.far(batches.at(without, far))
+    batches.solve_alike(without[sure], far, _of(samples, sure))
+    batches.solve(without[~sure], far, _of(samples, ~sure), settings.far_units, prior.length / FAR_LENGTH)
+    progress(1.0)
     return net
 
 
-def denoised(points, normals, tree, deviation, spacing, k=24):
-    if deviation < 0.1 * spacing:
-        return points, tree
-    i = tree.query(points, k)[1]
-    same = (normals[i] * normals[:, None]).sum(-1) > 0.3
-    off = ((points[i] - points[:, None]) * normals[:, None]).sum(-1)
-    same &= np.abs(off) < 6 * deviation
-    out = points + normals * ((off * same).sum(1) / np.maximum(same.sum(1), 1))[:, None]
-    return out, KDTree(out)
+def _of(samples: Samples, which: NDArray[Any]) -> Samples:
+    return Samples(*(getattr(samples, name)[which] for name in Samples.__dataclass_fields__))
+
+
+def _network(cells: Cells, sines: Sines, zoom: Array, support: float) -> Local:
+    """With all but its heads."""
+    net = Local(sines.frequencies.shape[1], len(cells.octree.cells), HALF, support)
+    net.frequencies.copy_(sines.frequencies)
+    net.phases.copy_(sines.phases)
+    net.cells.copy_(torch.from_numpy(cells.octree.cells))
+    net.zoom.copy_(torch.from_numpy(zoom))
+    return net
+
+
+class _Batches:
+    """Solves cells of one scan, many at a time, and writes their heads."""
+
+    def __init__(
+        self,
+        scan: Scan,
+        cells: Cells,
+        net: Local,
+        sines: Sines,
+        settings: LocalSettings,
+        prior: Prior,
+        progress: Callable[[float], bool],
+    ) -> None:
+        self.cells, self.net, self.sines, self.settings, self.prior = cells, net, sines, settings, prior
+        self.progress, self.device = progress, net.device
+        self.count = np.diff(cells.starts)
+        self.centres, self.reach = cells.octree.centres, prior.support * cells.octree.halves
+        self.done, self.total = 0, int(self.count.sum()) + NEAR_SAMPLES * int((self.count > 0).sum())
+        clean = max(CLEAN_SPACINGS * scan.spacing, LEAST_DEVIATION)
+        self.points, self.normals, self.sureness, self.members = (
+            torch.from_numpy(a).to(self.device)
+            for a in (
+                scan.points.astype(np.float32),
+                scan.normals.astype(np.float32),
+                (1 / np.hypot(clean, scan.deviation)).astype(np.float32),
+                cells.points,
+            )
+        )
+
+    def at(self, leaves: NDArray[np.int64], local: Array) -> Array:
+        """(c, m, 3) box coordinates of the places (m, 3) in each of the cells (c,)."""
+        return self.centres[leaves, None] + local * self.reach[leaves, None, None]
+
+    def solve(self, leaves: NDArray[np.int64], local: Array, samples: Samples, units: int, zoom: float) -> None:
+        """Each by its own points and its samples at ``local`` places (m, 3)."""
+        sines = self.sines.part(units, zoom, self.settings.amplitude)
+        places_ = torch.from_numpy(local.astype(np.float32)).to(self.device)
+
+        @torch.no_grad()
+        def work(batch: NDArray[np.int64]) -> None:
+            if not self.progress(self.done / max(1, self.total)):
+                raise Stopped
+            rows = self._rows(leaves[batch], places_, _of(samples, batch))
+            self._write(leaves[batch], solve(*normal_equations(rows, sines), sines), units)
+            self.done += int(self.count[leaves[batch]].sum()) + len(batch) * len(local)
+
+        batches = list(self._batches(leaves, len(local)))
+        if self.device.type == "cpu":
+            list(thread_pool(torch.get_num_threads()).map(work, batches))
+        else:
+            for batch in batches:
+                work(batch)
+
+    def solve_alike(self, leaves: NDArray[np.int64], local: Array, samples: Samples) -> None:
+        """Cells without points, on one side of the surface: those of one size have one matrix."""
+        units = self.settings.far_units
+        sines = self.sines.part(units, self.prior.length / FAR_LENGTH, self.settings.amplitude)
+        places_ = torch.from_numpy(local.astype(np.float32)).to(self.device)
+        for reach in np.unique(self.reach[leaves]):
+            own = np.flatnonzero(self.reach[leaves] == reach)
+            values = np.concatenate([samples.distances[own] / reach, samples.directions[own].reshape(len(own), -1)], 1)
+            weights = float(reach / samples.deviation[own[0], 0]), float(1 / samples.direction_deviation[own[0], 0])
+            operator = solution_of_samples(places_, *weights, sines)
+            self._write(leaves[own], torch.from_numpy(values).to(operator) @ operator.T, units)
+
+    def _write(self, leaves: NDArray[np.int64], heads: Tensor, units: int) -> None:
+        """Heads (B, units + 4), in units of reach, into the network, in box units."""
+        index = torch.from_numpy(leaves).to(self.device)
+        heads = (heads * torch.from_numpy(self.reach[leaves])[:, None].to(heads)).float()
+        self.net.heads[index, :units] = heads[:, :units]
+        self.net.heads[index, -4:] = heads[:, units:]
+
+    def _batches(self, leaves: NDArray[np.int64], samples: int) -> Iterator[NDArray[np.int64]]:
+        """Indices into ``leaves``, those with about as many points together."""
+        order = np.argsort(self.count[leaves], kind="stable")
+        rows, most, start = self.count[leaves[order]] + samples, ROWS.get(self.device.type, 1 << 17), 0
+        while start < len(order):
+            size = max(1, most // int(rows[start]))
+            while size > 1 and size * rows[min(start + size, len(order)) - 1] > 1.2 * most:
+                size -= 1
+            yield order[start : start + size]
+            start += size
+
+    def _rows(self, leaves: NDArray[np.int64], local: Tensor, samples: Samples) -> Rows:
+        count, reach = self.count[leaves], torch.from_numpy(self.reach[leaves].astype(np.float32)).to(self.device)[:, None]
+        column = np.arange(count.max())
+        place = np.minimum(self.cells.starts[leaves][:, None] + column, len(self.members) - 1)
+        real = torch.from_numpy(column < count[:, None]).to(self.device)
+        index = self.members[torch.from_numpy(place).to(self.device)]
+        centres = torch.from_numpy(self.centres[leaves].astype(np.float32)).to(self.device)
+        x = ((self.points[index] - centres[:, None]) / reach[..., None]) * real[..., None]
+        # a point counts where its cell does, by the square root of the cell's weight there
+        inside = (1 - x.square().clamp(max=1)).prod(-1).clamp(min=EDGE).sqrt() * real
+
+        def told(array: Array) -> Tensor:
+            return torch.from_numpy(array.astype(np.float32)).to(self.device)
+
+        return Rows(
+            points=x,
+            normals=self.normals[index],
+            value_weight=inside * reach * self.sureness[index],
+            normal_weight=inside / self.settings.normals,
+            samples=local,
+            distances=told(samples.distances) / reach,
+            sample_weight=reach / told(samples.deviation),
+            directions=told(samples.directions),
+            direction_weight=1 / told(samples.direction_deviation),
+        )

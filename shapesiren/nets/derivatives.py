@@ -26,6 +26,8 @@ def value_and_gradient(net: Network, x: Tensor) -> tuple[Tensor, Tensor]:
     value : (n, m)
     gradient : (n, m, d)
     """
+    if isinstance(net, Local):
+        return cast(tuple[Tensor, Tensor], net.derivatives(x, 1))
     h, jac = x, x
     for i, (weight, bias, activation) in enumerate(net.activated_layers()):
         z = torch.addmm(bias, h, weight.T)
@@ -48,6 +50,10 @@ def value_gradient_laplacian(net: Network, x: Tensor, weights: Tensor | None = N
     gradient : (n, m, d)
     laplacian : (n, m)
     """
+    if isinstance(net, Local):
+        value, gradient, hessian = net.derivatives(x, 2)
+        diagonal = hessian.diagonal(dim1=2, dim2=3)
+        return value, gradient, (diagonal if weights is None else diagonal * weights.unsqueeze(1)).sum(2)
     h, jac, lap = x, x, x
     for i, (weight, bias, activation) in enumerate(net.activated_layers()):
         z = torch.addmm(bias, h, weight.T)

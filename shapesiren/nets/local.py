@@ -43,7 +43,7 @@ class Local(Network):
 
     def __init__(self, units: int, cells: int, half: float, support: float) -> None:
         super().__init__(3, 1, units, 0)
-        self.half, self.support = float(half), float(support)
+        self.half_side, self.support = float(half), float(support)
 
         def parameter(*shape: int) -> nn.Parameter:
             return nn.Parameter(torch.zeros(shape), requires_grad=False)
@@ -53,6 +53,11 @@ class Local(Network):
         self.register_buffer("cells", torch.zeros((cells, 4), dtype=torch.int32))  # as of `Octree`
 
     @property
+    def count(self) -> int:
+        """Of its cells."""
+        return len(self.cells)
+
+    @property
     def linears(self) -> list[nn.Linear]:
         raise NotImplementedError("a local network has a head for each leaf: see `heads`")
 
@@ -60,12 +65,13 @@ class Local(Network):
         raise NotImplementedError("a local network is evaluated leaf by leaf: see `derivatives`")
 
     def spec(self) -> dict[str, Any]:
-        return {"kind": self.kind, "units": self.width, "cells": len(self.cells), "half": self.half, "support": self.support}
+        shape = {"units": self.width, "cells": len(self.cells), "half": self.half_side, "support": self.support}
+        return {"kind": self.kind, **shape}
 
     # ---- The leaves; they are cached, so that cells and zooms must be set before ----------------------
     @cached_property
     def octree(self) -> Octree:
-        return Octree(self.cells.cpu().numpy().astype(np.int64), self.half)
+        return Octree(self.cells.cpu().numpy().astype(np.int64), self.half_side)
 
     @cached_property
     def neighbours(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -87,7 +93,7 @@ class Local(Network):
 
     def derivatives(self, x: Tensor, order: int) -> tuple[Tensor, ...]:
         """Value (n, 1) and, up to ``order``, gradient (n, 1, 3) and Hessian (n, 1, 3, 3), in closed form."""
-        inside = x.clamp(-self.half, self.half)
+        inside = x.clamp(-self.half_side, self.half_side)
         starts, members = self.neighbours
         leaf = self.octree.leaf_of(x.detach().cpu().numpy())
         begin, count = starts[leaf].astype(np.int64), np.diff(starts)[leaf].astype(np.int64)

@@ -52,7 +52,8 @@ class Octree:
     @cached_property
     def centres(self) -> NDArray[np.float64]:
         """(n, 3) box coordinates."""
-        return (2 * self.cells[:, 1:] + 1) * self.halves[:, None] - self.half
+        centres: NDArray[np.float64] = (2 * self.cells[:, 1:] + 1) * self.halves[:, None] - self.half
+        return centres
 
     def leaf_of(self, x: NDArray[np.floating]) -> Index:
         """(n, 3) box coordinates -> (n,) the leaf that each lies in; outside the cube, the one nearest to it."""

@@ -55,7 +55,7 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
         device = torch_device(context.device)
         fitted = task(unpack(run.folder / task.cache), context.config, device)
         log = _Log(run)
-        told: list[Listener] = [log, *([_Snapshots(run, fitted)] if snapshots else []), *listeners]
+        told: list[Listener] = [log, *([_Snapshots(run, fitted)] if snapshots and not fitted.closed_form else []), *listeners]
         with stop_signals() as stopped:
             outcome = fit_task(
                 fitted,
@@ -69,6 +69,8 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
             )
             log.close()
         if not outcome.finished:
+            if fitted.closed_form:
+                raise Interrupted("stopped before it was solved", where=run.folder, hint="the same command solves it")
             raise Interrupted(f"stopped at step {outcome.step:,}, saved", where=run.folder, hint="the same command goes on")
         run.write(FIELD, fitted.field().to_bytes())
         return FitFacts(
@@ -80,6 +82,7 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
             device=str(device),
             losses=outcome.losses,
             parameters=sum(p.numel() for p in fitted.net.parameters()),
+            cells=getattr(fitted.net, "count", 0),
         )
 
     try:

@@ -70,8 +70,14 @@ class FitFacts(Facts):
     device: str
     losses: dict[str, float] = {}
     parameters: int
+    cells: int = 0  # of a local field
 
     def lines(self) -> list[str]:
+        if self.cells:
+            return [
+                f"solved in {self.seconds:.1f} s on {self.device}, {self.cells:,} networks, {self.parameters:,} parameters",
+                "weighted losses: " + "  ".join(f"{name} {value:.3g}" for name, value in self.losses.items()),
+            ]
         return [
             f"{self.steps:,} steps in {self.seconds:.1f} s on {self.device}, {self.precision} first, "
             f"{self.parameters:,} parameters"
@@ -159,6 +165,7 @@ class Task(ABC, Generic[C]):
     has_surface: ClassVar[bool] = False  # whether its field is a distance whose zero level set can be watched and turned
     folders: ClassVar[bool] = False  # whether a folder may be its input
     steady: bool = True  # whether the loss should fall from start to end; not if what is fitted changes meanwhile
+    closed_form: bool = False  # whether `solve` fits it, in one go, and `losses` only says how well
     native: bool = False  # whether `losses` hands its work to the engine of its `Moment`
 
     def __init__(self, signal: Signal, config: C, device: torch.device) -> None:
@@ -238,6 +245,13 @@ class Task(ABC, Generic[C]):
     @abstractmethod
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
         """Draw a batch and return the weighted loss terms by name, scalars, to be summed."""
+
+    def solve(self, progress: Callable[[float], bool]) -> bool:
+        """Fit ``net`` in closed form, in float64, of a task that says ``closed_form``; ``net`` need not exist before.
+
+        ``progress`` is told what share is done, and says whether to go on. Returns whether the end was reached.
+        """
+        raise NotImplementedError(self.name)
 
     def field(self) -> Field:
         """The network with what decodes it, as it stands."""

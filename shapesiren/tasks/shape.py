@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from ..config import Config, FitSettings, NetSettings, Tree
+from ..errors import InputError
 from ..facts import Facts
 from ..header import BoxBounds, Header
+from ..local.settings import LocalSettings
 from ..metrics.shape import EvaluateSettings, ShapeMetrics
 from ..pointcloud.facts import CloudFacts, InspectFacts
 from ..pointcloud.header import CloudHeader
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..field import Field
+    from ..local.solve import Scan
     from ..reports.page import Section
     from .shape_field import ShapeField
 
@@ -43,6 +46,7 @@ class ShapeConfig(Config):
     task: Literal["shape"] = "shape"
     ingest: IngestSettings = IngestSettings()
     net: NetSettings = NetSettings()
+    local: LocalSettings = LocalSettings()
     fit: FitSettings = FitSettings(steps=STEPS)
     batch: BatchSettings = BatchSettings()
     loss: LossSettings = LossSettings()
@@ -92,6 +96,10 @@ class ShapeTask(Task[ShapeConfig]):
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
     header_type: ClassVar[type[Header]] = CloudHeader
+    sections: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **Task.sections,
+        "fit": ("net", "local", "fit", "loss", "batch", "seed"),
+    }
     facts_types: ClassVar[Mapping[str, type[Facts]]] = {
         "ingest": CloudFacts,
         "inspect": InspectFacts,
@@ -115,7 +123,15 @@ class ShapeTask(Task[ShapeConfig]):
 
         super().__init__(signal, config, device)
         self.settings, self.loss = config.batch, config.loss
-        self.make_net(3, 1)
+        self.closed_form = config.net.kind == "local"
+        if self.closed_form:
+            self.signal, self.derivatives = signal, "closed"  # the network is made by `solve`
+            if not CloudHeader.of(signal.header).signed:
+                raise InputError(
+                    "normals without sides cannot be solved for", where="net.kind", hint="--net siren finds the sides"
+                )
+        else:
+            self.make_net(3, 1)
 
         def tensor(name: str) -> Tensor | None:
             array = signal.arrays.get(name)
@@ -183,6 +199,27 @@ class ShapeTask(Task[ShapeConfig]):
             terms["distance"] = trust * shape_losses.distance(f_off, distance, loss.guide_tolerance)
             terms["direction"] = trust[:eik] * shape_losses.normal(g_off, direction)
         return {name: weight * terms[name].sum() for name, weight in weights.items()}
+
+    def solve(self, progress: Callable[[float], bool]) -> bool:
+        from ..local.solve import Stopped, solve_local
+
+        try:
+            self.net = solve_local(self._scan(), self.config.local, self.config.seed, self.device, progress)
+        except Stopped:
+            return False
+        return True
+
+    def _scan(self) -> Scan:
+        """The points as a local field is fitted to them."""
+        from ..local.solve import Scan
+
+        arrays, header = self.signal.arrays, CloudHeader.of(self.signal.header)
+        points, normals = (arrays[name].astype(np.float64) for name in ("points", "normals"))
+        noise = 0.0 if self.loss.noise == "ignore" or header.noise <= CLEAN_NOISE else header.noise
+        deviation = np.full(len(points), noise)
+        if self.loss.noise != "ignore" and "deviation" in arrays:
+            deviation = arrays["deviation"].astype(np.float64)
+        return Scan(points, normals, deviation, max(header.spacing, 1e-6), not header.open)
 
     @property
     def gradients_off(self) -> int:

@@ -23,7 +23,7 @@ def evaluate(net: Local, points: NDArray[np.floating], gradients: bool) -> tuple
     from .local_kernels import local_network
 
     x = np.ascontiguousarray(points, np.float32)
-    inside = np.clip(x, -net.half, net.half)
+    inside = np.clip(x, -net.half_side, net.half_side)
     leaf = net.octree.leaf_of(inside)
     starts, members = net.neighbours
     w, b, heads = (p.detach().numpy() for p in (net.frequencies, net.phases, net.heads))
