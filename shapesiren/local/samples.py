@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ..nets.octree import Octree
 from ..runtime.kdtree import KDTree
-from .sides import Winding
+from .sides import Winding, spread
 
 Array = NDArray[np.float64]
 
@@ -25,6 +26,7 @@ APART_SPACINGS, APART_DEVIATIONS = 2.0, 3.0  # from the surface, from where a di
 
 # ---- In cells without -------------------------------------------------------------------------------
 SURE = 0.9  # agreement of the samples of a cell from which all are on the side of most
+FACING = 0.9  # cosine of the angle between normal and nearest point from which an open surface is sure of the side
 THINNED = 20_000  # points by which far distances are looked up
 # from which the nearest of all is reached in so many steps among these neighbours. In the whole tree a distant place has many
 # that are nearly as near: 10 microseconds for each. This way it is 2, and distances are .005 % of the box's side too large.
@@ -98,15 +100,22 @@ class Surface:
             np.where(apart & (np.abs(side) > SURE), NEAR_DIRECTION, np.inf).reshape(shape),
         )
 
-    def far(self, x: Array) -> tuple[Samples, NDArray[np.bool_]]:
-        """Samples (c, m, 3) of cells without points; and of which cells (c,) all are known alike, on one side."""
+    def far(self, x: Array, octree: Octree, leaves: NDArray[np.int64]) -> tuple[Samples, NDArray[np.bool_]]:
+        """Samples (c, m, 3) of ``leaves`` (c,) without points; and of which leaves (c,) all are known alike, on one side."""
         c, m = x.shape[:2]
         d, away, across = self._nearest(x.reshape(-1, 3))
         vote = np.sign(across).reshape(c, m).mean(1)
         sure = np.abs(vote) > SURE
-        side = np.repeat(np.sign(vote), m)
-        unsure = np.repeat(~sure, m)
-        side[unsure] = self._sides(x.reshape(-1, 3)[unsure], d[unsure], across[unsure])
+        if self.closed:
+            side = np.repeat(np.sign(vote), m)
+            unsure = np.repeat(~sure, m)
+            side[unsure] = self._sides(x.reshape(-1, 3)[unsure], d[unsure], across[unsure])
+        else:
+            # beyond the borders a place is beside its nearest points, not above or below them
+            facing = np.median((np.abs(across) / np.maximum(d, 1e-12)).reshape(c, m), axis=1)
+            found = spread(octree, leaves, np.sign(vote), sure & (facing > FACING))
+            sure = np.abs(found) > SURE
+            side = np.repeat(np.where(sure, np.sign(found), found), m)
         deviation = FAR_SPACINGS * self.spacing + self.deviation + FAR_OFFSET + d * (1 - np.abs(side))
         known = np.abs(side) > SURE
         direction = np.sign(side)[:, None] * away / np.maximum(d[:, None], 1e-12)

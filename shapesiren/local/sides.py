@@ -1,14 +1,16 @@
-"""On which side of the surface a place is, far from all points: winding numbers."""
+"""On which side of the surface a place is, far from all points: winding numbers, or votes that spread."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..nets.octree import Octree
 from ..runtime.kdtree import KDTree
 
 Array = NDArray[np.float64]
 
+TOUCHING = 1.01  # cells across within which one touches another
 NEAR = 3.0  # radii of a cluster within which its points count one by one, not as a dipole
 CLUSTER = 64  # points, at most
 NEIGHBOURS = 8  # by whose distance a point's share of the surface is known
@@ -58,3 +60,32 @@ class Winding:
         d2 = np.maximum((offset * offset).sum(1), self.width**2)
         total += np.bincount(pair, (offset * self.weighted[index]).sum(1) / (d2 * np.sqrt(d2)), len(y))
         return total / (4 * np.pi)
+
+
+def spread(octree: Octree, leaves: NDArray[np.int64], votes: Array, sure: NDArray[np.bool_]) -> Array:
+    """From -1, inside, to 1, outside, of leaves (c,) of the octree: those that are ``sure`` keep their votes, each of the others
+    is the mean of those that touch it, weighed by their common faces and the distance of their centres.
+
+    A harmonic function, as the winding number is one, but with values that are known on both sides of an open surface. Beyond
+    its borders it goes from one to the other once, and evenly. Other leaves, those with points, let nothing through.
+    """
+    from scipy.sparse import csr_matrix, diags
+    from scipy.sparse.linalg import cg
+
+    starts, members = octree.reaching_into(TOUCHING)
+    place = np.full(len(octree.cells), -1)
+    place[leaves] = np.arange(len(leaves))
+    row, col = place[np.repeat(np.arange(len(octree.cells)), np.diff(starts))], place[members]
+    both = (row >= 0) & (col >= 0) & (row != col)
+    row, col = row[both], col[both]
+    half, centres = octree.halves[leaves], octree.centres[leaves]
+    faces = np.minimum(half[row], half[col]) ** 2 / np.linalg.norm(centres[row] - centres[col], axis=1)
+    graph = csr_matrix((np.concatenate([faces, faces]), (np.r_[row, col], np.r_[col, row])), (len(leaves), len(leaves)))
+    graph.data[:] = np.minimum(graph.data, faces.max())
+    fixed = np.where(sure, 1e3 * faces.max(), 1e-6 * faces.max())
+    matrix = diags(np.asarray(graph.sum(1))[:, 0] + fixed) - graph
+    jacobi = diags(1 / matrix.diagonal())
+    found: Array = cg(matrix, fixed * np.where(sure, votes, 0), x0=np.where(sure, votes, 0), rtol=1e-4, maxiter=1000, M=jacobi)[
+        0
+    ]
+    return np.clip(found, -1, 1)

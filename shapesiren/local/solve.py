@@ -88,7 +88,7 @@ def solve_local(
     near = 2 * places(NEAR_SAMPLES, 3, seed + 1) - 1
     batches.solve(with_points, near, surface.near(batches.at(with_points, near)), settings.units, 1.0)
     far = 2 * places(FAR_SAMPLES, 3, seed + 2) - 1
-    samples, sure = surface.far(batches.at(without, far))
+    samples, sure = surface.far(batches.at(without, far), cells.octree, without)
     batches.solve_alike(without[sure], far, _of(samples, sure))
     batches.solve(without[~sure], far, _of(samples, ~sure), settings.far_units, prior.length / FAR_LENGTH)
     progress(1.0)

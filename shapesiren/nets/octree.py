@@ -47,7 +47,8 @@ class Octree:
     @cached_property
     def halves(self) -> NDArray[np.float64]:
         """(n,) Half the side of each cell, box units."""
-        return self.half / 2.0 ** self.cells[:, 0]
+        halves: NDArray[np.float64] = np.asarray(self.half / 2.0 ** self.cells[:, 0], np.float64)
+        return halves
 
     @cached_property
     def centres(self) -> NDArray[np.float64]:
