@@ -53,6 +53,10 @@ class ShapeConfig(Config):
     mesh: MeshSettings = MeshSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
 
+    def present(self, names: Sequence[str]) -> list[str]:
+        """Without ``local`` where another network is fitted, which does not depend on it."""
+        return [name for name in super().present(names) if name != "local" or self.net.kind == "local"]
+
 
 # The authors' settings (vsitzmann/siren, experiment_scripts/train_sdf.py and loss_functions.sdf).
 PAPER: Tree = {

@@ -16,7 +16,7 @@ from shapesiren.nets.siren import Siren
 class Curve:
     """Fits sin(4x) from random samples."""
 
-    native, steady = False, True
+    native, steady, closed_form = False, True, False
 
     def __init__(self, spoil=lambda step: None, seed=0):
         self.net = Siren(1, 1, width=16, hidden_layers=1, generator=torch.Generator().manual_seed(seed))
