@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..runtime.compiled import numba_works
 from .sines import Sines
 
 LINEAR_RIDGE = 1e-4  # of constant and slope, beside 1 of the sines: next to nothing
@@ -44,30 +46,25 @@ class Rows(NamedTuple):
 
 
 def normal_equations(rows: Rows, sines: Sines) -> tuple[Tensor, Tensor]:
-    """Matrices (B, U + 4, U + 4) and right sides (B, U + 4), float64, of the least squares of all rows.
+    """Matrices (B, U + 4, U + 4), of which the lower triangle counts, and right sides (B, U + 4), float64, of the least squares
+    of all rows.
 
     The three gradient rows of a point cost one product: their sum over the axes is ``sum cos_i cos_j`` times ``w_i . w_j``.
     Values at points are multiplied in float64, because clean ones are so sure that float32 would lose definiteness.
     """
     w, units = sines.frequencies, sines.frequencies.shape[1]
-    phase = rows.points @ w + sines.phases
-    value = _with_linear(torch.sin(phase) * sines.amplitude, rows.points) * rows.value_weight.unsqueeze(-1)
-    slope = torch.cos(phase) * (rows.normal_weight * sines.amplitude).unsqueeze(-1)
+    value, cosines = design(rows, sines)
     phase = rows.samples @ w + sines.phases
     away = _with_linear(torch.sin(phase) * sines.amplitude, rows.samples) * rows.sample_weight.unsqueeze(-1)
-    slope_away = torch.cos(phase) * sines.amplitude * rows.direction_weight.unsqueeze(-1)
-
-    cosines = torch.cat([slope, slope_away], 1)
+    torch.mul(torch.cos(phase) * sines.amplitude, rows.direction_weight.unsqueeze(-1), out=cosines[:, rows.points.shape[1] :])
     weight = torch.cat([rows.normal_weight, rows.direction_weight], 1).unsqueeze(-1)
     gradients = torch.cat([rows.normals, rows.directions], 1) * weight
-    exact = value.double()
-    matrix = exact.transpose(1, 2) @ exact
+
+    matrix = value.transpose(1, 2) @ value
     matrix += away.transpose(1, 2) @ away
     matrix[:, :units, :units] += (cosines.transpose(1, 2) @ cosines) * (w.T @ w)
     # of the linear part the gradient is 1 along its own axis
-    along = (cosines * weight).sum(1).unsqueeze(-1) * w.T  # (B, U, 3)
-    matrix[:, :units, units + 1 :] += along
-    matrix[:, units + 1 :, :units] += along.transpose(1, 2)
+    matrix[:, units + 1 :, :units] += (weight.transpose(1, 2) @ cosines) * w
     diagonal = matrix.diagonal(dim1=1, dim2=2)
     diagonal[:, units + 1 :] += weight.square().sum((1, 2)).unsqueeze(-1)
     diagonal[:, :units] += 1
@@ -76,6 +73,25 @@ def normal_equations(rows: Rows, sines: Sines) -> tuple[Tensor, Tensor]:
     right[:, :units] += ((cosines.transpose(1, 2) @ gradients) * w.T).sum(-1)
     right[:, units + 1 :] += (gradients * weight).sum(1)
     return matrix, right
+
+
+def design(rows: Rows, sines: Sines) -> tuple[Tensor, Tensor]:
+    """Of the points: weighted rows of values (B, n, U + 4), float64; and the cosines of gradients, weighted, at the head of
+    (B, n + m, U), whose other rows are for the samples."""
+    w, b = sines.frequencies, sines.phases
+    count, points, units = *rows.points.shape[:2], w.shape[1]
+    cosines = rows.points.new_empty((count, points + len(rows.samples), units))
+    if rows.points.device.type == "cpu" and numba_works():
+        from .design_kernel import design_rows
+
+        value = torch.empty((count, points, units + 4), dtype=torch.float64)
+        arrays = (t.contiguous().numpy() for t in (rows.points, rows.value_weight, rows.normal_weight, w, b))
+        design_rows(*arrays, np.float32(sines.amplitude), value.numpy(), cosines.numpy())
+        return value, cosines
+    phase = rows.points @ w + b
+    torch.mul(torch.cos(phase), (rows.normal_weight * sines.amplitude).unsqueeze(-1), out=cosines[:, :points])
+    value = _with_linear(torch.sin(phase) * sines.amplitude, rows.points) * rows.value_weight.unsqueeze(-1)
+    return value.double(), cosines
 
 
 def solve(matrix: Tensor, right: Tensor, sines: Sines) -> Tensor:

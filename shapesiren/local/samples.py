@@ -34,7 +34,7 @@ BESIDE, STEPS = 9, 2
 FAR_SPACINGS, FAR_OFFSET = 0.5, 1e-3  # deviation of the distance, in spacings and in box units
 FAR_DIRECTION = 0.1
 CLEARED = 24  # neighbours whose mean a noisy point is moved to, across the surface
-CHUNK = 1 << 16
+CHUNK = 1 << 12  # places at a time: arrays of .9 MiB, which stay in a core's cache
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ class Surface:
         """Samples (c, m, 3) where points are near: by the nearest tangent planes."""
         shape = x.shape[:2]
         x = x.reshape(-1, 3)
-        d, i = self.tree.query(x, k=VOTES)
+        i = self._among(self._nearest(x), x, VOTES)
         offset = x[:, None] - self.points[i]
-        across = (offset * self.normals[i]).sum(-1)
+        d, across = np.linalg.norm(offset, axis=2), (offset * self.normals[i]).sum(-1)
         weight = 1 / (d**2 + 1e-12)
         weight /= weight.sum(1, keepdims=True)
         agreed = np.abs((np.sign(across) * weight).sum(1)) > AGREED
@@ -103,7 +103,9 @@ class Surface:
     def far(self, x: Array, octree: Octree, leaves: NDArray[np.int64]) -> tuple[Samples, NDArray[np.bool_]]:
         """Samples (c, m, 3) of ``leaves`` (c,) without points; and of which leaves (c,) all are known alike, on one side."""
         c, m = x.shape[:2]
-        d, away, across = self._nearest(x.reshape(-1, 3))
+        i = self._nearest(x.reshape(-1, 3))
+        away = x.reshape(-1, 3) - self.points[i]
+        d, across = np.linalg.norm(away, axis=1), (away * self.normals[i]).sum(1)
         vote = np.sign(across).reshape(c, m).mean(1)
         sure = np.abs(vote) > SURE
         if self.closed:
@@ -142,24 +144,23 @@ class Surface:
     def winding(self) -> Winding:
         return Winding(self.tree, self.normals)
 
-    def _nearest(self, x: Array) -> tuple[Array, Array, Array]:
-        """(n,) distance of x (n, 3) to the nearest point, (n, 3) the vector from it, (n,) how far x is from its plane."""
-        if self.thinned is self.tree:
-            d, i = self.tree.query(x)
-        else:
-            i = self.some[self.thinned.query(x)[1]]
-            for start in range(0, len(x), CHUNK):
-                i[start : start + CHUNK] = self._descend(x[start : start + CHUNK], i[start : start + CHUNK])
-        away = x - self.points[i]
-        return np.linalg.norm(away, axis=1), away, (away * self.normals[i]).sum(1)
-
-    def _descend(self, x: Array, i: NDArray[np.int64]) -> NDArray[np.int64]:
-        """From points near x to nearer ones, among their neighbours."""
-        for _ in range(STEPS):
-            beside = self.beside[i]
-            apart = ((x[:, None] - self.points[beside]) ** 2).sum(-1)
-            i = np.take_along_axis(beside, apart.argmin(1)[:, None], 1)[:, 0]
+    def _nearest(self, x: Array) -> NDArray[np.int64]:
+        """(n,) the nearest point to each of x (n, 3)."""
+        i: NDArray[np.int64] = self.some[self.thinned.query(x)[1]]
+        for _ in range(STEPS if self.thinned is not self.tree else 0):
+            i = self._among(i, x, 1)[:, 0]
         return i
+
+    def _among(self, i: NDArray[np.int64], x: Array, count: int) -> NDArray[np.int64]:
+        """(n, count) of the neighbours of points i (n,) those nearest to x (n, 3), the nearest first."""
+        out = np.empty((len(x), count), np.int64)
+        for start in range(0, len(x), CHUNK):
+            part = slice(start, start + CHUNK)
+            beside = self.beside[i[part]]
+            apart = ((x[part, None] - self.points[beside]) ** 2).sum(-1)
+            order = apart.argmin(1)[:, None] if count == 1 else np.argsort(apart, axis=1)[:, :count]
+            out[part] = np.take_along_axis(beside, order, 1)
+        return out
 
 
 def cleared(tree: KDTree, normals: Array, deviation: float) -> KDTree:

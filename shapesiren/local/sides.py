@@ -11,7 +11,7 @@ from ..runtime.kdtree import KDTree
 Array = NDArray[np.float64]
 
 TOUCHING = 1.01  # cells across within which one touches another
-NEAR = 3.0  # radii of a cluster within which its points count one by one, not as a dipole
+NEAR = 2.0  # radii of a cluster within which its points count one by one, not as a dipole
 CLUSTER = 64  # points, at most
 NEIGHBOURS = 8  # by whose distance a point's share of the surface is known
 PAIRS = 1 << 20  # of a place and a cluster or a point, at a time: 8 MiB for each array
@@ -63,8 +63,8 @@ class Winding:
 
 
 def spread(octree: Octree, leaves: NDArray[np.int64], votes: Array, sure: NDArray[np.bool_]) -> Array:
-    """From -1, inside, to 1, outside, of leaves (c,) of the octree: those that are ``sure`` keep their votes, each of the others
-    is the mean of those that touch it, weighed by their common faces and the distance of their centres.
+    """From -1, inside, to 1, outside, of leaves (c,) of the octree: those that are ``sure`` keep their votes, any other is the
+    mean of those that touch it, weighed by their common faces and the distance of their centres.
 
     A harmonic function, as the winding number is one, but with values that are known on both sides of an open surface. Beyond
     its borders it goes from one to the other once, and evenly. Other leaves, those with points, let nothing through.

@@ -30,7 +30,8 @@ Array = NDArray[np.float64]
 HALF = 1.1  # half the side of the cube that the cells fill; beyond it the field is continued
 LARGEST = 0.07  # half side of a cell, box units: larger ones of those without points bend away from the distance
 SMALLEST = 2.0  # the same in spacings
-NEAR_SAMPLES, FAR_SAMPLES = 128, 96  # of a cell with points, and of one without
+NEAR_SAMPLES, FAR_SAMPLES = 128, 64  # of a cell with points, and of one without
+BESIDE_UNITS = 128  # of a cell whose points are all in its neighbours; as many as the others have changed nothing
 FAR_LENGTH = 0.5  # of the prior where there are no points, half supports: a distance bends little there
 CLEAN_SPACINGS, LEAST_DEVIATION = 0.02, 1e-5  # deviation of clean points, in spacings; and at least, box units
 EDGE = 0.02  # least weight of a point, at the border of a support, where its cell counts for nothing
@@ -84,9 +85,15 @@ def solve_local(
     batches = _Batches(scan, cells, net, sines, settings, prior, progress)
     surface = Surface(KDTree(scan.points), scan.normals, scan.spacing, typical, scan.closed, seed)
 
-    with_points, without = np.flatnonzero(count), np.flatnonzero(count == 0)
+    own = np.zeros(len(count), bool)
+    own[cells.octree.leaf_of(scan.points)] = True
+    without = np.flatnonzero(count == 0)
     near = 2 * places(NEAR_SAMPLES, 3, seed + 1) - 1
-    batches.solve(with_points, near, surface.near(batches.at(with_points, near)), settings.units, 1.0)
+    for leaves, units in (
+        (np.flatnonzero(own), settings.units),
+        (np.flatnonzero(~own & (count > 0)), min(BESIDE_UNITS, settings.units)),
+    ):
+        batches.solve(leaves, near, surface.near(batches.at(leaves, near)), units, 1.0)
     far = 2 * places(FAR_SAMPLES, 3, seed + 2) - 1
     samples, sure = surface.far(batches.at(without, far), cells.octree, without)
     batches.solve_alike(without[sure], far, _of(samples, sure))
