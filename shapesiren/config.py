@@ -32,8 +32,9 @@ class Settings(BaseModel):
 class NetSettings(Settings):
     """The network."""
 
-    kind: Literal["siren", "local", "relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian"] = Field(
-        "siren", description="local: many small ones, solved (shapes); the rest are there to be compared (nets/baselines/)"
+    kind: Literal["siren", "local", "auto", "relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian"] = Field(
+        "siren",
+        description="local: many small ones, solved; auto: local where that is as good; the rest are there to be compared",
     )
     width: int = Field(256, ge=2, description="units of each layer")
     hidden_layers: int = Field(3, ge=0, description="layers after the first; only a SIREN may have none")
@@ -47,7 +48,7 @@ class NetSettings(Settings):
 
     @model_validator(mode="after")
     def _layers_fit(self) -> NetSettings:
-        if self.kind not in ("siren", "local") and (self.hidden_layers < 1 or self.last_width is not None):
+        if self.kind not in ("siren", "local", "auto") and (self.hidden_layers < 1 or self.last_width is not None):
             raise ValueError("only a siren may have no hidden layers, or a last one of its own width")
         return self
 
@@ -96,7 +97,8 @@ class ReportSettings(Settings):
 class Config(Settings):
     """What every task's settings share."""
 
-    variant: ClassVar[tuple[str, str] | None] = None  # a setting whose value picks "preset/value" on top of "preset"
+    # (section, name) of settings whose value, if it is given, picks "preset/value" on top of "preset"
+    variants: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     task: str
     preset: str = "default"
@@ -141,8 +143,7 @@ def resolve(
         raise InputError(f"no preset {preset!r}", where=_origin(layers, ("preset",)), hint=f"one of {', '.join(names)}")
     merged: Tree = {"preset": preset}
     merge(merged, presets[preset])
-    if model.variant is not None:
-        section, name = model.variant
+    for section, name in model.variants:
         chosen = [tree[section][name] for _, tree in layers if isinstance(tree.get(section), dict) and name in tree[section]]
         merge(merged, presets.get(f"{preset}/{chosen[-1]}", {}) if chosen else {})
     for _, tree in layers:

@@ -7,7 +7,7 @@ from __future__ import annotations
 # tasks.TASKS
 TASKS = ("shape", "image", "composite", "audio", "video", "helmholtz", "wave", "inversion", "poisson")
 # config.NetSettings.kind
-NETWORKS = ("siren", "local", "relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian")
+NETWORKS = ("siren", "local", "auto", "relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian")
 # Task.presets
 PRESETS = ("fast", "default", "fine", "paper")
 # what a file holds -> its extensions, in the order of the tasks that read them: Task.suffixes

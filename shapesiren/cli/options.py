@@ -28,7 +28,7 @@ RunFolderAndSettings = Annotated[list[str] | None, _RUN, Default(None)]  # where
 OutDir = Annotated[Path | None, typer.Option("--out", help="Run folder (default: runs/<name of the input>)."), Default(None)]
 Net = Annotated[
     str | None,
-    typer.Option("--net", help=f"{names.NETWORKS[0]}, {names.NETWORKS[1]}, or {' '.join(names.NETWORKS[2:])} to compare with."),
+    typer.Option("--net", help=f"{', '.join(names.NETWORKS[:3])}, or {' '.join(names.NETWORKS[3:])} to compare with."),
     Default(None),
 ]
 TaskName = Annotated[

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..nets.octree import Octree
+from ..pointcloud.scan.smoothing import smoothed
+from ..pointcloud.winding_number import WindingNumber
 from ..runtime.kdtree import KDTree
-from .sides import Winding, spread
+from .sides import spread
 
 Array = NDArray[np.float64]
 
@@ -33,7 +35,6 @@ THINNED = 20_000  # points by which far distances are looked up
 BESIDE, STEPS = 9, 2
 FAR_SPACINGS, FAR_OFFSET = 0.5, 1e-3  # deviation of the distance, in spacings and in box units
 FAR_DIRECTION = 0.1
-CLEARED = 24  # neighbours whose mean a noisy point is moved to, across the surface
 CHUNK = 1 << 12  # places at a time: arrays of .9 MiB, which stay in a core's cache
 
 
@@ -60,7 +61,7 @@ class Surface:
 
     def __init__(self, tree: KDTree, normals: Array, spacing: float, deviation: float, closed: bool, seed: int) -> None:
         self.normals, self.spacing, self.deviation, self.closed = normals, spacing, deviation, closed
-        self.tree = cleared(tree, normals, deviation) if deviation > 0.1 * spacing else tree
+        self.tree = smoothed(tree, normals, deviation) if deviation > 0.1 * spacing else tree
         self.points = np.asarray(self.tree.data)
         self.some = np.arange(len(self.points))
         if len(self.points) > THINNED:
@@ -141,8 +142,8 @@ class Surface:
         return np.clip(4 * (0.5 - self.winding(x)), -1, 1)
 
     @cached_property
-    def winding(self) -> Winding:
-        return Winding(self.tree, self.normals)
+    def winding(self) -> WindingNumber:
+        return WindingNumber(self.tree, self.normals)
 
     def _nearest(self, x: Array) -> NDArray[np.int64]:
         """(n,) the nearest point to each of x (n, 3)."""
@@ -161,16 +162,3 @@ class Surface:
             order = apart.argmin(1)[:, None] if count == 1 else np.argsort(apart, axis=1)[:, :count]
             out[part] = np.take_along_axis(beside, order, 1)
         return out
-
-
-def cleared(tree: KDTree, normals: Array, deviation: float) -> KDTree:
-    """Noisy points moved along their normals (n, 3) to the mean of their neighbours on the same sheet (Alexa et al. 2001)."""
-    points = np.asarray(tree.data)
-    out = points.copy()
-    for start in range(0, len(points), CHUNK):
-        part = slice(start, start + CHUNK)
-        i = tree.query(points[part], min(CLEARED, len(points)))[1]
-        off = ((points[i] - points[part, None]) * normals[part, None]).sum(-1)
-        same = ((normals[i] * normals[part, None]).sum(-1) > 0.3) & (np.abs(off) < 6 * deviation)
-        out[part] += normals[part] * ((off * same).sum(1) / np.maximum(same.sum(1), 1))[:, None]
-    return KDTree(out)

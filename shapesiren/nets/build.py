@@ -39,7 +39,7 @@ NETWORKS: dict[str, type[MLP]] = {
 
 def build(net: NetSettings, dimensions: int, outputs: int, seed: int) -> Network:
     """A freshly initialised network of ``dimensions`` inputs. Raises InputError for one that is not drawn but solved."""
-    if net.kind == Local.kind:
+    if net.kind in (Local.kind, "auto"):
         raise InputError("a local network is solved for a shape, and for nothing else", where="net.kind", hint="try siren")
     return NETWORKS[net.kind].of_settings(net, dimensions, outputs, torch.Generator().manual_seed(seed))
 

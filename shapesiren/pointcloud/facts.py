@@ -99,7 +99,7 @@ class CloudFacts(ScanFacts):
         return [
             f"{self.points:,} points, normals {origin}{extras}, size {size}",
             f"spacing {self.spacing:.3g}, noise about {self.noise:.2g}, "
-            f"{'open' if self.guide.open else 'closed'}, guide: {self.guide.surface}",
+            f"{'open' if self.guide.open else 'closed'}{f', guide: {self.guide.surface}' if self.guide.samples else ''}",
         ]
 
 

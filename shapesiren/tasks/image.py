@@ -102,7 +102,7 @@ class PictureTask(Task[P]):
 class ImageConfig(PictureConfig):
     """All settings of an image."""
 
-    variant: ClassVar[tuple[str, str] | None] = ("ingest", "supervise")
+    variants: ClassVar[tuple[tuple[str, str], ...]] = (("ingest", "supervise"),)
 
     task: Literal["image"] = "image"
     ingest: ImageIngestSettings = ImageIngestSettings()

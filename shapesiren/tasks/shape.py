@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -43,6 +43,8 @@ FOCUS_FROM = 0.5  # share of a fit after which points begin to count more agains
 class ShapeConfig(Config):
     """All settings of a shape."""
 
+    variants: ClassVar[tuple[tuple[str, str], ...]] = (("ingest", "normals"), ("net", "kind"))
+
     task: Literal["shape"] = "shape"
     ingest: IngestSettings = IngestSettings()
     net: NetSettings = NetSettings()
@@ -57,6 +59,14 @@ class ShapeConfig(Config):
         """Without ``local`` where another network is fitted, which does not depend on it."""
         return [name for name in super().present(names) if name != "local" or self.net.kind == "local"]
 
+
+# What is trained, where `fast` does not solve: other networks, normals without sides.
+FAST_TRAINED: Tree = {
+    "ingest": {"guide_samples": 100_000, "guide_depth": 7},
+    "fit": {"steps": 1800, "learning_rate": 7e-4, "warmup": 100, "low_precision_share": 0.97},
+    "batch": {"on_surface": 1000, "off_surface": 500, "eikonal": 150},
+    "loss": {"on_surface": 300.0, "normal": 30.0, "eikonal": 5.0, "direction": 1.0, "focus": 1.0},
+}
 
 # The authors' settings (vsitzmann/siren, experiment_scripts/train_sdf.py and loss_functions.sdf).
 PAPER: Tree = {
@@ -111,14 +121,11 @@ class ShapeTask(Task[ShapeConfig]):
         "evaluate": ShapeMetrics,
     }
     presets: ClassVar[Mapping[str, Tree]] = {
-        "default": {"fit": {"steps": STEPS}},
-        "fast": {
-            "ingest": {"guide_samples": 100_000, "guide_depth": 7},
-            "fit": {"steps": 1800, "learning_rate": 7e-4, "warmup": 100, "low_precision_share": 0.97},
-            "batch": {"on_surface": 1000, "off_surface": 500, "eikonal": 150},
-            "loss": {"on_surface": 300.0, "normal": 30.0, "eikonal": 5.0, "direction": 1.0, "focus": 1.0},
-        },
-        "fine": {"fit": {"steps": 25_000}},
+        "default": {"net": {"kind": "auto"}, "local": {"units": 384}, "fit": {"steps": STEPS}},
+        "fast": {"net": {"kind": "local"}, "ingest": {"guide_samples": 0}},
+        "fast/unsigned": {"net": {"kind": "siren"}, **FAST_TRAINED},
+        **{f"fast/{kind}": FAST_TRAINED for kind in get_args(NetSettings.model_fields["kind"].annotation) if kind != "local"},
+        "fine": {"net": {"kind": "auto"}, "local": {"units": 512}, "fit": {"steps": 25_000}},
         "paper": PAPER,
     }
 
@@ -127,14 +134,23 @@ class ShapeTask(Task[ShapeConfig]):
 
         super().__init__(signal, config, device)
         self.settings, self.loss = config.batch, config.loss
-        self.closed_form = config.net.kind == "local"
+        header = CloudHeader.of(signal.header)
+        kind = config.net.kind
+        if kind == "auto":
+            kind = "local" if _plain(header, signal.arrays) else "siren"
+            self.config = config.model_copy(update={"net": config.net.model_copy(update={"kind": kind})})
+        self.closed_form = kind == "local"
         if self.closed_form:
             self.signal, self.derivatives = signal, "closed"  # the network is made by `solve`
-            if not CloudHeader.of(signal.header).signed:
-                raise InputError(
-                    "normals without sides cannot be solved for", where="net.kind", hint="--net siren finds the sides"
-                )
+            if not header.signed:
+                hint = "--net siren finds the sides"
+                raise InputError("normals without sides cannot be solved for", where="net.kind", hint=hint)
         else:
+            if config.preset == "fast" and kind == "siren" and not len(signal.arrays.get("guide_points", ())):
+                hint = "fit the scan itself with --net siren, into a run of its own"
+                raise InputError(
+                    "this run was ingested to be solved, without samples for training", where="net.kind", hint=hint
+                )
             self.make_net(3, 1)
 
         def tensor(name: str) -> Tensor | None:
@@ -149,7 +165,6 @@ class ShapeTask(Task[ShapeConfig]):
         points = table("points", "normals", *(("deviation",) if "deviation" in signal.arrays else ()))
         assert points is not None
         self.points = points
-        header = CloudHeader.of(signal.header)
         self.signed = header.signed
         self.guide = table("guide_points", "guide_distances", "guide_directions", *(() if self.signed else ("guide_sides",)))
         estimated = header.normals == "estimated"
@@ -364,6 +379,12 @@ class ShapeTask(Task[ShapeConfig]):
         from ..reports.shape import sections
 
         return sections(run)
+
+
+def _plain(header: CloudHeader, arrays: Arrays) -> bool:
+    """Whether solving is as good as training: of a closed surface whose points are clean and whose normals are given."""
+    clean = header.noise <= CLEAN_NOISE and "deviation" not in arrays
+    return clean and not header.open and header.signed and header.normals != "estimated"
 
 
 def _draw(table: Tensor, count: int, generator: torch.Generator) -> Tensor:

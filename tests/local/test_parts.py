@@ -7,9 +7,10 @@ import torch
 from shapesiren.local.cells import cut
 from shapesiren.local.heads import Rows, normal_equations, solution_of_samples, solve
 from shapesiren.local.settings import LocalSettings, Prior
-from shapesiren.local.sides import Winding, spread
+from shapesiren.local.sides import spread
 from shapesiren.local.sines import draw
 from shapesiren.nets.octree import Octree
+from shapesiren.pointcloud.winding_number import WindingNumber
 from shapesiren.runtime.kdtree import KDTree
 
 CPU = torch.device("cpu")
@@ -123,7 +124,7 @@ def test_cells_that_trust_their_samples_alike_share_one_solution():
 
 # ---- Sides --------------------------------------------------------------------------------------
 def test_the_winding_number_is_one_inside_and_none_outside(ball):
-    winding = Winding(KDTree(ball[0]), ball[1])
+    winding = WindingNumber(KDTree(ball[0]), ball[1])
     x = np.random.default_rng(1).uniform(-1, 1, (3000, 3))
     r = np.linalg.norm(x, axis=1)
     found = winding(x)
@@ -132,7 +133,7 @@ def test_the_winding_number_is_one_inside_and_none_outside(ball):
 
 
 def test_clusters_far_away_count_as_their_points_do(ball):
-    winding = Winding(KDTree(ball[0]), ball[1])
+    winding = WindingNumber(KDTree(ball[0]), ball[1])
     x = np.random.default_rng(2).uniform(-1, 1, (50, 3))
     apart = winding.points[None] - x[:, None]
     d2 = np.maximum((apart**2).sum(-1), winding.width**2)

@@ -17,7 +17,7 @@ def settings_of(kind):
 
 def test_the_settings_offer_every_network():
     """Adding a network is a file, a line in the registry and its name here."""
-    assert get_args(NetSettings.model_fields["kind"].annotation) == ("siren", "local", *list(NETWORKS)[1:])
+    assert get_args(NetSettings.model_fields["kind"].annotation) == ("siren", "local", "auto", *list(NETWORKS)[1:])
 
 
 @pytest.mark.parametrize("kind", NETWORKS)

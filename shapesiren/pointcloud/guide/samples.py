@@ -16,6 +16,7 @@ from ...runtime.kdtree import KDTree
 from ...runtime.open3d_loader import closest_points, open3d, ray_scene
 from ...runtime.threads import cores
 from ..facts import GuideFacts
+from .closed import closed
 
 Array = NDArray[np.float64]
 
@@ -57,12 +58,14 @@ def make_guide(
     Parameters
     ----------
     points, normals : (n, 3) box coordinates and unit normals
-    count : samples; see `draw_samples`
+    count : samples; see `draw_samples`. For none a surface is made only if it is not plain without whether it is open
     depth : of the Poisson octree; None: by ``noise``, the standard deviation of the points' positions. Measured, mean
         error of the distance at depths 7 / 8, in box units: armadillo, clean .00123 / .00045, noise .0045 .00130 / .00128,
         noise .009 .00178 / .00271
     support : see `support_distance`
     """
+    if not count and not is_flat(points) and (known := closed(points, normals, noise, seed)) is not None:
+        return Guide({}, GuideFacts(surface="none", open=not known))
     rng = np.random.default_rng(seed)
     some = np.arange(len(points))
     if len(points) > POISSON_POINTS:
