@@ -90,7 +90,7 @@ def here(monkeypatch, capfd):
 
 # Small, but with real data paths: a fit of a few seconds.
 QUICK = {
-    "net": {"width": 64, "hidden_layers": 2},
+    "net": {"kind": "siren", "width": 64, "hidden_layers": 2},
     "batch": {"on_surface": 500, "off_surface": 500, "eikonal": 250},
     "ingest": {"guide_samples": 30_000, "guide_depth": 6},
     "fit": {"steps": 400, "learning_rate": 1e-3},

@@ -151,7 +151,7 @@ def closed_form(task: Task, seed: int, tell: Callable[[Event], None], should_sto
     def progress(share: float) -> bool:
         nonlocal told
         now = time.perf_counter()
-        if now - told >= REPORT_SECONDS and share > 0:
+        if now - told >= REPORT_SECONDS and share > 0.1:  # before that the time left is a guess
             seconds, told = now - begun, now
             tell(Progress(0, share, seconds, seconds * (1 / share - 1), 0.0, 0.0, {}))
         return not should_stop()

@@ -21,7 +21,9 @@ class LocalSettings(Settings):
     length: float | None = Setting(None, gt=0.02, le=2, description="of the prior, in half supports; by the noise if not given")
     smoothness: float | None = Setting(None, gt=0.5, le=20, description="of the prior (Matern); by the noise if not given")
     amplitude: float = Setting(0.3, gt=0, description="standard deviation of the field's bends under the prior, half supports")
-    normals: float = Setting(0.1, gt=0, description="standard deviation of the normals' coordinates")
+    normals: float | None = Setting(
+        None, gt=0, description="standard deviation of the normals' coordinates; .07 of clean points with given ones, else .1"
+    )
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,11 @@ class Prior:
     support: float
     length: float
     smoothness: float
+    normals: float
 
     @classmethod
-    def of(cls, settings: LocalSettings, scatter: float) -> Prior:
-        """``scatter`` : deviation of the points in spacings.
+    def of(cls, settings: LocalSettings, scatter: float, given: bool = True) -> Prior:
+        """``scatter`` : deviation of the points in spacings; ``given`` : the normals, not estimated.
 
         Clean points are followed closely: small cells, a rough prior. Of noisy ones more are needed to tell the surface from
         its noise, by the variance, and supports that overlap farther make neighbours agree.
@@ -50,4 +53,5 @@ class Prior:
             support=settings.support or (2.0 if noisy else 1.6),
             length=settings.length or (0.25 if noisy else 0.2),
             smoothness=settings.smoothness or (2.5 if noisy else 1.5),
+            normals=settings.normals or (0.1 if noisy or not given else 0.07),
         )

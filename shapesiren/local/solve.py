@@ -46,6 +46,7 @@ class Scan:
     deviation : (n,) standard deviation of each point's position, 0 of clean ones
     spacing : median distance from a point to the nearest other one
     closed : whether the surface has an inside
+    given : whether the normals are, and not estimated
     """
 
     points: Array
@@ -53,6 +54,7 @@ class Scan:
     deviation: Array
     spacing: float
     closed: bool
+    given: bool = True
 
 
 class Stopped(Exception):
@@ -77,7 +79,7 @@ def solve_local(
     Stopped : ``progress`` said so
     """
     typical = float(np.median(scan.deviation))
-    prior = Prior.of(settings, typical / scan.spacing)
+    prior = Prior.of(settings, typical / scan.spacing, scan.given)
     cells = cut(scan.points, HALF, prior.support, prior.points, LARGEST, SMALLEST * scan.spacing, prior.alone)
     sines = draw(settings.units, prior.length, prior.smoothness, seed, device)
     count = np.diff(cells.starts)
@@ -217,7 +219,7 @@ class _Batches:
             points=x,
             normals=self.normals[index],
             value_weight=inside * reach * self.sureness[index],
-            normal_weight=inside / self.settings.normals,
+            normal_weight=inside / self.prior.normals,
             samples=local,
             distances=told(samples.distances) / reach,
             sample_weight=reach / told(samples.deviation),

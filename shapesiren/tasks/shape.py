@@ -60,6 +60,8 @@ class ShapeConfig(Config):
         return [name for name in super().present(names) if name != "local" or self.net.kind == "local"]
 
 
+TRAINED = tuple(kind for kind in get_args(NetSettings.model_fields["kind"].annotation) if kind not in ("local", "auto"))
+
 # What is trained, where `fast` does not solve: other networks, normals without sides.
 FAST_TRAINED: Tree = {
     "ingest": {"guide_samples": 100_000, "guide_depth": 7},
@@ -124,7 +126,7 @@ class ShapeTask(Task[ShapeConfig]):
         "default": {"net": {"kind": "auto"}, "local": {"units": 384}, "fit": {"steps": STEPS}},
         "fast": {"net": {"kind": "local"}, "ingest": {"guide_samples": 0}},
         "fast/unsigned": {"net": {"kind": "siren"}, **FAST_TRAINED},
-        **{f"fast/{kind}": FAST_TRAINED for kind in get_args(NetSettings.model_fields["kind"].annotation) if kind != "local"},
+        **{f"fast/{kind}": FAST_TRAINED for kind in TRAINED},
         "fine": {"net": {"kind": "auto"}, "local": {"units": 512}, "fit": {"steps": 25_000}},
         "paper": PAPER,
     }
@@ -238,7 +240,7 @@ class ShapeTask(Task[ShapeConfig]):
         deviation = np.full(len(points), noise)
         if self.loss.noise != "ignore" and "deviation" in arrays:
             deviation = arrays["deviation"].astype(np.float64)
-        return Scan(points, normals, deviation, max(header.spacing, 1e-6), not header.open)
+        return Scan(points, normals, deviation, max(header.spacing, 1e-6), not header.open, header.normals != "estimated")
 
     @property
     def gradients_off(self) -> int:

@@ -94,7 +94,7 @@ def test_preset_paper_is_the_papers_recipe():
 
 @pytest.mark.parametrize("derivatives", ["fused", "closed", "autograd"])
 def test_the_ways_to_derive_agree(derivatives):
-    base = {"net": {"width": 32}, "batch": {"on_surface": 100, "off_surface": 80, "eikonal": 30}}
+    base = {"net": {"kind": "siren", "width": 32}, "batch": {"on_surface": 100, "off_surface": 80, "eikonal": 30}}
     terms = []
     for way in ("autograd", derivatives):
         config = resolve(ShapeConfig, ShapeTask.presets, [("test", base | {"fit": {"derivatives": way}})])
@@ -118,7 +118,9 @@ def test_the_compiled_terms_and_their_gradients_are_torchs(loss, signal, rng):
     if signal != "no guide":
         arrays["guide_directions"][::3] = 0
     size = {"on_surface": 100, "off_surface": 80, "eikonal": 30}
-    config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"net": {"width": 8}, "batch": size, "loss": loss})])
+    config = resolve(
+        ShapeConfig, ShapeTask.presets, [("test", {"net": {"kind": "siren", "width": 8}, "batch": size, "loss": loss})]
+    )
     task = ShapeTask(made, config, torch.device("cpu"))
     value, gradient = rng.normal(0, 0.01, (180, 1)).astype(np.float32), rng.normal(size=(130, 1, 3)).astype(np.float32)
     value[::7], gradient[::5] = 0, 0
@@ -141,7 +143,7 @@ def test_the_compiled_terms_and_their_gradients_are_torchs(loss, signal, rng):
 
 
 def test_the_tolerance_on_the_surface_follows_the_noise():
-    config = resolve(ShapeConfig, ShapeTask.presets, [])
+    config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"net": {"kind": "siren"}})])
     signal = sphere_signal()
     tolerances = []
     for noise in (0.0, 0.0005, 0.004, 0.009):
@@ -153,7 +155,7 @@ def test_fidelity_follows_the_noise_of_points_without_normals():
     signal = sphere_signal()
 
     def weights(sigma, origin, **loss):
-        config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"loss": loss})])
+        config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"net": {"kind": "siren"}, "loss": loss})])
         task = ShapeTask(with_header(signal, noise_floor=sigma, normals=origin), config, torch.device("cpu"))
         return task.point_weight / config.loss.on_surface, task.normal_weight / config.loss.normal
 
@@ -188,7 +190,7 @@ def test_clean_points_count_more_towards_the_end():
     signal = sphere_signal()
 
     def terms(progress, **loss):
-        config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"loss": loss})])
+        config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"net": {"kind": "siren"}, "loss": loss})])
         task = ShapeTask(signal, config, torch.device("cpu"))
         found = task.losses(torch.Generator().manual_seed(0), Moment(0, progress, torch.float32))
         return {name: float(term.detach()) for name, term in found.items()}
