@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..config import Config, resolve
+from ..errors import InputError
 from ..nets.network import Network
 from ..nets.windows import Windows
 from ..tasks.base import Moment, Signal, Task
@@ -70,7 +71,10 @@ def diagnose_omegas(
     for omega in omegas:
         layers = [("run", config.model_dump(exclude_none=True)), ("--omega", {"net": {"omega_first": omega}})]
         settings = resolve(task.config_type, task.presets, layers)
-        found[f"omega {omega:g}"] = diagnose(task(signal, settings, torch.device("cpu")), steps, settings.seed)
+        fitted = task(signal, settings, torch.device("cpu"))
+        if fitted.closed_form:
+            raise InputError("a field that is solved has no layers to look into", where="diagnose", hint="fit with --net siren")
+        found[f"omega {omega:g}"] = diagnose(fitted, steps, settings.seed)
     return found
 
 

@@ -129,7 +129,7 @@ class InspectFacts(ScanFacts):
     unsupported : share of a closed surface's area that would lie far from any point
     memory_mib : estimated peak of a fit and its mesh
     bytes : of the file; seconds : that this look took
-    fit_rate, fit_seconds : steps a second on this machine, and the time of the whole fit
+    fit_rate, fit_seconds : steps a second on this machine, if it is trained; and the time of the whole fit
     """
 
     centre: list[float]
@@ -166,7 +166,8 @@ class InspectFacts(ScanFacts):
             ("memory", f"about {self.memory_mib:,} MiB"),
         ]
         if self.fit_seconds is not None:
-            rows.append(("time", f"about {self.fit_seconds:.0f} s to fit on this machine ({self.fit_rate:.0f} steps/s)"))
+            how = f" ({self.fit_rate:.0f} steps/s)" if self.fit_rate is not None else ", solved in one go"
+            rows.append(("time", f"about {self.fit_seconds:.0f} s to fit on this machine{how}"))
         return [f"{name:<14}{value}" for name, value in rows]
 
     def _normals(self) -> str:

@@ -18,14 +18,20 @@ TRIAL_SECONDS = 1.2  # of fitting, to know the machine's pace; the first half se
 
 def inspect(task: type[Task], sources: Sequence[Path], config: Config, device: torch.device, say: Say) -> Tree:
     """Facts of the input and, where the task can say so, the pace and time of a fit on this machine."""
-    facts = task.inspect(sources[0] if len(sources) == 1 else sources, config, say).tree()
-    trial = task.trial()
-    if trial is not None:
-        rate = pace(task, trial, config, device)
-        steps = config.fit.steps
-        facts |= {"fit_rate": rate}
-        facts["fit_seconds"] = config.fit.seconds if config.fit.seconds is not None else (steps or 0) / max(rate, 1e-9)
-    return facts
+    facts = task.inspect(sources[0] if len(sources) == 1 else sources, config, say)
+    trial = task.trial(facts)
+    if trial is None:
+        return facts.tree()
+    if task(trial, config, device).closed_form:
+        return facts.tree() | {"fit_seconds": solve_seconds(task, trial, config, device) * task.solve_share(facts)}
+    rate, steps = pace(task, trial, config, device), config.fit.steps
+    seconds = config.fit.seconds if config.fit.seconds is not None else (steps or 0) / max(rate, 1e-9)
+    return facts.tree() | {"fit_rate": rate, "fit_seconds": seconds}
+
+
+def solve_seconds(task: type[Task], trial: Signal, config: Config, device: torch.device) -> float:
+    """Time of a fit in closed form; the first one compiles."""
+    return min(fit_task(task(trial, config, device), config.fit, seed=0, device=device).seconds for _ in range(2))
 
 
 def pace(task: type[Task], trial: Signal, config: Config, device: torch.device) -> float:

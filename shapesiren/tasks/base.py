@@ -237,9 +237,17 @@ class Task(ABC, Generic[C]):
         return cls.ingest(source, config, say).facts
 
     @classmethod
-    def trial(cls) -> Signal | None:
-        """A small signal whose steps cost what those of any cost, to time them; None if there is none."""
+    def trial(cls, facts: Facts | None = None) -> Signal | None:
+        """A small signal that is fitted as the one whose ``facts`` `inspect` found, to time it; None if there is none.
+
+        Its steps cost what those of any signal cost. What is solved costs as `solve_share` says.
+        """
         return None
+
+    @classmethod
+    def solve_share(cls, facts: Facts) -> float:
+        """How many times as long as the trial a signal takes that is solved in closed form."""
+        return 1.0
 
     # ---- fit: torch and numpy alone ------------------------------------------------------------------
     @abstractmethod
