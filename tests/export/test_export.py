@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import shapesiren
 from shapesiren.errors import InputError
@@ -13,6 +14,8 @@ from shapesiren.export import export_field
 from shapesiren.field import Field
 from shapesiren.header import BoxBounds, Header, ValueScale
 from shapesiren.nets.build import NETWORKS
+from shapesiren.nets.local import Local
+from shapesiren.nets.octree import Octree
 from shapesiren.nets.siren import Siren
 from shapesiren.similarity import Similarity
 
@@ -48,6 +51,24 @@ def test_onnx_numpy_and_torch_agree(tmp_path, rng):
     value, gradient = module.evaluate(*module.read_field(tmp_path / "f.safetensors"), x)
     np.testing.assert_allclose(value[:, 0], field(x), atol=1e-5 * field.frame.scale)
     np.testing.assert_allclose(gradient[:, 0], field.gradient(x), atol=1e-5 * np.abs(field.gradient(x)).max())
+
+
+def test_the_numpy_reader_reads_local_fields(tmp_path, rng):
+    cells = [(1, a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)][1:]
+    cells = Octree.of(np.array(cells + [(2, a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]), 1.1).cells
+    net = Local(16, len(cells), 1.1, 1.6)
+    net.cells.copy_(torch.from_numpy(cells))
+    generator = torch.Generator().manual_seed(0)
+    for parameter in (net.frequencies, net.phases, net.heads, net.zoom):
+        parameter.copy_(torch.rand(parameter.shape, generator=generator) + 0.2)
+    field = Field(net, "shape", HEADER)
+    (tmp_path / "f.safetensors").write_bytes(field.to_bytes())
+    x = field.frame.to_user(rng.uniform(-1.2, 1.2, (300, 3)))
+    module = reader()
+    value, gradient = module.evaluate(*module.read_field(tmp_path / "f.safetensors"), x)
+    np.testing.assert_allclose(value[:, 0], field(x), atol=1e-4 * field.frame.scale)
+    np.testing.assert_allclose(gradient[:, 0], field.gradient(x), atol=1e-3 * np.abs(field.gradient(x)).max())
+    assert np.array_equal(Field.load(tmp_path / "f.safetensors")(x), field(x))
 
 
 @pytest.mark.parametrize("kind", ["relu", "tanh", "relu-pe", "rff"])
