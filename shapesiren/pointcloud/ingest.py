@@ -50,7 +50,8 @@ def ingest_shape(
     InputError : the input holds no surface; says what is wrong with it
     """
     count = settings.guide_samples
-    with guide_maker(meanwhile if settings.normals != "unsigned" else None) as make:
+    beside = meanwhile if count and settings.normals != "unsigned" else None
+    with guide_maker(beside) as make:
         p = prepare(source, settings, seed, say)
         points, scale = p.measured.points, p.frame.scale
         if p.signed:

@@ -12,7 +12,7 @@ from ..winding_number import WindingNumber
 
 Array = NDArray[np.float64]
 
-POINTS, LOOKS = 20_000, 2000  # that stand for all; at which the number is taken
+POINTS, LOOKS = 20_000, 500  # that stand for all; at which the number is taken
 # Medians measured: closed surfaces, scanned from all sides, .46 to .50, with noise of up to 1 % of the longest side; thin
 # plates .41 to .46; what was seen from two sides, so that 10 to 27 % is missing, .36 to .40; from one side .07 to .25; rooms,
 # depth frames and terrain -.6 to .05
