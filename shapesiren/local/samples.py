@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from ..nets.cpu.engine import thread_pool
 from ..nets.octree import Octree
 from ..pointcloud.scan.smoothing import smoothed
 from ..pointcloud.winding_number import WindingNumber
@@ -66,19 +68,14 @@ class Surface:
         self.some = np.arange(len(self.points))
         if len(self.points) > THINNED:
             self.some = np.sort(np.random.default_rng(seed).choice(len(self.points), THINNED, replace=False))
+        self.beside = self.tree.query(self.points, min(BESIDE, len(self.points)))[1].reshape(len(self.points), -1)
         self.thinned = self.tree if len(self.some) == len(self.points) else KDTree(self.points[self.some])
-
-    @cached_property
-    def beside(self) -> NDArray[np.int64]:
-        """(n, BESIDE) the nearest neighbours of each point, itself among them."""
-        beside: NDArray[np.int64] = self.tree.query(self.points, min(BESIDE, len(self.points)))[1]
-        return beside.reshape(len(self.points), -1)
 
     def near(self, x: Array) -> Samples:
         """Samples (c, m, 3) where points are near: by the nearest tangent planes."""
         shape = x.shape[:2]
         x = x.reshape(-1, 3)
-        i = self._among(self._nearest(x), x, VOTES)
+        i = self._among(self._nearest(x, False), x, VOTES, False)
         offset = x[:, None] - self.points[i]
         d, across = np.linalg.norm(offset, axis=2), (offset * self.normals[i]).sum(-1)
         weight = 1 / (d**2 + 1e-12)
@@ -104,7 +101,7 @@ class Surface:
     def far(self, x: Array, octree: Octree, leaves: NDArray[np.int64]) -> tuple[Samples, NDArray[np.bool_]]:
         """Samples (c, m, 3) of ``leaves`` (c,) without points; and of which leaves (c,) all are known alike, on one side."""
         c, m = x.shape[:2]
-        i = self._nearest(x.reshape(-1, 3))
+        i = self._nearest(x.reshape(-1, 3), True)
         away = x.reshape(-1, 3) - self.points[i]
         d, across = np.linalg.norm(away, axis=1), (away * self.normals[i]).sum(1)
         vote = np.sign(across).reshape(c, m).mean(1)
@@ -145,20 +142,31 @@ class Surface:
     def winding(self) -> WindingNumber:
         return WindingNumber(self.tree, self.normals)
 
-    def _nearest(self, x: Array) -> NDArray[np.int64]:
+    def _nearest(self, x: Array, together: bool) -> NDArray[np.int64]:
         """(n,) the nearest point to each of x (n, 3)."""
-        i: NDArray[np.int64] = self.some[self.thinned.query(x)[1]]
+        i: NDArray[np.int64] = self.some[self.thinned.query(x, workers=None if together else 1)[1]]
         for _ in range(STEPS if self.thinned is not self.tree else 0):
-            i = self._among(i, x, 1)[:, 0]
+            i = self._among(i, x, 1, together)[:, 0]
         return i
 
-    def _among(self, i: NDArray[np.int64], x: Array, count: int) -> NDArray[np.int64]:
-        """(n, count) of the neighbours of points i (n,) those nearest to x (n, 3), the nearest first."""
+    def _among(self, i: NDArray[np.int64], x: Array, count: int, together: bool) -> NDArray[np.int64]:
+        """(n, count) of the neighbours of points i (n,) those nearest to x (n, 3), the nearest first.
+
+        ``together`` : by all threads, not by the caller alone, which may be one of them.
+        """
         out = np.empty((len(x), count), np.int64)
-        for start in range(0, len(x), CHUNK):
+
+        def work(start: int) -> None:
             part = slice(start, start + CHUNK)
             beside = self.beside[i[part]]
             apart = ((x[part, None] - self.points[beside]) ** 2).sum(-1)
             order = apart.argmin(1)[:, None] if count == 1 else np.argsort(apart, axis=1)[:, :count]
             out[part] = np.take_along_axis(beside, order, 1)
+
+        starts = range(0, len(x), CHUNK)
+        if together:
+            list(thread_pool(torch.get_num_threads()).map(work, starts))
+        else:
+            for start in starts:
+                work(start)
         return out

@@ -26,6 +26,7 @@ from .settings import LocalSettings, Prior
 from .sines import Sines, draw, places
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 HALF = 1.1  # half the side of the cube that the cells fill; beyond it the field is continued
 LARGEST = 0.07  # half side of a cell, box units: larger ones of those without points bend away from the distance
@@ -95,11 +96,15 @@ def solve_local(
         (np.flatnonzero(own), settings.units),
         (np.flatnonzero(~own & (count > 0)), min(BESIDE_UNITS, settings.units)),
     ):
-        batches.solve(leaves, near, surface.near(batches.at(leaves, near)), units, 1.0)
+        batches.solve(leaves, near, lambda some: surface.near(batches.at(some, near)), units, 1.0)
     far = 2 * places(FAR_SAMPLES, 3, seed + 2) - 1
     samples, sure = surface.far(batches.at(without, far), cells.octree, without)
     batches.solve_alike(without[sure], far, _of(samples, sure))
-    batches.solve(without[~sure], far, _of(samples, ~sure), settings.far_units, prior.length / FAR_LENGTH)
+    place = np.cumsum(~sure) - 1
+    rest = _of(samples, ~sure)
+    order = np.full(len(count), -1)
+    order[without] = place
+    batches.solve(without[~sure], far, lambda some: _of(rest, order[some]), settings.far_units, prior.length / FAR_LENGTH)
     progress(1.0)
     return net
 
@@ -147,20 +152,20 @@ class _Batches:
             )
         )
 
-    def at(self, leaves: NDArray[np.int64], local: Array) -> Array:
+    def at(self, leaves: Index, local: Array) -> Array:
         """(c, m, 3) box coordinates of the places (m, 3) in each of the cells (c,)."""
         return self.centres[leaves, None] + local * self.reach[leaves, None, None]
 
-    def solve(self, leaves: NDArray[np.int64], local: Array, samples: Samples, units: int, zoom: float) -> None:
-        """Each by its own points and its samples at ``local`` places (m, 3)."""
+    def solve(self, leaves: Index, local: Array, samples_of: Callable[[Index], Samples], units: int, zoom: float) -> None:
+        """Each by its own points and its samples at ``local`` places (m, 3), which are asked for a batch at a time."""
         sines = self.sines.part(units, zoom, self.settings.amplitude)
         places_ = torch.from_numpy(local.astype(np.float32)).to(self.device)
 
         @torch.no_grad()
-        def work(batch: NDArray[np.int64]) -> None:
+        def work(batch: Index) -> None:
             if not self.progress(self.done / max(1, self.total)):
                 raise Stopped
-            rows = self._rows(leaves[batch], places_, _of(samples, batch))
+            rows = self._rows(leaves[batch], places_, samples_of(leaves[batch]))
             self._write(leaves[batch], solve(*normal_equations(rows, sines), sines), units)
             self.done += int(self.count[leaves[batch]].sum()) + len(batch) * len(local)
 
@@ -171,7 +176,7 @@ class _Batches:
             for batch in batches:
                 work(batch)
 
-    def solve_alike(self, leaves: NDArray[np.int64], local: Array, samples: Samples) -> None:
+    def solve_alike(self, leaves: Index, local: Array, samples: Samples) -> None:
         """Cells without points, on one side of the surface: those of one size have one matrix."""
         units = self.settings.far_units
         sines = self.sines.part(units, self.prior.length / FAR_LENGTH, self.settings.amplitude)
@@ -183,14 +188,14 @@ class _Batches:
             operator = solution_of_samples(places_, *weights, sines)
             self._write(leaves[own], torch.from_numpy(values).to(operator) @ operator.T, units)
 
-    def _write(self, leaves: NDArray[np.int64], heads: Tensor, units: int) -> None:
+    def _write(self, leaves: Index, heads: Tensor, units: int) -> None:
         """Heads (B, units + 4), in units of reach, into the network, in box units."""
         index = torch.from_numpy(leaves).to(self.device)
         heads = (heads * torch.from_numpy(self.reach[leaves])[:, None].to(heads)).float()
         self.net.heads[index, :units] = heads[:, :units]
         self.net.heads[index, -4:] = heads[:, units:]
 
-    def _batches(self, leaves: NDArray[np.int64], samples: int) -> Iterator[NDArray[np.int64]]:
+    def _batches(self, leaves: Index, samples: int) -> Iterator[Index]:
         """Indices into ``leaves``, those with about as many points together."""
         order = np.argsort(self.count[leaves], kind="stable")
         rows, most, start = self.count[leaves[order]] + samples, ROWS.get(self.device.type, 1 << 17), 0
@@ -201,7 +206,7 @@ class _Batches:
             yield order[start : start + size]
             start += size
 
-    def _rows(self, leaves: NDArray[np.int64], local: Tensor, samples: Samples) -> Rows:
+    def _rows(self, leaves: Index, local: Tensor, samples: Samples) -> Rows:
         count, reach = self.count[leaves], torch.from_numpy(self.reach[leaves].astype(np.float32)).to(self.device)[:, None]
         column = np.arange(count.max())
         place = np.minimum(self.cells.starts[leaves][:, None] + column, len(self.members) - 1)

@@ -15,10 +15,10 @@ class KDTree(cKDTree):  # type: ignore[misc]
     """scipy's cKDTree, of points (n, d). Its threads write into arrays that the caller holds: an interrupt that arrives while
     they run would free these under them, which ends the program by a segmentation fault, so it waits until they are done."""
 
-    def query(self, x: ArrayLike, k: Any = 1, distance_upper_bound: float = np.inf) -> Any:
-        """Distances and indices of the nearest, as scipy's."""
+    def query(self, x: ArrayLike, k: Any = 1, distance_upper_bound: float = np.inf, workers: int | None = None) -> Any:
+        """Distances and indices of the nearest, as scipy's, by all cores if not said."""
         with uninterrupted():
-            return super().query(x, k, distance_upper_bound=distance_upper_bound, workers=cores())
+            return super().query(x, k, distance_upper_bound=distance_upper_bound, workers=workers or cores())
 
 
 Points = NDArray[np.float64] | KDTree  # (n, 3), or the tree over them where there already is one
