@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..runtime.compiled import numba_works
 from .sines import Sines
 
+LEAST_SEEN = 0.6  # of a sine: below that the noise in its head would be raised too much
 LINEAR_RIDGE = 1e-4  # of constant and slope, beside 1 of the sines: next to nothing
 
 
@@ -32,6 +32,7 @@ class Rows(NamedTuple):
     samples : (m, 3)
     distances, sample_weight : (B, m) value there, and one over its deviation
     directions, direction_weight : (B, m, 3), (B, m) gradient there, and one over its deviation
+    seen : (B, U) what is left of each sine in the mean over where a point may have been seen, `damping`; of points alone
     """
 
     points: Tensor
@@ -43,6 +44,7 @@ class Rows(NamedTuple):
     sample_weight: Tensor
     directions: Tensor
     direction_weight: Tensor
+    seen: Tensor
 
 
 def normal_equations(rows: Rows, sines: Sines) -> tuple[Tensor, Tensor]:
@@ -85,13 +87,25 @@ def design(rows: Rows, sines: Sines) -> tuple[Tensor, Tensor]:
         from .design_kernel import design_rows
 
         value = torch.empty((count, points, units + 4), dtype=torch.float64)
-        arrays = (t.contiguous().numpy() for t in (rows.points, rows.value_weight, rows.normal_weight, w, b))
-        design_rows(*arrays, np.float32(sines.amplitude), value.numpy(), cosines.numpy())
+        amplitude = rows.seen * sines.amplitude
+        arrays = (t.contiguous().numpy() for t in (rows.points, rows.value_weight, rows.normal_weight, w, b, amplitude))
+        design_rows(*arrays, value.numpy(), cosines.numpy())
         return value, cosines
-    phase = rows.points @ w + b
-    torch.mul(torch.cos(phase), (rows.normal_weight * sines.amplitude).unsqueeze(-1), out=cosines[:, :points])
-    value = _with_linear(torch.sin(phase) * sines.amplitude, rows.points) * rows.value_weight.unsqueeze(-1)
+    phase, amplitude = rows.points @ w + b, rows.seen.unsqueeze(1) * sines.amplitude
+    torch.mul(torch.cos(phase) * amplitude, rows.normal_weight.unsqueeze(-1), out=cosines[:, :points])
+    value = _with_linear(torch.sin(phase) * amplitude, rows.points) * rows.value_weight.unsqueeze(-1)
     return value.double(), cosines
+
+
+def damping(sines: Sines, blur: Tensor) -> Tensor:
+    """(B, U) ``exp(-|w|^2 blur^2 / 2)``: the mean of each sine, as a share of it, over a normal distribution of deviation
+    ``blur`` (B,), in half supports.
+
+    Noise moves a point sideways as well, to where the surface is elsewhere and its normal another: what is fitted to noisy
+    points as they lie is the surface blurred by their noise. In rows with sines that are blurred so, the heads are those of
+    the surface before.
+    """
+    return torch.exp(-0.5 * (blur[:, None] * sines.frequencies.norm(dim=0)) ** 2).clamp(min=LEAST_SEEN)
 
 
 def solve(matrix: Tensor, right: Tensor, sines: Sines) -> Tensor:

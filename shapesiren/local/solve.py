@@ -20,7 +20,7 @@ from ..nets.cpu.engine import thread_pool
 from ..nets.local import Local
 from ..runtime.kdtree import KDTree
 from .cells import Cells, cut
-from .heads import Rows, normal_equations, solution_of_samples, solve
+from .heads import Rows, damping, normal_equations, solution_of_samples, solve
 from .samples import Samples, Surface
 from .settings import LocalSettings, Prior
 from .sines import Sines, draw, places
@@ -80,7 +80,7 @@ def solve_local(
     Stopped : ``progress`` said so
     """
     typical = float(np.median(scan.deviation))
-    prior = Prior.of(settings, typical / scan.spacing, scan.given)
+    prior = Prior.of(settings, typical, scan.spacing, scan.given)
     cells = cut(scan.points, HALF, prior.support, prior.points, LARGEST, SMALLEST * scan.spacing, prior.alone)
     sines = draw(settings.units, prior.length, prior.smoothness, seed, device)
     count = np.diff(cells.starts)
@@ -165,7 +165,7 @@ class _Batches:
         def work(batch: Index) -> None:
             if not self.progress(self.done / max(1, self.total)):
                 raise Stopped
-            rows = self._rows(leaves[batch], places_, samples_of(leaves[batch]))
+            rows = self._rows(leaves[batch], places_, samples_of(leaves[batch]), sines)
             self._write(leaves[batch], solve(*normal_equations(rows, sines), sines), units)
             self.done += int(self.count[leaves[batch]].sum()) + len(batch) * len(local)
 
@@ -206,7 +206,7 @@ class _Batches:
             yield order[start : start + size]
             start += size
 
-    def _rows(self, leaves: Index, local: Tensor, samples: Samples) -> Rows:
+    def _rows(self, leaves: Index, local: Tensor, samples: Samples, sines: Sines) -> Rows:
         count, reach = self.count[leaves], torch.from_numpy(self.reach[leaves].astype(np.float32)).to(self.device)[:, None]
         column = np.arange(count.max())
         place = np.minimum(self.cells.starts[leaves][:, None] + column, len(self.members) - 1)
@@ -230,4 +230,5 @@ class _Batches:
             sample_weight=reach / told(samples.deviation),
             directions=told(samples.directions),
             direction_weight=1 / told(samples.direction_deviation),
+            seen=damping(sines, self.prior.blur / reach[:, 0]),
         )

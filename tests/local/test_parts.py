@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from shapesiren.local.cells import cut
-from shapesiren.local.heads import Rows, normal_equations, solution_of_samples, solve
+from shapesiren.local.heads import Rows, damping, normal_equations, solution_of_samples, solve
 from shapesiren.local.settings import LocalSettings, Prior
 from shapesiren.local.sides import spread
 from shapesiren.local.sines import draw
@@ -77,6 +77,7 @@ def rows_of(batch: int, points: int, samples: int) -> Rows:
         draws(batch, samples).abs() * 3,
         draws(batch, samples, 3),
         draws(batch, samples).abs() * 2,
+        0.5 + 0.5 * draws(batch, 32).abs(),
     )
 
 
@@ -84,20 +85,25 @@ def test_heads_are_the_least_squares_of_all_rows_written_out():
     sines = draw(32, 0.4, 1.5, 0, CPU)
     rows = rows_of(3, 40, 20)
     heads = solve(*normal_equations(rows, sines), sines)
-    w, a = sines.frequencies.double().numpy(), sines.amplitude
+    w = sines.frequencies.double().numpy()
     for k in range(3):
         lines, targets = [], []
-        for x, value, weight, gradient, slope_weight in [
-            *zip(rows.points[k], torch.zeros(40), rows.value_weight[k], rows.normals[k], rows.normal_weight[k], strict=True),
-            *zip(
-                rows.samples,
-                rows.distances[k],
-                rows.sample_weight[k],
-                rows.directions[k],
-                rows.direction_weight[k],
-                strict=True,
-            ),
-        ]:
+        for at, (x, value, weight, gradient, slope_weight) in enumerate(
+            [
+                *zip(
+                    rows.points[k], torch.zeros(40), rows.value_weight[k], rows.normals[k], rows.normal_weight[k], strict=True
+                ),
+                *zip(
+                    rows.samples,
+                    rows.distances[k],
+                    rows.sample_weight[k],
+                    rows.directions[k],
+                    rows.direction_weight[k],
+                    strict=True,
+                ),
+            ]
+        ):
+            a = sines.amplitude * (rows.seen[k].double().numpy() if at < 40 else 1)  # of points, as they are seen
             x = x.double().numpy()
             phase = x @ w + sines.phases.double().numpy()
             lines.append(float(weight) * np.concatenate([a * np.sin(phase), [1], x]))
@@ -107,8 +113,16 @@ def test_heads_are_the_least_squares_of_all_rows_written_out():
                 targets.append(float(slope_weight * gradient[axis]))
         ridge = np.diag(np.sqrt(np.r_[np.ones(32), np.full(4, 1e-4)]))
         expected = np.linalg.lstsq(np.r_[np.array(lines), ridge], np.r_[targets, np.zeros(36)], rcond=None)[0]
-        expected[:32] *= a
+        expected[:32] *= sines.amplitude
         np.testing.assert_allclose(heads[k].numpy(), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_sine_is_damped_as_it_is_seen_through_noise():
+    sines, rng = draw(8, 0.4, 1.5, 0, CPU), np.random.default_rng(0)
+    blur = 0.15
+    damped = damping(sines, torch.tensor([blur]))[0].numpy()
+    noise = (blur * rng.normal(size=(400_000, 3))) @ sines.frequencies.numpy()
+    np.testing.assert_allclose(np.cos(noise).mean(0), damped, atol=5e-3)
 
 
 def test_cells_that_trust_their_samples_alike_share_one_solution():
@@ -157,6 +171,6 @@ def test_votes_spread_to_where_none_are_cast():
 
 # ---- Settings -----------------------------------------------------------------------------------
 def test_noise_asks_for_more_points_and_wider_supports():
-    clean, noisy = Prior.of(LocalSettings(), 0.0), Prior.of(LocalSettings(), 2.0)
+    clean, noisy = Prior.of(LocalSettings(), 0.0, 1.0), Prior.of(LocalSettings(), 2.0, 1.0)
     assert noisy.points > 2 * clean.points and noisy.support > clean.support and noisy.smoothness > clean.smoothness
-    assert Prior.of(LocalSettings(points=77, support=2.5), 2.0).points == 77
+    assert Prior.of(LocalSettings(points=77, support=2.5), 2.0, 1.0).points == 77
