@@ -195,7 +195,7 @@ def test_ingest_here_fit_there(tmp_path, torus_scan):
     from shapesiren.stages.store import Run
 
     config = stored_config(Run.open(tmp_path / "b"), [("--preset", {"preset": "fast"})])[1]
-    assert (config.fit.steps, config.net.width, config.ingest.guide_depth) == (1800, 256, 6)
+    assert (config.net.kind, config.local.units, config.ingest.guide_depth) == ("local", 256, 6)
 
 
 @pytest.mark.slow
@@ -226,6 +226,8 @@ def test_inspect(tmp_path, torus_scan):
     assert not facts["open"]
     assert facts["normals"]["origin"] == "given"
     assert facts["neighbours_agree"] > 0.99
+    assert "fit_rate" not in facts and 0 < facts["fit_seconds"] < 60  # it is solved
+    facts = json.loads(cli("inspect", torus_scan, "--json", "--set", "net.kind=siren", cwd=tmp_path).stdout)
     assert facts["fit_rate"] > 0
     steps = resolve(TASKS["shape"].config_type, TASKS["shape"].presets, []).fit.steps
     assert facts["fit_seconds"] == pytest.approx(steps / facts["fit_rate"])

@@ -103,7 +103,7 @@ def run(code):
 
 
 @pytest.mark.slow
-def test_fitting_needs_torch_and_numpy_alone(torus_scan, tmp_path):
+def test_training_needs_torch_and_numpy_alone(torus_scan, tmp_path):
     """Ingest here, then fit in a process in which open3d, trimesh, scikit-image, scipy, plyfile and numba do not exist."""
     import shapesiren
     from tests.conftest import QUICK

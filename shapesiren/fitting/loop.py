@@ -69,8 +69,6 @@ def fit_task(
         for listener in listeners:
             listener(event)
 
-    if task.closed_form:
-        return closed_form(task, seed, tell, should_stop)
     if settings.optimizer == "least-squares":
         from .least_squares import solve_task
 
@@ -78,6 +76,8 @@ def fit_task(
             task, settings, key=key, checkpoint=checkpoint, listeners=listeners, should_stop=should_stop
         )
         return Outcome(finished, end.step, end.seconds, losses, since, 0, end.precision)
+    if task.closed_form:
+        return closed_form(task, seed, tell, should_stop)
 
     # ---- Set up, or resume --------------------------------------------------------------------------
     generator = torch.Generator().manual_seed(seed)

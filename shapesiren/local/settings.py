@@ -10,8 +10,8 @@ from ..config import Settings
 
 # Spacings of noise up to which the blur by it is undone as a whole; beyond that less and less, because undoing it raises what
 # is left of the noise too. Chamfer x 1000 with all of it undone / with .8 / with .5 spacings: armadillo, noise .25 % .602 /
-# .605 / .609 (.672 with none), noise .5 % 1.169 / 1.09 / 1.079 (1.116); rocker arm .482 / .487 / .491 (.528), .764 / .766 / .775
-# (.810)
+# .605 / .609 (.672 with none), noise .5 % 1.169 / 1.09 / 1.079 (1.116); rocker arm .482 / .487 / .491 (.528) and .764 / .766 /
+# .775 (.810)
 SHARPENED = 0.8
 NOISY_FROM = 0.3  # deviation of the points, in spacings, from which they are averages of many neighbours that tell something
 

@@ -234,14 +234,18 @@ class ShapeTask(Task[ShapeConfig]):
     def _scan(self) -> Scan:
         """The points as a local field is fitted to them."""
         from ..local.solve import Scan
+        from ..pointcloud.scan.noise import noise_across
 
         arrays, header = self.signal.arrays, CloudHeader.of(self.signal.header)
         points, normals = (arrays[name].astype(np.float64) for name in ("points", "normals"))
         noise = 0.0 if self.loss.noise == "ignore" or header.noise <= CLEAN_NOISE else header.noise
+        given = header.normals != "estimated"
+        if noise and given:  # the two sheets of a thin wall are no noise
+            noise = min(noise, noise_across(points, normals, noise))
         deviation = np.full(len(points), noise)
         if self.loss.noise != "ignore" and "deviation" in arrays:
             deviation = arrays["deviation"].astype(np.float64)
-        return Scan(points, normals, deviation, max(header.spacing, 1e-6), not header.open, header.normals != "estimated")
+        return Scan(points, normals, deviation, max(header.spacing, 1e-6), not header.open, given)
 
     @property
     def gradients_off(self) -> int:

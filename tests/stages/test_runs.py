@@ -285,6 +285,9 @@ def test_the_pace_does_not_count_compiling():
             time.sleep(next(compiling, 0))
             return super().losses(*arguments)
 
-    small = {"net": {"width": 16, "hidden_layers": 1}, "batch": {"on_surface": 50, "off_surface": 50, "eikonal": 25}}
+    small = {
+        "net": {"kind": "siren", "width": 16, "hidden_layers": 1},
+        "batch": {"on_surface": 50, "off_surface": 50, "eikonal": 25},
+    }
     config = resolve(Slow.config_type, Slow.presets, [("test", small)])
     assert inspect.pace(Slow, Slow.trial(), config, torch.device("cpu")) > 3  # not a third of a step a second

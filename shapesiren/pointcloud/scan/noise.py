@@ -34,6 +34,9 @@ class Scatter(NamedTuple):
     floor: float
 
 
+ACROSS_POINTS, ACROSS_ALIKE = 2000, 0.7  # points looked at; cosine of the normals of one sheet
+
+
 def scatter(points: Points, sample: int = 5000) -> Scatter:
     """How a cloud, (n, 3) in any unit, scatters about its surface, from the neighbourhoods of up to ``sample`` points.
 
@@ -166,3 +169,25 @@ def support_distance(points: Points, spacing: float, sample: int = 4000) -> floa
         if np.median(variance[:, 1] / np.maximum(variance[:, 2], 1e-300)) > 0.0625:
             break
     return float(5 * max(spacing, even))
+
+
+def noise_across(points: Points, normals: Array, noise: float, seed: int = 0) -> float:
+    """Standard deviation of positions across the surface, by normals that are known: of two sheets of a thin wall, which
+    `scatter` takes for one noisy one, each counts for itself.
+
+    Between two points of a surface of second order the chord is at right angles to the mean of their normals; what it is off by
+    has the variance of both.
+
+    Parameters
+    ----------
+    points, normals : (n, 3) and (n, 3) unit
+    noise : as `scatter` has it; of neighbours nearer than that the nearest would be those that are off by the same
+    """
+    tree, every = tree_of(points), points_of(points)
+    some = np.random.default_rng(seed).permutation(len(every))[:ACROSS_POINTS]
+    count = neighbours_for(tree, noise, 16)
+    near = tree.query(every[some], min(count + 1, len(every)))[1][:, count // 2 :]
+    mean = normals[near] + normals[some, None]
+    alike = (normals[near] * normals[some, None]).sum(-1) > ACROSS_ALIKE
+    off = ((every[near] - every[some, None]) * mean).sum(-1) / np.maximum(np.linalg.norm(mean, axis=-1), 1e-12)
+    return float(1.4826 * np.median(np.abs(off[alike])) / 2**0.5) if alike.any() else 0.0
