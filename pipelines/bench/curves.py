@@ -4,21 +4,21 @@
 
 Takes the sum of the seconds for each preset, and some for Poisson.
 Each point of ours and of preset ``paper`` is a whole `shapesiren fit` and `shapesiren mesh` whose schedule was told its
-time (the learning rate falls to its end by then), not a fit that was interrupted; each point of Poisson is one depth.
+time (the learning rate falls to its end by then), not a fit that was interrupted; `fast` is solved, whatever it is told. Each
+point of Poisson is one setting of it.
 The picture needs matplotlib (`pip install matplotlib`).
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+import peers
 from common import command, parser, reference, write_csv
 
 from shapesiren.metrics.surface_distance import Surface, compare_surfaces
-from shapesiren.pointcloud.guide.samples import poisson_surface
 from shapesiren.pointcloud.io.read import read_cloud
 from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
 
@@ -41,10 +41,11 @@ def main() -> None:
         rows.append((method, seconds, 1e3 * compare_surfaces(mesh, exact, 200_000, 0.01, 0).chamfer))
         print(f"{method}: {seconds:.1f} s, chamfer {rows[-1][2]:.3f}", flush=True)
 
-    for depth in (6, 7, 8, 9, 10):
-        start = time.perf_counter()
-        vertices, faces = poisson_surface(frame.to_box(cloud.points), cloud.normals, depth)
-        add("Poisson (Open3D), depths 6 to 10", time.perf_counter() - start, Surface(vertices, faces))
+    points = frame.to_box(cloud.points)
+    for peer in peers.tuned(points, cloud.normals, peers.NOISY if args.noise else peers.CLEAN):
+        add("PoissonRecon 18.74", peer.seconds, Surface(peer.vertices, peer.faces))
+    for peer in peers.open3d_poisson(points, cloud.normals, [6, 7, 8, 9, 10]):
+        add("Poisson (Open3D), depths 6 to 10", peer.seconds, Surface(peer.vertices, peer.faces))
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "scan.ply"
         write_scan(source, cloud)
