@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture()
+@pytest.fixture
 def peers():
     path = Path(__file__).parents[1] / "pipelines" / "bench" / "peers.py"
     spec = importlib.util.spec_from_file_location("peers", path)
