@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -40,8 +40,7 @@ FAR_DIRECTION = 0.1
 CHUNK = 1 << 12  # places at a time: arrays of .9 MiB, which stay in a core's cache
 
 
-@dataclass(frozen=True)
-class Samples:
+class Samples(NamedTuple):
     """Of m samples in each of c cells, box units. distances (c, m), directions (c, m, 3); deviation (c, m) of the distance and
     direction_deviation (c, m), infinite where nothing is known."""
 
@@ -49,6 +48,10 @@ class Samples:
     directions: Array
     deviation: Array
     direction_deviation: Array
+
+    def of(self, cells: NDArray[Any]) -> Samples:
+        """Those in some of the cells, by their indices or a mask."""
+        return Samples(*(array[cells] for array in self))
 
 
 class Surface:
@@ -75,7 +78,7 @@ class Surface:
         """Samples (c, m, 3) where points are near: by the nearest tangent planes."""
         shape = x.shape[:2]
         x = x.reshape(-1, 3)
-        i = self._among(self._nearest(x, False), x, VOTES, False)
+        i = self._among(self._nearest(x, False), x, min(VOTES, self.beside.shape[1]), False)
         offset = x[:, None] - self.points[i]
         d, across = np.linalg.norm(offset, axis=2), (offset * self.normals[i]).sum(-1)
         weight = 1 / (d**2 + 1e-12)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -99,18 +98,12 @@ def solve_local(
         batches.solve(leaves, near, lambda some: surface.near(batches.at(some, near)), units, 1.0)
     far = 2 * places(FAR_SAMPLES, 3, seed + 2) - 1
     samples, sure = surface.far(batches.at(without, far), cells.octree, without)
-    batches.solve_alike(without[sure], far, _of(samples, sure))
-    place = np.cumsum(~sure) - 1
-    rest = _of(samples, ~sure)
-    order = np.full(len(count), -1)
-    order[without] = place
-    batches.solve(without[~sure], far, lambda some: _of(rest, order[some]), settings.far_units, prior.length / FAR_LENGTH)
+    batches.solve_alike(without[sure], far, samples.of(sure))
+    row = np.empty(len(count), np.int64)  # of each leaf without points among them
+    row[without] = np.arange(len(without))
+    batches.solve(without[~sure], far, lambda some: samples.of(row[some]), settings.far_units, prior.length / FAR_LENGTH)
     progress(1.0)
     return net
-
-
-def _of(samples: Samples, which: NDArray[Any]) -> Samples:
-    return Samples(*(getattr(samples, name)[which] for name in Samples.__dataclass_fields__))
 
 
 def _network(cells: Cells, sines: Sines, zoom: Array, support: float) -> Local:
