@@ -12,7 +12,8 @@ from . import page, plots
 def headline(run: FinishedRun) -> str:
     source = run.manifest.get("source", {}).get("name", "")
     fit = run.facts("fit")
-    return f"{source}: {run.task.name}, {fit['steps']:,} steps in {page.show(fit['seconds'])} s, preset {run.config.preset}"
+    how = "solved" if fit.get("cells") else f"{fit['steps']:,} steps"
+    return f"{source}: {run.task.name}, {how} in {page.show(fit['seconds'])} s, preset {run.config.preset}"
 
 
 def outcome(run: FinishedRun) -> page.Section:

@@ -47,7 +47,8 @@ def test_the_four_losses_are_told(solved):
 
 def test_it_makes_a_report(solved):
     page = shapesiren.report(solved)
-    assert "networks" in page.read_text()
+    text = page.read_text()
+    assert "networks" in text and "solved in" in text
 
 
 def test_default_solves_clean_closed_scans_and_trains_the_rest(torus_scan, tmp_path, here):
