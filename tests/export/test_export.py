@@ -53,7 +53,7 @@ def test_onnx_numpy_and_torch_agree(tmp_path, rng):
     np.testing.assert_allclose(gradient[:, 0], field.gradient(x), atol=1e-5 * np.abs(field.gradient(x)).max())
 
 
-def test_the_numpy_reader_reads_local_fields(tmp_path, rng):
+def test_local_fields_are_read_by_numpy_and_written_as_onnx(tmp_path, rng):
     cells = [(1, a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)][1:]
     cells = Octree.of(np.array(cells + [(2, a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]), 1.1).cells
     net = Local(16, len(cells), 1.1, 1.6)
@@ -69,6 +69,11 @@ def test_the_numpy_reader_reads_local_fields(tmp_path, rng):
     np.testing.assert_allclose(value[:, 0], field(x), atol=1e-4 * field.frame.scale)
     np.testing.assert_allclose(gradient[:, 0], field.gradient(x), atol=1e-3 * np.abs(field.gradient(x)).max())
     assert np.array_equal(Field.load(tmp_path / "f.safetensors")(x), field(x))
+    onnxruntime = pytest.importorskip("onnxruntime")
+    export_field(field, tmp_path / "f.onnx", gradient=True)
+    value, gradient = onnxruntime.InferenceSession(tmp_path / "f.onnx").run(None, {"points": x})
+    np.testing.assert_allclose(value[:, 0], field(x), atol=1e-4 * field.frame.scale)
+    np.testing.assert_allclose(gradient, field.gradient(x), atol=1e-3 * np.abs(field.gradient(x)).max())
 
 
 @pytest.mark.parametrize("kind", ["relu", "tanh", "relu-pe", "rff"])
