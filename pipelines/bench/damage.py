@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peers
 from common import Table, parser, reference
 from scipy.spatial import cKDTree
 
 import shapesiren
 from shapesiren.metrics.surface_distance import Surface, compare_surfaces
 from shapesiren.pointcloud.cloud import PointCloud
-from shapesiren.pointcloud.guide.samples import poisson_surface
 from shapesiren.pointcloud.normals.estimate import plane_normals
 from shapesiren.pointcloud.prepare import prepare
 from shapesiren.pointcloud.settings import IngestSettings
@@ -159,8 +159,7 @@ def usual_normals(points: np.ndarray) -> np.ndarray:
 def poisson(points: np.ndarray, normals: np.ndarray, trimmed: bool, judge: Any) -> tuple[float, float]:
     """What ``judge`` says of screened Poisson at its best depth: Chamfer distance and normal consistency."""
     best = (np.inf, 0.0)
-    for depth in (6, 7, 8, 9):
-        vertices, faces = poisson_surface(points, normals, depth)
+    for _, vertices, faces, _ in peers.open3d_poisson(points, normals, [6, 7, 8, 9]):
         if not len(faces):
             continue
         if trimmed:
