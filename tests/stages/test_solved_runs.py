@@ -51,9 +51,10 @@ def test_it_makes_a_report(solved):
     assert "networks" in text and "solved in" in text
 
 
-def test_default_solves_clean_closed_scans_and_trains_the_rest(torus_scan, tmp_path, here):
-    noisy = tmp_path / "noisy.ply"
-    write_scan(noisy, scan("torus", Scanner(points=5000, noise=0.01)))
+def test_default_solves_clean_dense_closed_scans_and_trains_the_rest(torus_scan, tmp_path, here):
+    dense, noisy = tmp_path / "dense.ply", tmp_path / "noisy.ply"
+    write_scan(dense, scan("torus", Scanner(points=120_000)))
+    write_scan(noisy, scan("torus", Scanner(points=120_000, noise=0.003)))
     small = [
         *FEW_ARGS,
         "--set",
@@ -65,7 +66,7 @@ def test_default_solves_clean_closed_scans_and_trains_the_rest(torus_scan, tmp_p
         "--set",
         "ingest.guide_depth=5",
     ]
-    for source, cells in ((torus_scan, True), (noisy, False)):
+    for source, cells in ((dense, True), (noisy, False), (torus_scan, False)):
         run = tmp_path / source.stem
         assert here("fit", source, "--out", run, *small).returncode == 0
         assert (Run.open(run).facts("fit")["cells"] > 0) == cells
