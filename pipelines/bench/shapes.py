@@ -1,7 +1,7 @@
 """Ours against screened Poisson and the paper's recipe, on virtual scans, in one run.
 
-    python pipelines/bench/shapes.py --quick  # 5 minutes: armadillo, clean and with noise of .25 %, fast and default
-    python pipelines/bench/shapes.py          # 35 minutes; the meshes of ../shared, or analytic shapes
+    python pipelines/bench/shapes.py --quick  # below ten minutes: armadillo, clean and with noise of .25 %, fast and default
+    python pipelines/bench/shapes.py          # about an hour; the meshes of ../shared, or analytic shapes
     python pipelines/bench/shapes.py mesh.obj trefoil --noise 0 0.0025 0.005 --presets fast default --points 100000
 
 Each surface is scanned by the virtual scanner; every method gets the same points and normals. Errors are measured
