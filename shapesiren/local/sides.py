@@ -10,11 +10,12 @@ from ..nets.octree import Octree
 Array = NDArray[np.float64]
 
 TOUCHING = 1.01  # cells across within which one touches another
+HELD, FREE = 1e3, 1e-6  # how firmly votes are held, and 0 where there is none, beside the firmest tie to a neighbour
 
 
 def spread(octree: Octree, leaves: NDArray[np.int64], votes: Array, sure: NDArray[np.bool_]) -> Array:
     """From -1, inside, to 1, outside, of leaves (c,) of the octree: those that are ``sure`` keep their votes, any other is the
-    mean of those that touch it, weighed by their common faces and the distance of their centres.
+    mean of those that touch it, weighed by the smaller one's face and the distance of their centres.
 
     A harmonic function, as the winding number is one, but with values that are known on both sides of an open surface. Beyond
     its borders it goes from one to the other once, and evenly. Other leaves, those with points, let nothing through.
@@ -30,12 +31,10 @@ def spread(octree: Octree, leaves: NDArray[np.int64], votes: Array, sure: NDArra
     row, col = row[both], col[both]
     half, centres = octree.halves[leaves], octree.centres[leaves]
     faces = np.minimum(half[row], half[col]) ** 2 / np.linalg.norm(centres[row] - centres[col], axis=1)
-    graph = csr_matrix((np.concatenate([faces, faces]), (np.r_[row, col], np.r_[col, row])), (len(leaves), len(leaves)))
-    graph.data[:] = np.minimum(graph.data, faces.max())
-    fixed = np.where(sure, 1e3 * faces.max(), 1e-6 * faces.max())
+    graph = csr_matrix((faces, (row, col)), (len(leaves), len(leaves)))
+    graph = graph.maximum(graph.T)
+    fixed = np.where(sure, HELD, FREE) * faces.max()
     matrix = diags(np.asarray(graph.sum(1))[:, 0] + fixed) - graph
-    jacobi = diags(1 / matrix.diagonal())
-    found: Array = cg(matrix, fixed * np.where(sure, votes, 0), x0=np.where(sure, votes, 0), rtol=1e-4, maxiter=1000, M=jacobi)[
-        0
-    ]
+    start = np.where(sure, votes, 0)
+    found: Array = cg(matrix, fixed * start, x0=start, rtol=1e-4, maxiter=1000, M=diags(1 / matrix.diagonal()))[0]
     return np.clip(found, -1, 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 LEAST, MOST = 0.02, 0.98  # quantiles between which the spectrum is drawn; its ends would be all frequency or none
@@ -45,7 +46,9 @@ def draw(units: int, length: float, smoothness: float, seed: int, device: torch.
     return Sines(w, b, math.sqrt(2 / units))
 
 
-def places(count: int, dimensions: int, seed: int) -> np.ndarray:
+def places(count: int, dimensions: int, seed: int) -> NDArray[np.float64]:
     """(count, dimensions) in [0, 1], evenly spread (a scrambled Sobol sequence)."""
-    draws: np.ndarray = torch.quasirandom.SobolEngine(dimensions, scramble=True, seed=seed).draw(count).double().numpy()
+    draws: NDArray[np.float64] = (
+        torch.quasirandom.SobolEngine(dimensions, scramble=True, seed=seed).draw(count).double().numpy()
+    )
     return draws
