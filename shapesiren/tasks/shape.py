@@ -142,7 +142,7 @@ class ShapeTask(Task[ShapeConfig]):
         header = CloudHeader.of(signal.header)
         kind = config.net.kind
         if kind == "auto":
-            kind = "local" if _plain(header, signal.arrays) else "siren"
+            kind = "local" if _plain(header) else "siren"
             self.config = config.model_copy(update={"net": config.net.model_copy(update={"kind": kind})})
         self.closed_form = kind == "local"
         if self.closed_form:
@@ -400,10 +400,10 @@ class ShapeTask(Task[ShapeConfig]):
         return sections(run)
 
 
-def _plain(header: CloudHeader, arrays: Arrays) -> bool:
-    """Whether solving is as good as training: of a closed surface whose points are clean and dense, with given normals."""
-    clean = header.noise <= CLEAN_NOISE and "deviation" not in arrays and header.spacing <= DENSE_SPACING
-    return clean and not header.open and header.signed and header.normals != "estimated"
+def _plain(header: CloudHeader) -> bool:
+    """Whether solving is as good as training, or better: of a closed surface whose points are dense, and whose normals have
+    sides."""
+    return header.spacing <= DENSE_SPACING and not header.open and header.signed
 
 
 def _draw(table: Tensor, count: int, generator: torch.Generator) -> Tensor:
