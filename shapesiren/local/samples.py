@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ Array = NDArray[np.float64]
 
 # ---- In cells with points ---------------------------------------------------------------------------
 VOTES = 4  # nearest points whose tangent planes say on which side a sample is
+SMOOTHED, AGAIN = 0.1, 1.0  # deviation of the points, in spacings, from which they are smoothed, and from which twice
 AGREED = 0.9  # how far they must agree
 FLAT = 1.5  # spacings from the foot of a plane within which its distance is the surface's
 # deviation of a sample's distance: so many spacings, deviations of the points, and this share of the distance itself. A sample
@@ -66,13 +68,28 @@ class Surface:
 
     def __init__(self, tree: KDTree, normals: Array, spacing: float, deviation: float, closed: bool, seed: int) -> None:
         self.normals, self.spacing, self.deviation, self.closed = normals, spacing, deviation, closed
-        self.tree = smoothed(tree, normals, deviation) if deviation > 0.1 * spacing else tree
-        self.points = np.asarray(self.tree.data)
-        self.some = np.arange(len(self.points))
-        if len(self.points) > THINNED:
-            self.some = np.sort(np.random.default_rng(seed).choice(len(self.points), THINNED, replace=False))
-        self.beside = self.tree.query(self.points, min(BESIDE, len(self.points)))[1].reshape(len(self.points), -1)
-        self.thinned = self.tree if len(self.some) == len(self.points) else KDTree(self.points[self.some])
+        self.some = np.arange(tree.n)
+        if tree.n > THINNED:
+            self.some = np.sort(np.random.default_rng(seed).choice(tree.n, THINNED, replace=False))
+        if deviation > SMOOTHED * spacing:
+            tree = smoothed(tree, normals, deviation)
+        if deviation > AGAIN * spacing:
+            tree = smoothed(tree, normals, deviation)
+        self._lies_on(tree)
+
+    def _lies_on(self, tree: KDTree) -> None:
+        self.tree, self.points = tree, np.asarray(tree.data)
+        self.beside = tree.query(self.points, min(BESIDE, tree.n))[1].reshape(tree.n, -1)
+        self.thinned = tree if len(self.some) == tree.n else KDTree(self.points[self.some])
+
+    def settle(self, values_and_gradients: Callable[[Array], tuple[Array, Array]]) -> None:
+        """Move noisy points onto the zero level set of a field, by a step of Newton's; its values at places (n, 3) and its
+        gradients are asked for."""
+        if self.deviation <= SMOOTHED * self.spacing:
+            return
+        value, gradient = values_and_gradients(self.points)
+        step = value[:, None] * gradient / np.maximum((gradient**2).sum(1, keepdims=True), 0.25)
+        self._lies_on(KDTree(self.points - step))
 
     def near(self, x: Array) -> Samples:
         """Samples (c, m, 3) where points are near: by the nearest tangent planes."""

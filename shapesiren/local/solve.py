@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..nets.cpu.engine import thread_pool
+from ..nets.cpu.local_evaluate import evaluate
 from ..nets.local import Local
 from ..runtime.kdtree import KDTree
 from .heads import normal_equations, solution_of_samples, solve
@@ -65,6 +66,7 @@ def solve_local(
         (np.flatnonzero(~problem.own & (count > 0)), min(BESIDE_UNITS, settings.units)),
     ):
         cells.solve(leaves, near, lambda some: surface.near(problem.at(some, near)), units, 1.0)
+    surface.settle(lambda x: tuple(y.astype(np.float64) for y in evaluate(net, x, True)))
     without = np.flatnonzero(count == 0)
     far = 2 * places(FAR_SAMPLES, 3, seed + 2) - 1
     samples, sure = surface.far(problem.at(without, far), octree, without)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from ..header import BoxBounds, Header
 
+# Spacing in box units, of 60,000 points on the armadillo, up to which solving knows enough of a surface. With 20,000 (.0076)
+# what is trained is better: .46 for .62, spot .19 for .27
+DENSE_SPACING = 0.0045
+
 
 class CloudHeader(Header):
     """`Header` of a point cloud. Lengths are in box units; what older runs lack has a default.

@@ -12,7 +12,7 @@ from ..header import BoxBounds
 from .facts import CloudFacts
 from .guide.process import guide_maker
 from .guide.unsigned import make_unsigned_guide
-from .header import CloudHeader
+from .header import DENSE_SPACING, CloudHeader
 from .normals.estimate import check_sides
 from .prepare import CloudSource, prepare
 from .settings import IngestSettings
@@ -55,7 +55,9 @@ def ingest_shape(
         p = prepare(source, settings, seed, say)
         points, scale = p.measured.points, p.frame.scale
         if p.signed:
-            guide, facts = make(points, p.normals, count, settings.guide_depth, p.measured.support, seed, p.measured.noise)
+            needed = settings.guide == "always" or settings.surface == "open" or p.measured.spacing > DENSE_SPACING
+            rest = settings.guide_depth, p.measured.support, seed, p.measured.noise, needed
+            guide, facts = make(points, p.normals, count, *rest)
     if not p.signed:
         guide, facts = make_unsigned_guide(p.measured.tree, p.normals, count, p.measured.spacing, p.measured.noise, seed)
         if facts.open:

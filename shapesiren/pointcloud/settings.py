@@ -26,6 +26,9 @@ class IngestSettings(Settings):
     steps: Literal["smooth", "keep"] = Setting("smooth", description="of a depth camera's values: smooth within each step")
     surface: Literal["auto", "closed", "open"] = Setting("auto", description="an open one is trimmed where no point is")
     guide_samples: int = Setting(300_000, ge=0, description="off-surface samples with a distance; 0 for none")
+    guide: Literal["always", "trained"] = Setting(
+        "always", description="for which scans they are made; trained: not for those that net.kind = auto plainly solves"
+    )
     guide_depth: int | None = Setting(
         None, ge=4, le=10, description="octree depth of the guide's coarse Poisson surface; by the noise if not given"
     )

@@ -15,7 +15,7 @@ from ..header import BoxBounds, Header
 from ..local.settings import LocalSettings
 from ..metrics.shape import EvaluateSettings, ShapeMetrics
 from ..pointcloud.facts import CloudFacts, InspectFacts
-from ..pointcloud.header import CloudHeader
+from ..pointcloud.header import DENSE_SPACING, CloudHeader
 from ..pointcloud.io.depth import SUFFIXES
 from ..pointcloud.scan.noise_weight import CLEAN_NOISE, noise_weight
 from ..pointcloud.settings import IngestSettings
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from .shape_field import ShapeField
 
 STEPS = 5500  # of the default preset
-# Box units: of 60,000 points on the armadillo. With 20,000 (.0076) what is trained is better: .46 for .62, spot .19 for .27
-DENSE_SPACING = 0.0045
 TRIAL_POINTS, TRIAL_SPACING = 10_000, 0.009  # of a sphere of radius 1/2, in box units
 SIDES_FROM = 0.15  # share of a fit without sides after which they are the field's own
 FOCUS_FROM = 0.5  # share of a fit after which points begin to count more against the other terms
@@ -64,6 +62,8 @@ class ShapeConfig(Config):
 
 
 TRAINED = tuple(kind for kind in get_args(NetSettings.model_fields["kind"].annotation) if kind not in ("local", "auto"))
+
+UNGUIDED: Tree = {"guide": "trained"}  # a guide is made of what may be trained alone
 
 # What is trained, where `fast` does not solve: other networks, normals without sides.
 FAST_TRAINED: Tree = {
@@ -126,11 +126,12 @@ class ShapeTask(Task[ShapeConfig]):
         "evaluate": ShapeMetrics,
     }
     presets: ClassVar[Mapping[str, Tree]] = {
-        "default": {"net": {"kind": "auto"}, "local": {"units": 384}, "fit": {"steps": STEPS}},
+        "default": {"net": {"kind": "auto"}, "ingest": UNGUIDED, "local": {"units": 384}, "fit": {"steps": STEPS}},
         "fast": {"net": {"kind": "local"}, "ingest": {"guide_samples": 0}},
         "fast/unsigned": {"net": {"kind": "siren"}, **FAST_TRAINED},
         **{f"fast/{kind}": FAST_TRAINED for kind in TRAINED},
-        "fine": {"net": {"kind": "auto"}, "local": {"units": 512}, "fit": {"steps": 25_000}},
+        "fine": {"net": {"kind": "auto"}, "ingest": UNGUIDED, "local": {"units": 512}, "fit": {"steps": 25_000}},
+        **{f"{preset}/{kind}": {"ingest": {"guide": "always"}} for preset in ("default", "fine") for kind in TRAINED},
         "paper": PAPER,
     }
 
@@ -151,7 +152,7 @@ class ShapeTask(Task[ShapeConfig]):
                 hint = "--net siren finds the sides"
                 raise InputError("normals without sides cannot be solved for", where="net.kind", hint=hint)
         else:
-            if config.preset == "fast" and kind == "siren" and not len(signal.arrays.get("guide_points", ())):
+            if config.ingest.guide_samples and kind == "siren" and not len(signal.arrays.get("guide_points", ())):
                 hint = "fit the scan itself with --net siren, into a run of its own"
                 raise InputError(
                     "this run was ingested to be solved, without samples for training", where="net.kind", hint=hint

@@ -118,9 +118,10 @@ def test_the_compiled_terms_and_their_gradients_are_torchs(loss, signal, rng):
     if signal != "no guide":
         arrays["guide_directions"][::3] = 0
     size = {"on_surface": 100, "off_surface": 80, "eikonal": 30}
-    config = resolve(
-        ShapeConfig, ShapeTask.presets, [("test", {"net": {"kind": "siren", "width": 8}, "batch": size, "loss": loss})]
-    )
+    tree = {"net": {"kind": "siren", "width": 8}, "batch": size, "loss": loss}
+    if signal == "no guide":
+        tree["ingest"] = {"guide_samples": 0}
+    config = resolve(ShapeConfig, ShapeTask.presets, [("test", tree)])
     task = ShapeTask(made, config, torch.device("cpu"))
     value, gradient = rng.normal(0, 0.01, (180, 1)).astype(np.float32), rng.normal(size=(130, 1, 3)).astype(np.float32)
     value[::7], gradient[::5] = 0, 0

@@ -51,7 +51,7 @@ def poisson_surface(points: Array, normals: Array, depth: int, threads: int | No
 
 
 def make_guide(
-    points: Array, normals: Array, count: int, depth: int | None, support: float, seed: int, noise: float = 0.0
+    points: Array, normals: Array, count: int, depth: int | None, support: float, seed: int, noise: float = 0.0, needed: bool = True
 ) -> Guide:
     """Guide samples of a cloud in box coordinates.
 
@@ -59,13 +59,16 @@ def make_guide(
     ----------
     points, normals : (n, 3) box coordinates and unit normals
     count : samples; see `draw_samples`. For none a surface is made only if it is not plain without whether it is open
+    needed : whether samples are, also if the points plainly lie on a closed surface
     depth : of the Poisson octree; None: by ``noise``, the standard deviation of the points' positions. Measured, mean
         error of the distance at depths 7 / 8, in box units: armadillo, clean .00123 / .00045, noise .0045 .00130 / .00128,
         noise .009 .00178 / .00271
     support : see `support_distance`
     """
-    if not count and not is_flat(points) and (known := closed(points, normals, noise, seed)) is not None:
-        return Guide({}, GuideFacts(surface="none", open=not known))
+    if not (count and needed) and not is_flat(points):
+        known = closed(points, normals, noise, seed)
+        if known or known is False and not count:
+            return Guide({}, GuideFacts(surface="none", open=not known))
     rng = np.random.default_rng(seed)
     some = np.arange(len(points))
     if len(points) > POISSON_POINTS:
