@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,20 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..cloud import PointCloud, random_rows
-from .attributes import survey_colours_to_uint8
+from .colours import survey_colours_to_uint8
+from .columns import Columns, find, geographic_error
 from .partial import ChooseRows
 
 NOISE_CLASSES = (7, 18)  # low and high noise (ASPRS LAS 1.4 R15, table 17)
+GEOGRAPHIC = ("GEOGCS", "GEOGCRS", "GEODCRS")  # how the text of a reference system in degrees begins (WKT)
+MODEL_TYPE, GEOGRAPHIC_MODEL = 1024, 2  # of the keys of GeoTIFF
 POINTS_PER_CHUNK = 1 << 20
 MOST_POINTS_PER_BYTE = 100  # no compression gets so far
 
 
 def read_las(path: Path, choose: ChooseRows) -> PointCloud:
-    """LAS and LAZ, in chunks: coordinates in float64, colours, intensity; points marked as noise or withheld are left out."""
+    """LAS and LAZ, in chunks: coordinates in float64, colours, intensity, and normals where extra bytes have them. Points
+    that are marked as noise or withheld are left out."""
     import laspy
 
     chunks: list[dict[str, NDArray[Any]]] = []
@@ -28,6 +33,10 @@ def read_las(path: Path, choose: ChooseRows) -> PointCloud:
         total = int(file.header.point_count)
         if total > MOST_POINTS_PER_BYTE * path.stat().st_size:
             raise InputError(f"damaged: its header promises {total:,} points", where=path)
+        if _in_degrees(file.header) and _fits_degrees(np.stack([file.header.mins, file.header.maxs])):
+            raise geographic_error(path)
+        extra = find(list(file.header.point_format.extra_dimension_names))
+        extra = replace(extra, used={kind: at for kind, at in extra.used.items() if kind in ("normals", "intensity")})
         rows = choose(total)
         start = 0  # of the chunk, among all points of the file
         for chunk in file.chunk_iterator(POINTS_PER_CHUNK):
@@ -44,6 +53,8 @@ def read_las(path: Path, choose: ChooseRows) -> PointCloud:
             part["intensity"] = np.asarray(chunk.intensity)[keep].astype(np.float32)
             if "red" in chunk.point_format.dimension_names:
                 part["colours"] = np.stack([np.asarray(chunk[c])[keep] for c in ("red", "green", "blue")], 1)
+            for kind, at in extra.used.items():
+                part[f"extra {kind}"] = np.stack([np.asarray(chunk[extra.names[i]])[keep] for i in at], 1)
             chunks.append(part)
             start += n
     if start < total:
@@ -51,13 +62,37 @@ def read_las(path: Path, choose: ChooseRows) -> PointCloud:
     if not chunks:
         raise InputError("there are no points in it", where=path)
     whole = {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
-    colours = whole.get("colours")
+    colours, intensity, normals = whole.get("colours"), whole["intensity"], whole.get("extra normals")
+    if not intensity.any() and "extra intensity" in whole:
+        intensity = whole["extra intensity"][:, 0].astype(np.float32)
+    notes = (f"left out {left_out:,} points that the file marks as noise or withheld",) if left_out else ()
     return PointCloud(
         whole["points"],
-        colours=None if colours is None or not colours.any() else survey_colours_to_uint8(colours),
-        intensity=whole["intensity"] if whole["intensity"].any() else None,
-        notes=(f"left out {left_out:,} points that the file marks as noise or withheld",) if left_out else (),
+        None if normals is None else normals.astype(np.float64),
+        None if colours is None or not colours.any() else survey_colours_to_uint8(colours),
+        intensity=intensity if intensity.any() else None,
+        notes=notes + _extra_notes(extra),
     )
+
+
+def _extra_notes(extra: Columns) -> tuple[str, ...]:
+    """What of its extra bytes is used, and what is not, if there are any."""
+    return (extra.line().replace("columns", "extra bytes", 1),) if extra.names else ()
+
+
+def _in_degrees(header: Any) -> bool:
+    """Whether the reference system of a LAS file says that coordinates are longitude and latitude."""
+    for record in (*header.vlrs, *(header.evlrs or ())):
+        if str(getattr(record, "string", "")).lstrip().startswith(GEOGRAPHIC):
+            return True
+        if any(k.id == MODEL_TYPE and k.value_offset == GEOGRAPHIC_MODEL for k in getattr(record, "geo_keys", ())):
+            return True
+    return False
+
+
+def _fits_degrees(points: NDArray[np.float64]) -> bool:
+    """Whether (n, 3) can be longitude and latitude: many writers name a geographic system and store metres."""
+    return bool((np.abs(points[:, 0]) <= 180).all() and (np.abs(points[:, 1]) <= 90).all())
 
 
 def read_e57(path: Path, choose: ChooseRows) -> PointCloud:
