@@ -46,7 +46,7 @@ def counts(column: NDArray[np.float64]) -> bool:
 def _begins_later(table: NDArray[np.float64], i: int, first: int) -> bool:
     """Of four columns of whole numbers up to 255: whether the first is an intensity, as in PTS files, not the last opacity."""
     later = table[:, i + 1 : i + 4]
-    if i != first or later.shape[1] < 3 or not _are_bytes(later):
+    if i != first or later.shape[1] < 3 or not _are_bytes(later) or counts(later[:, 2]):
         return False
     opaque = (later == OPAQUE).all(0)
     return bool(not opaque[2] or opaque.all())
@@ -82,7 +82,7 @@ def _name_scalars(table: NDArray[np.float64], names: list[str]) -> None:
             names[i] = "curvature"
         elif counts(table[:, i]):
             names[i] = "id"
-        elif "intensity" not in names and len(bare) == 1 and (one_sign or "nx" not in names):
+        elif names[i + 1 : i + 2] == ["r"] or (names.count("intensity") < len(bare) == 1 and (one_sign or "nx" not in names)):
             names[i] = "intensity"
         else:
             names[i] = f"column {i + 1}"

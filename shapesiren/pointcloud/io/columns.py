@@ -140,11 +140,12 @@ def words_of(by_hand: str) -> tuple[str, ...]:
     words = tuple(by_hand.replace(",", " ").split())
     columns = find(words)
     known = {name for families in FAMILIES.values() for family in families for name in family}
-    for word in columns.ignored:
-        why = "is there twice, or lacks those that belong to it" if plain(word) in known else "means nothing"
-        raise InputError(f"{word!r} of ingest.columns {why}", where="--columns", hint=f"known: {BY_HAND}")
-    if words and "points" not in columns.used:
+    unknown = [word for word in columns.ignored if plain(word) not in known]
+    if not unknown and words and "points" not in columns.used:
         raise InputError("x y z are not all among ingest.columns", where="--columns", hint="for example x,y,z,_,r,g,b")
+    for word in unknown or columns.ignored:
+        why = "means nothing" if unknown else "is there twice, or lacks those that belong to it"
+        raise InputError(f"{word[:40]!r} of ingest.columns {why}", where="--columns", hint=f"known: {BY_HAND}")
     return words
 
 

@@ -173,7 +173,7 @@ def _are_words(line: str) -> bool:
     """Whether a line is a header: its first cell is a word, or empty and no other one is a number."""
     first, *others = [cell.strip() for cell in re.split(r"[\s,;|]", line)]
     if first and not IS_NO_NUMBER.fullmatch(first):
-        return not _is_number(first)
+        return not _is_number(first) and (any(map(str.isalpha, first)) or not any(map(str.isdigit, first)))
     return any(others) and not any(not cell or IS_NO_NUMBER.fullmatch(cell) or _is_number(cell) for cell in others)
 
 

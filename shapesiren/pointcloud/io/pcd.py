@@ -152,14 +152,17 @@ def _with_viewpoint(cloud: PointCloud, header: PcdHeader) -> PointCloud:
 # ---- Data: the columns of some fields, by their number ---------------------------------------------------
 def _read_ascii(path: Path, header: PcdHeader, used: list[int], choose: ChooseRows) -> dict[int, NDArray[Any]]:
     """Rows of numbers. What is packed into a float is not converted: `colours.unpack` does."""
-    body = path.read_bytes()[header.start :].decode("ascii", "replace")
-    lines = [(i, line.strip()) for i, line in enumerate(body.splitlines(), 1) if line.strip()]
+    begin = np.cumsum([0] + [f.count for f in header.fields])
+    content = path.read_bytes()
+    body = content[header.start :].decode("ascii", "replace").splitlines()
+    lines = [(i, line.strip()) for i, line in enumerate(body, content.count(b"\n", 0, header.start) + 1) if line.strip()]
+    if lines and len(lines[-1][1].split()) < begin[-1]:
+        lines.pop()  # the file ends in the middle of it
     count = len(lines) if header.count is None else header.count
     if len(lines) < count:
         raise _truncated(len(lines), count, path)
     lines = lines[:count]
     values = numbers(lines, None, path) if lines else np.empty((0, 0))
-    begin = np.cumsum([0] + [f.count for f in header.fields])
     if values.shape[1] != begin[-1]:
         raise InputError(f"a point has {values.shape[1]} numbers, its header's fields {begin[-1]}", where=path)
     rows = choose(count)
