@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,22 +52,19 @@ def read_npy(path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointClo
 def read_npz(path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointCloud:
     """``points`` with ``normals``, ``colors``, ``faces`` and ``intensity`` if there are, by any of their names; or an array for
     each column, or one array as in `read_npy`. It is read whole."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names = {plain(name): name for name in reversed(file.files)}
-            found = {kind: names[own] for kind, among in ARRAYS.items() if (own := next((n for n in among if n in names), ""))}
-            columns = find(file.files)
-            if "points" in found:
-                return _of_arrays({kind: file[name] for kind, name in found.items()}, path, words)
-            if "points" in columns.used:
-                return _of_columns(columns, {i: file[columns.names[i]] for group in columns.used.values() for i in group}, path)
-            if is_geographic(file.files):
-                raise geographic_error(path)
-            if len(file.files) != 1:
-                raise InputError(f"no array named points in it (found: {', '.join(file.files) or 'none'})", where=path)
-            return _of_array(file[file.files[0]], path, words)
-    except zipfile.BadZipFile as e:
-        raise InputError(f"the NPZ file is truncated or damaged ({e})", where=path) from None
+    with np.load(path, allow_pickle=False) as file:
+        names = {plain(name): name for name in reversed(file.files)}
+        found = {kind: names[own] for kind, among in ARRAYS.items() if (own := next((n for n in among if n in names), ""))}
+        columns = find(file.files)
+        if "points" in found:
+            return _of_arrays({kind: file[name] for kind, name in found.items()}, path, words)
+        if "points" in columns.used:
+            return _of_columns(columns, {i: file[columns.names[i]] for group in columns.used.values() for i in group}, path)
+        if is_geographic(file.files):
+            raise geographic_error(path)
+        if len(file.files) != 1:
+            raise InputError(f"no array named points in it (found: {', '.join(file.files)[:200] or 'none'})", where=path)
+        return _of_array(file[file.files[0]], path, words)
 
 
 def _of_arrays(arrays: dict[str, NDArray[Any]], path: Path, words: tuple[str, ...]) -> PointCloud:

@@ -18,6 +18,7 @@ from .partial import ChooseRows
 NOISE_CLASSES = (7, 18)  # low and high noise (ASPRS LAS 1.4 R15, table 17)
 GEOGRAPHIC = ("GEOGCS", "GEOGCRS", "GEODCRS")  # how the text of a reference system in degrees begins (WKT)
 MODEL_TYPE, GEOGRAPHIC_MODEL = 1024, 2  # of the keys of GeoTIFF
+RECORD_HEADER = 54  # bytes of a variable length record, at least
 POINTS_PER_CHUNK = 1 << 20
 MOST_POINTS_PER_BYTE = 100  # no compression gets so far
 
@@ -27,6 +28,7 @@ def read_las(path: Path, choose: ChooseRows) -> PointCloud:
     that are marked as noise or withheld are left out."""
     import laspy
 
+    _check_records(path)
     chunks: list[dict[str, NDArray[Any]]] = []
     left_out = 0
     with laspy.open(path) as file:
@@ -73,6 +75,19 @@ def read_las(path: Path, choose: ChooseRows) -> PointCloud:
         intensity=intensity if intensity.any() else None,
         notes=notes + _extra_notes(extra),
     )
+
+
+def _check_records(path: Path) -> None:
+    """Raise InputError if a LAS header promises more records than the file has room for; laspy would make them all, empty.
+
+    Their numbers stand at byte 100, and from version 1.4 on at 243 (ASPRS LAS 1.4 R15, table 3).
+    """
+    with open(path, "rb") as file:
+        head = file.read(247)
+    counts = [head[100:104], *([head[243:247]] if head[24:26] >= b"\x01\x04" else [])]
+    count = sum(int.from_bytes(word, "little") for word in counts)
+    if count * RECORD_HEADER > path.stat().st_size:
+        raise InputError(f"damaged: its header promises {count:,} records", where=path)
 
 
 def _extra_notes(extra: Columns) -> tuple[str, ...]:
