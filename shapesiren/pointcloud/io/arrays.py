@@ -13,7 +13,8 @@ from ...errors import InputError
 from ..cloud import PointCloud
 from .by_value import OBVIOUS, names_by_value
 from .colours import to_uint8
-from .columns import ARRAYS, Columns, cloud_of, find, geographic_error, is_geographic, match, name_by_hand, plain
+from .columns import ARRAYS, Columns, cloud_of, find, is_geographic, match, name_by_hand, plain
+from .degrees import refusal
 from .mesh import checked_faces, triangulate
 from .partial import ChooseRows, take_rows
 
@@ -61,7 +62,7 @@ def read_npz(path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointClo
         if "points" in columns.used:
             return _of_columns(columns, {i: file[columns.names[i]] for group in columns.used.values() for i in group}, path)
         if is_geographic(file.files):
-            raise geographic_error(path)
+            raise refusal(path)
         if len(file.files) != 1:
             raise InputError(f"no array named points in it (found: {', '.join(file.files)[:200] or 'none'})", where=path)
         return _of_array(file[file.files[0]], path, words)

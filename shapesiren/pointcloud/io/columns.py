@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..cloud import PointCloud
+from . import degrees
 from .colours import of_harmonics, to_uint8, unpack
 
 # The table: what columns are together -> their names, the preferred ones first, as `plain` leaves them
@@ -57,7 +58,6 @@ ARRAYS: dict[str, tuple[str, ...]] = {  # the same of arrays (n, k) in a file of
     "faces": ("faces", "triangles"),
 }
 COLOURS = ("colours", "packed", "harmonics")  # of these, the first that there is
-GEOGRAPHIC = ({"lon", "long", "lng", "longitude"}, {"lat", "latitude"})
 SKIP = "_"  # names a column that is of no interest
 BY_HAND = "x y z nx ny nz r g b intensity, _ for one to skip"
 MOST_NAMES = 6  # that are ignored, in a line
@@ -117,7 +117,7 @@ def match(names: Sequence[str], where: object, what: str) -> Columns:
     columns = find(names)
     if "points" not in columns.used:
         if is_geographic(names):
-            raise geographic_error(where)
+            raise degrees.refusal(where)
         missing = " ".join(a for a in "xyz" if a not in map(plain, names)) or "x y z"
         raise InputError(f"the {what} lack {missing}", where=where, hint=f"they have {' '.join(names)[:200]}")
     return columns
@@ -125,14 +125,7 @@ def match(names: Sequence[str], where: object, what: str) -> Columns:
 
 def is_geographic(names: Sequence[str]) -> bool:
     """Whether a longitude and a latitude are among the names."""
-    words = {plain(name) for name in names}
-    return all(words & those for those in GEOGRAPHIC)
-
-
-def geographic_error(where: object) -> InputError:
-    """What is said of degrees, which are no lengths."""
-    what = "its coordinates are longitude and latitude, in degrees"
-    return InputError(what, where=where, hint="project them to metres first, for example to UTM")
+    return degrees.are_named({plain(name) for name in names})
 
 
 def words_of(by_hand: str) -> tuple[str, ...]:

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..cloud import PointCloud, random_rows
+from . import degrees
 from .colours import survey_colours_to_uint8
-from .columns import Columns, find, geographic_error
+from .columns import Columns, find
 from .partial import ChooseRows
 
 NOISE_CLASSES = (7, 18)  # low and high noise (ASPRS LAS 1.4 R15, table 17)
-GEOGRAPHIC = ("GEOGCS", "GEOGCRS", "GEODCRS")  # how the text of a reference system in degrees begins (WKT)
-MODEL_TYPE, GEOGRAPHIC_MODEL = 1024, 2  # of the keys of GeoTIFF
 RECORD_HEADER = 54  # bytes of a variable length record, at least
 POINTS_PER_CHUNK = 1 << 20
 MOST_POINTS_PER_BYTE = 100  # no compression gets so far
@@ -35,8 +34,8 @@ def read_las(path: Path, choose: ChooseRows) -> PointCloud:
         total = int(file.header.point_count)
         if total > MOST_POINTS_PER_BYTE * path.stat().st_size:
             raise InputError(f"damaged: its header promises {total:,} points", where=path)
-        if _in_degrees(file.header) and _fits_degrees(np.stack([file.header.mins, file.header.maxs])):
-            raise geographic_error(path)
+        if degrees.of_las(file.header) and degrees.fit(np.stack([file.header.mins, file.header.maxs])):
+            raise degrees.refusal(path)
         extra = find(list(file.header.point_format.extra_dimension_names))
         extra = replace(extra, used={kind: at for kind, at in extra.used.items() if kind in ("normals", "intensity")})
         rows = choose(total)
@@ -86,28 +85,13 @@ def _check_records(path: Path) -> None:
         head = file.read(247)
     counts = [head[100:104], *([head[243:247]] if head[24:26] >= b"\x01\x04" else [])]
     count = sum(int.from_bytes(word, "little") for word in counts)
-    if count * RECORD_HEADER > path.stat().st_size:
+    if head.startswith(b"LASF") and count * RECORD_HEADER > path.stat().st_size:
         raise InputError(f"damaged: its header promises {count:,} records", where=path)
 
 
 def _extra_notes(extra: Columns) -> tuple[str, ...]:
     """What of its extra bytes is used, and what is not, if there are any."""
     return (extra.line().replace("columns", "extra bytes", 1),) if extra.names else ()
-
-
-def _in_degrees(header: Any) -> bool:
-    """Whether the reference system of a LAS file says that coordinates are longitude and latitude."""
-    for record in (*header.vlrs, *(header.evlrs or ())):
-        if str(getattr(record, "string", "")).lstrip().startswith(GEOGRAPHIC):
-            return True
-        if any(k.id == MODEL_TYPE and k.value_offset == GEOGRAPHIC_MODEL for k in getattr(record, "geo_keys", ())):
-            return True
-    return False
-
-
-def _fits_degrees(points: NDArray[np.float64]) -> bool:
-    """Whether (n, 3) can be longitude and latitude: many writers name a geographic system and store metres."""
-    return bool((np.abs(points[:, 0]) <= 180).all() and (np.abs(points[:, 1]) <= 90).all())
 
 
 def read_e57(path: Path, choose: ChooseRows) -> PointCloud:
@@ -121,6 +105,7 @@ def read_e57(path: Path, choose: ChooseRows) -> PointCloud:
     sensor: list[NDArray[np.int32]] = []
     file = pye57.E57(str(path))
     try:
+        text = str(file.root["coordinateMetadata"].value()) if file.root.isDefined("coordinateMetadata") else ""
         headers = [file.get_header(i) for i in range(file.scan_count)]
         rows = choose(sum(header.point_count for header in headers))
         start = 0  # of the scan, among all points of the file
@@ -145,6 +130,8 @@ def read_e57(path: Path, choose: ChooseRows) -> PointCloud:
         file.close()
     if not points:
         raise InputError("there are no scans in it", where=path)
+    if degrees.of_system(text) and degrees.fit(np.concatenate(points)):
+        raise degrees.refusal(path)
     rgbs = _joined(colours)
     return PointCloud(
         np.concatenate(points),
