@@ -251,7 +251,7 @@ def test_what_was_asked_for_is_on_stdout(tmp_path, here):
 
 @pytest.mark.slow
 def test_what_the_columns_of_a_table_are(tmp_path, here):
-    """What is guessed or ignored is one line, else nothing is said; --columns has the last word, and is a setting of the run."""
+    """What is guessed or ignored is one line, else nothing is said; --columns has the last word, and is a run's setting."""
     rng = np.random.default_rng(1)
     ball = rng.normal(size=(900, 3))
     ball /= np.linalg.norm(ball, axis=1, keepdims=True)
@@ -278,6 +278,7 @@ def test_what_the_columns_of_a_table_are(tmp_path, here):
     assert "intensity" in arrays[2] and "intensity" not in arrays[0]
 
 
+@pytest.mark.slow
 def test_inspect_says_how_much_noisy_points_count(tmp_path, here):
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(4000, 3))

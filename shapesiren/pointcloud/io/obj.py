@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ..cloud import PointCloud
 from .colours import to_uint8
-from .dialect import numbers
 from .mesh import read_mesh
+from .numbers import numbers
 
 FACE = re.compile(r"^[ \t]*f[ \t]", re.MULTILINE)
 RELATIVE = re.compile(r"^[ \t]*f[ \t].*-\d", re.MULTILINE)

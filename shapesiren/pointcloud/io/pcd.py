@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ..cloud import PointCloud
 from .columns import SKIP, cloud_of, match, name_by_hand
-from .dialect import numbers
 from .lzf import decompress
+from .numbers import numbers
 from .partial import ChooseRows, take_rows
 
 SIZES = {"I": (1, 2, 4, 8), "U": (1, 2, 4, 8), "F": (4, 8)}  # bytes of a type's numbers

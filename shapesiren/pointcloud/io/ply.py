@@ -29,12 +29,9 @@ def read_ply(path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointClo
     vertex = elements["vertex"]
     names = vertex.dtype.names or ()
     scalars = [n for n in names if vertex.dtype[n].kind != "O"]
-    if words:
-        columns = name_by_hand(words, len(names), names, path)
-    elif any(plain(n) in "xyz" for n in set(names) - set(scalars)):
+    if {plain(n) for n in set(names) - set(scalars)} & set("xyz"):
         raise InputError("the PLY coordinates are lists", where=path)
-    else:
-        columns = match(scalars, path, "PLY vertices")
+    columns = name_by_hand(words, len(scalars), scalars, path) if words else match(scalars, path, "PLY vertices")
     is_mesh = any(len(elements[name]) for name in ("face", "tristrips") if name in elements)
     rows = None if is_mesh else choose(len(vertex))
     if rows is not None:
@@ -42,8 +39,7 @@ def read_ply(path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointClo
     faces, notes = _faces(elements)
     if not is_mesh and not words:
         notes += columns.notes()  # of a mesh nothing but points, colours and faces is used
-    own = names if words else scalars
-    cloud = cloud_of(columns, lambda i: np.asarray(vertex[own[i]]), notes)
+    cloud = cloud_of(columns, lambda i: np.asarray(vertex[scalars[i]]), notes)
     return replace(cloud, faces=checked_faces(faces, len(cloud.points), path))
 
 

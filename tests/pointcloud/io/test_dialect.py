@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from shapesiren.errors import InputError
-from shapesiren.pointcloud.io.dialect import read_table
 from shapesiren.pointcloud.io.read import read_cloud
+from shapesiren.pointcloud.io.text import read_table
 
 ROWS = np.round(np.random.default_rng(3).uniform(-5, 5, (30, 3)), 3)
 CELLS = [[f"{v:.3f}" for v in row] for row in ROWS]
@@ -35,11 +35,14 @@ SAME = {
     "commas and blanks": lines(", "),
     "semicolons": lines(";"),
     "bars": lines(" | "),
+    "a table with borders": "|x|y|z|\n" + "\n".join("| " + " | ".join(row) + " |" for row in CELLS),
+    "tabs on both sides": "\n".join("\t" + "\t".join(row) + "\t" for row in CELLS),
     "several separators": "\n".join(f"{a}, {b}; {c}" for a, b, c in CELLS),
     "a comma at the end": "\n".join(",".join(row) + "," for row in CELLS),
     "decimal commas, semicolons": decimal(";"),
     "decimal commas, tabs": decimal("\t"),
     "decimal commas, blanks": decimal(" "),
+    "decimal commas, commas and blanks": decimal(", "),
     "decimal commas, quoted": quoted(decimal(";")),
     "quoted": quoted(lines(";")),
     "lines of Windows": lines().replace("\n", "\r\n"),
@@ -52,6 +55,7 @@ SAME = {
     "a header in Latin-1": "x y größe\n".encode("latin-1") + lines().encode(),
     "a header in quotes": '"X","Y","Z"\n' + lines(","),
     "a header with units": "X [m];Y [m];Z [m]\n" + decimal(";"),
+    "a header with units between blanks": "X [m] Y [m] Z [m]\n" + lines(),
     "a header that says nothing": "one two three\n" + lines(),
     "comments": "# a scan\n% of a torus\n" + lines() + "# the end\n",
     "comments behind": lines().replace("\n", " # a point\n"),
@@ -98,6 +102,14 @@ def test_a_header_decides(tmp_path, header):
     path = tmp_path / "a.txt"
     path.write_text(header + "\n" + lines("," if "," in header else " ", cells))
     np.testing.assert_allclose(read_cloud(path).points, ROWS)
+
+
+def test_a_last_column_that_is_empty(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("x,y,z,intensity\n" + "".join(",".join(row) + ",\n" for row in CELLS))
+    back = read_cloud(path)
+    np.testing.assert_allclose(back.points, ROWS)
+    assert not back.intensity.any() and back.notes[0] == "30 cells without a number, in column intensity"
 
 
 def test_names_of_rows(tmp_path):
