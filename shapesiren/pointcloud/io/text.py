@@ -139,7 +139,8 @@ def _are_words(line: str) -> bool:
     first, *others = [cell.strip() for cell in re.split(r"[\s,;|]", line)]
     if first and not IS_NO_NUMBER.fullmatch(first):
         return not is_number(first) and (any(map(str.isalpha, first)) or not any(map(str.isdigit, first)))
-    return any(others) and not any(not cell or IS_NO_NUMBER.fullmatch(cell) or is_number(cell) for cell in others)
+    words = [cell for cell in others if cell and not IS_NO_NUMBER.fullmatch(cell)]
+    return bool(words) and not any(map(is_number, words))
 
 
 def _without_borders(separator: str, lines: Lines, header: str) -> tuple[Lines, str]:
