@@ -13,7 +13,7 @@ from ...errors import InputError
 from ..cloud import PointCloud
 from .by_value import OBVIOUS, names_by_value
 from .colours import to_uint8
-from .columns import ARRAYS, Columns, cloud_of, find, is_geographic, match, name_by_hand, plain
+from .columns import ARRAYS, Columns, cloud_of, find, finite_intensity, is_geographic, match, name_by_hand, plain
 from .degrees import refusal
 from .mesh import checked_faces, triangulate
 from .partial import ChooseRows, take_rows
@@ -73,7 +73,7 @@ def _of_arrays(arrays: dict[str, NDArray[Any]], path: Path, words: tuple[str, ..
     table = arrays["points"]
     cloud = from_table(table if words or table.ndim != 2 else table[:, :6], path, words)
     count = len(cloud.points)
-    normals, colours, intensity = cloud.normals, cloud.colours, cloud.intensity
+    normals, colours, intensity, notes = cloud.normals, cloud.colours, cloud.intensity, cloud.notes
     for kind in ("normals", "colours"):
         value = arrays.get(kind)
         if value is None:
@@ -86,10 +86,11 @@ def _of_arrays(arrays: dict[str, NDArray[Any]], path: Path, words: tuple[str, ..
             colours = to_uint8(value[:, :3])
     faces = checked_faces(triangulate(arrays["faces"]) if "faces" in arrays else None, count, path)
     if "intensity" in arrays:
-        intensity = arrays["intensity"].reshape(-1).astype(np.float32)
-        if intensity.shape != (count,):
+        if arrays["intensity"].size != count:
             raise InputError(f"intensity has shape {arrays['intensity'].shape}, not ({count},)", where=path)
-    return PointCloud(cloud.points, normals, colours, faces, intensity, notes=cloud.notes)
+        intensity, said = finite_intensity(arrays["intensity"].reshape(-1))
+        notes += said
+    return PointCloud(cloud.points, normals, colours, faces, intensity, notes=notes)
 
 
 def _of_columns(columns: Columns, arrays: dict[int, NDArray[Any]], path: Path) -> PointCloud:

@@ -179,11 +179,16 @@ def cloud_of(columns: Columns, column: Callable[[int], NDArray[Any]], notes: tup
         colours = of_harmonics(harmonics)
     intensity = None
     if "intensity" in columns.used:
-        with np.errstate(over="ignore"):
-            intensity = np.array(column(columns.used["intensity"][0]), np.float32)
-        bad = ~np.isfinite(intensity)
-        if bad.any():
-            intensity[bad] = 0
-            notes += (f"{int(bad.sum()):,} points without an intensity: taken as 0",)
+        intensity, said = finite_intensity(column(columns.used["intensity"][0]))
+        notes += said
     real = points.astype(np.float64)
     return PointCloud(real, None if normals is None else normals.astype(np.float64), colours, intensity=intensity, notes=notes)
+
+
+def finite_intensity(values: NDArray[Any]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Intensities (n,) of any type; 0 for those that are not finite, and a note about them."""
+    with np.errstate(over="ignore"):
+        intensity = values.astype(np.float32)
+    bad = ~np.isfinite(intensity)
+    intensity[bad] = 0
+    return intensity, (f"{int(bad.sum()):,} points without an intensity: taken as 0",) if bad.any() else ()

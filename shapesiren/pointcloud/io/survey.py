@@ -13,7 +13,7 @@ from ...errors import InputError
 from ..cloud import PointCloud, random_rows
 from . import degrees
 from .colours import survey_colours_to_uint8
-from .columns import Columns, find
+from .columns import Columns, find, finite_intensity
 from .partial import ChooseRows
 
 NOISE_CLASSES = (7, 18)  # low and high noise (ASPRS LAS 1.4 R15, table 17)
@@ -65,8 +65,10 @@ def read_las(path: Path, choose: ChooseRows) -> PointCloud:
     whole = {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
     colours, intensity, normals = whole.get("colours"), whole["intensity"], whole.get("extra normals")
     if not intensity.any() and "extra intensity" in whole:
-        intensity = whole["extra intensity"][:, 0].astype(np.float32)
-    notes = (f"left out {left_out:,} points that the file marks as noise or withheld",) if left_out else ()
+        intensity = whole["extra intensity"][:, 0]
+    intensity, notes = finite_intensity(intensity)
+    if left_out:
+        notes += (f"left out {left_out:,} points that the file marks as noise or withheld",)
     return PointCloud(
         whole["points"],
         None if normals is None else normals.astype(np.float64),
@@ -132,14 +134,15 @@ def read_e57(path: Path, choose: ChooseRows) -> PointCloud:
         raise InputError("there are no scans in it", where=path)
     if degrees.of_system(text) and degrees.fit(np.concatenate(points)):
         raise degrees.refusal(path)
-    rgbs = _joined(colours)
+    rgbs, strengths = _joined(colours), _joined(intensities)
+    intensity, notes = (None, ()) if strengths is None else finite_intensity(strengths)
     return PointCloud(
         np.concatenate(points),
         colours=None if rgbs is None else survey_colours_to_uint8(rgbs.astype(np.int64)),
-        intensity=_joined(intensities),
+        intensity=intensity,
         sensors=np.stack(sensors) if sensors else None,
         sensor=np.concatenate(sensor) if sensors else None,
-        notes=(f"{len(points)} scans in it, {len(sensors)} with the scanner's position",),
+        notes=(f"{len(points)} scans in it, {len(sensors)} with the scanner's position", *notes),
     )
 
 

@@ -205,6 +205,11 @@ def test_arrays_with_names(tmp_path, columns):
     np.testing.assert_array_equal(back.normals, normals)
     np.testing.assert_array_equal(back.colours, rgb)
     np.testing.assert_allclose(back.intensity, columns["intensity"])
+    gaps = np.where(np.arange(N) < 3, np.nan, columns["intensity"])
+    np.savez(tmp_path / "a.npz", points=points, Intensity=gaps[:, None])
+    back = read_cloud(tmp_path / "a.npz")
+    assert np.flatnonzero(back.intensity == 0)[:3].tolist() == [0, 1, 2]
+    assert back.notes == ("3 points without an intensity: taken as 0",)
     np.savez(tmp_path / "a.npz", x=points[:, 0], y=points[:5, 1], z=points[:, 2])
     with pytest.raises(InputError, match=r"different shapes: x \(40,\), y \(5,\)"):
         read_cloud(tmp_path / "a.npz")
