@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InputError
 from ..cloud import PointCloud
-from .by_value import OBVIOUS, names_by_value
+from .by_value import are_obvious, names_by_value
 from .colours import to_uint8
 from .columns import ARRAYS, Columns, cloud_of, find, finite_intensity, is_geographic, match, name_by_hand, plain
 from .degrees import refusal
@@ -136,8 +136,9 @@ def from_table(table: NDArray[Any], where: object, words: tuple[str, ...] = (), 
         columns = match(names, where, "columns")
         notes = columns.notes()
     else:
-        told = names_by_value(table.astype(np.float64))
+        table = table.astype(np.float64)
+        told = names_by_value(table)
         columns = find(told)
-        if told not in OBVIOUS:
+        if not are_obvious(table, told):
             notes = (f"{columns.line()} (told by their values; --columns names them)",)
     return cloud_of(columns, lambda i: table[:, i], notes)

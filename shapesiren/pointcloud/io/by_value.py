@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 POINTS, NORMALS, COLOURS = ["x", "y", "z"], ["nx", "ny", "nz"], ["r", "g", "b"]
-# what everybody writes, of which nothing needs to be said; the last as in PTS files
-OBVIOUS = (POINTS, POINTS + NORMALS, POINTS + COLOURS, [*POINTS, "intensity", *COLOURS])
+USUAL = (POINTS, POINTS + NORMALS, POINTS + COLOURS, [*POINTS, "intensity", *COLOURS])  # the last as in PTS files
 OPAQUE = 255
 MOST_CURVATURE = 1 / 3  # of the variation of a surface: the least of three eigenvalues, by their sum
 
@@ -38,6 +37,11 @@ def names_by_value(table: NDArray[np.float64]) -> list[str]:
     return names
 
 
+def are_obvious(table: NDArray[np.float64], names: list[str]) -> bool:
+    """Whether nothing needs to be said of the names that `names_by_value` gave to a table (n, k)."""
+    return names in USUAL and (len(names) == 3 or _are_units(table[:, -3:]) or _are_bytes(table[:, -3:]))
+
+
 def counts(column: NDArray[np.float64]) -> bool:
     """Whether a column goes up by one from row to row, of which there are some."""
     return len(column) > 2 and bool((np.diff(column) == 1).all())
@@ -65,7 +69,7 @@ def _name_unclear_triples(table: NDArray[np.float64], names: list[str], first: i
         if triple and triple[2] - triple[0] == 2:
             signed = "nx" not in names and _are_signed(table[:, triple])
             kind = NORMALS if signed else COLOURS if "r" not in names else []
-            for i, name in zip(triple, kind, strict=bool(kind)):
+            for i, name in zip(triple, kind, strict=False):
                 names[i] = name
 
 

@@ -112,6 +112,25 @@ def test_columns_are_told_by_what_is_in_them(columns, kinds, names):
     assert " ".join(name.replace(" ", "") for name in told) == names
 
 
+def test_what_is_not_obvious_is_said(tmp_path, columns):
+    """Unit vectors and whole numbers up to 255 speak for themselves; three columns of anything else are a guess."""
+    for kinds, factor, said in (
+        ("points", 1, ""),
+        ("points normals", 1, ""),
+        ("points colours", 1, ""),
+        ("points strong colours", 1, ""),
+        ("points intensity", 1, "columns: x y z, intensity "),
+        ("points normals", [1, 1, 1, 3, 3, 3], "columns: x y z, nx ny nz "),
+        ("points colours", [1, 1, 1, 0.001, 0.001, 0.001], "columns: x y z, r g b "),
+        ("points signed intensity", 1, "columns: x y z; column 4 column 5 ignored "),
+        ("id points", 1, "columns: x y z; id ignored "),
+    ):
+        np.savetxt(tmp_path / "a.txt", table_of(columns, kinds) * factor)
+        back = read_cloud(tmp_path / "a.txt")
+        assert back.notes == ((said + "(told by their values; --columns names them)",) if said else ())
+        np.testing.assert_allclose(back.points, columns["points"])
+
+
 def test_one_grey_value_is_no_opacity(columns):
     """All white points with an intensity up to 255, as PTS files have them; normals that are all zero are normals."""
     white = np.column_stack([columns["points"], columns["colours"][:, 0], np.full((N, 3), 255)])
