@@ -5,6 +5,7 @@ import pytest
 from plyfile import PlyData, PlyElement
 
 from shapesiren.errors import InputError
+from shapesiren.pointcloud.cloud import PointCloud, merge
 from shapesiren.pointcloud.io.by_value import names_by_value
 from shapesiren.pointcloud.io.colours import of_harmonics, to_uint8, unpack
 from shapesiren.pointcloud.io.columns import find, plain, words_of
@@ -281,3 +282,8 @@ def test_a_mesh_has_no_columns(tmp_path):
     with pytest.raises(InputError, match="a OBJ file has no columns that ingest.columns could name"):
         read_cloud(tmp_path / "a.obj", columns="x,y,z")
     assert words_of("") == ()
+
+
+def test_what_several_scans_note_is_noted_once(columns):
+    scans = [PointCloud(columns["points"], notes=("columns: x y z; id ignored", f"scan {i}")) for i in range(3)]
+    assert merge(scans).notes == ("columns: x y z; id ignored", "scan 0", "scan 1", "scan 2")
