@@ -107,6 +107,14 @@ def bad(tmp_path_factory):
     (folder / "garbage.off").write_text("OFF\n3 1 0\n0 0 0\n")
     pcd = "VERSION .7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 100\nHEIGHT 1\nPOINTS 100\nDATA ascii\n"
     (folder / "truncated.pcd").write_text(pcd + "1 2 3\n" * 20)
+    (folder / "truncated_binary.pcd").write_bytes(pcd.replace("ascii", "binary").encode() + bytes(500))
+    (folder / "nofields.pcd").write_text(pcd.replace("x y z", "u v w") + "1 2 3\n" * 100)
+    (folder / "type.pcd").write_text(pcd.replace("SIZE 4 4 4", "SIZE 4 4 3") + "1 2 3\n" * 100)
+    (folder / "words.pcd").write_text(pcd + "1 2 3\n" * 99 + "4 five 6\n")
+    (folder / "degrees.txt").write_text("lat,lon,height\n" + "47.37,8.54,400.5\n" * 20)
+    (folder / "table.txt").write_text("id,x,y,z\n" + "".join(f"{i},{i % 5},{i % 3},{i}\n" for i in range(40)))
+    (folder / "ragged.csv.txt").write_text("x;y;z\n" + "1,5;2,5;3,5\n" * 20 + "1,5;2,5\n")
+    (folder / "before.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nf -4 -3 -2\n")
     face = "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n"
     face += "element face 1\nproperty list uchar int vertex_indices\nend_header\n0 0 0\n1 0 0\n0 1 0\n"
     (folder / "badface.ply").write_text(face + "3 0 1 7\n")
@@ -157,6 +165,17 @@ CASES = [
     (["fit", "garbage.e57"], "garbage.e57: damaged, or not a E57 file"),
     (["fit", "garbage.pcd"], "garbage.pcd: not a PCD file"),
     (["fit", "truncated.pcd"], "the PCD file is truncated: 20 of 100"),
+    (["fit", "truncated_binary.pcd"], "the PCD file is truncated: 41 of 100 points could be read"),
+    (["fit", "nofields.pcd"], "the PCD fields lack x y z; they have u v w"),
+    (["fit", "type.pcd"], "field z has TYPE F and SIZE 3"),
+    (["fit", "words.pcd"], "line 109: 'five' is not a number"),
+    (["fit", "degrees.txt"], "its coordinates are longitude and latitude, in degrees; project them to metres first"),
+    (["fit", "ragged.csv.txt"], "line 22 has 2 columns, not 3"),
+    (["fit", "before.obj"], "line 4: v -4 of a face, of which 3 stand before it"),
+    (["fit", "table.txt", "--columns", "x,y,z"], r"ingest.columns names 3 columns, but there are 4 \(id x y z\)"),
+    (["fit", "table.txt", "--columns", "_,x,y,height"], "x y z are not all among ingest.columns; for example"),
+    (["fit", "table.txt", "--columns", "_,x,y,z,cheese"], "--columns: 'cheese' of ingest.columns means nothing; known: x y z"),
+    (["inspect", "before.obj", "--columns", "x,y,z"], "a OBJ file has no columns that ingest.columns could name"),
     (["fit", "garbage.npz"], "garbage.npz: "),
     (["fit", "garbage.npy"], "garbage.npy: "),
     (["fit", "garbage.glb"], "garbage.glb: "),

@@ -250,6 +250,35 @@ def test_what_was_asked_for_is_on_stdout(tmp_path, here):
 
 
 @pytest.mark.slow
+def test_what_the_columns_of_a_table_are(tmp_path, here):
+    """What is guessed or ignored is one line, else nothing is said; --columns has the last word, and is a run's setting."""
+    rng = np.random.default_rng(1)
+    ball = rng.normal(size=(900, 3))
+    ball /= np.linalg.norm(ball, axis=1, keepdims=True)
+    spin = rng.uniform(-1, 1, (900, 1))
+    np.savetxt(tmp_path / "plain.xyz", np.hstack([ball, ball]))
+    np.savetxt(tmp_path / "more.xyz", np.hstack([ball, ball, spin]))
+    np.savetxt(tmp_path / "named.txt", np.hstack([spin, ball, 2 * ball]), header="spin nx ny nz x y z", comments="# ")
+
+    def said(*words):
+        done = here(*words, "--set", "ingest.guide_samples=1000", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return [line for line in done.stderr.splitlines() if line.startswith("columns")]
+
+    assert said("inspect", "plain.xyz") == []
+    assert said("inspect", "more.xyz") == [
+        "columns: x y z, nx ny nz; column 7 ignored (told by their values; --columns names them)"
+    ]
+    assert said("ingest", "named.txt", "--out", "a") == ["columns: x y z, nx ny nz; spin ignored"]
+    assert said("ingest", "named.txt", "--out", "b", "--columns", "_,nx,ny,nz,x,y,z") == []
+    assert said("ingest", "more.xyz", "--out", "c", "--columns", "x,y,z,nx,ny,nz,intensity") == []
+    assert 'columns = "x,y,z,nx,ny,nz,intensity"' in (tmp_path / "c" / "config.toml").read_text()
+    arrays = [dict(np.load(tmp_path / run / "cloud.npz")) for run in "abc"]
+    np.testing.assert_array_equal(arrays[0]["points"], arrays[1]["points"])
+    assert "intensity" in arrays[2] and "intensity" not in arrays[0]
+
+
+@pytest.mark.slow
 def test_inspect_says_how_much_noisy_points_count(tmp_path, here):
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(4000, 3))

@@ -77,9 +77,14 @@ class ScanOptions:
     intrinsics: Annotated[
         str | None, typer.Option("--intrinsics", metavar="FX,FY,CX,CY", help="The input is a depth image.")
     ] = None
+    columns: Annotated[
+        str | None, typer.Option("--columns", metavar="X,Y,Z,...", help="What the columns of a table are; _ skips one.")
+    ] = None
 
     def layers(self) -> Layers:
         layers: Layers = []
+        if self.columns is not None:
+            layers.append(("--columns", {"ingest": {"columns": self.columns}}))
         if self.viewpoint is not None:
             position = numbers(self.viewpoint, 3, "--viewpoint", "position", "1.5,0,2")
             layers.append(("--viewpoint", {"ingest": {"viewpoint": position}}))

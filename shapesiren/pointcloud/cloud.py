@@ -61,10 +61,10 @@ class PointCloud:
 
 def merge(clouds: Sequence[PointCloud]) -> PointCloud:
     """Registered scans as one. What one of them lacks is NaN (normals), unknown (sensor), or dropped for all (colours,
-    intensity), with a note."""
+    intensity), with a note; what several of them have noted is noted once."""
     if len(clouds) == 1:
         return clouds[0]
-    notes = [n for c in clouds for n in c.notes]
+    notes = list(dict.fromkeys(n for c in clouds for n in c.notes))
     normals = None
     if any(c.normals is not None for c in clouds):
         normals = np.concatenate([np.full_like(c.points, np.nan) if c.normals is None else c.normals for c in clouds])

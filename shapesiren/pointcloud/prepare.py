@@ -104,7 +104,7 @@ def load(source: CloudSource, settings: IngestSettings, seed: int, say: Say) -> 
         clouds = [
             read_depth(p, settings.intrinsics, settings.depth_scale)
             if p.suffix.lower() in SUFFIXES
-            else read_cloud(p, most, seed)
+            else read_cloud(p, most, seed, settings.columns)
             for p in paths
         ]
     meshes = [c.faces is not None for c in clouds]

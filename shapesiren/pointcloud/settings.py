@@ -19,6 +19,7 @@ class IngestSettings(Settings):
         "auto", description="use the file's, or estimate them; unsigned: the fit finds their sides"
     )
     neighbours: int | None = Setting(None, ge=5, le=400, description="of a point, for its normal; by the noise if not given")
+    columns: str = Setting("", description="of a table: x,y,z,_,r,g,b; _ skips one; by names and values if not given")
     viewpoint: tuple[float, float, float] | None = Setting(None, description="where the scanner stood, in the file's units")
     intrinsics: tuple[float, float, float, float] | None = Setting(None, description="fx, fy, cx, cy of a depth image")
     depth_scale: float = Setting(1000.0, gt=0, description="values of a depth image to a unit of length")

@@ -1,7 +1,8 @@
-"""Meshes: OBJ, STL, OFF, GLB through trimesh; and what polygons of other formats need to become triangles."""
+"""Meshes: STL, OFF, GLB, and OBJ with faces, through trimesh; and what polygons of other formats need to become triangles."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,18 @@ from ...errors import InputError
 from ..cloud import PointCloud
 
 
-def read_mesh(path: Path) -> PointCloud:
-    """All parts of a scene as one mesh; a file without faces is a point cloud. Colours only if every part has them."""
+def read_mesh(path: Path, content: bytes | None = None) -> PointCloud:
+    """All parts of a scene as one mesh; a file without faces is a point cloud. Colours only if every part has them.
+
+    ``content`` is parsed in place of what the file holds, beside which its materials lie.
+    """
     import trimesh
 
-    scene = trimesh.load_scene(str(path), process=False)
+    if content is None:
+        scene = trimesh.load_scene(str(path), process=False)
+    else:
+        beside = trimesh.resolvers.FilePathResolver(str(path))
+        scene = trimesh.load_scene(io.BytesIO(content), file_type=path.suffix[1:].lower(), resolver=beside, process=False)
     points: list[NDArray[np.float64]] = []
     faces: list[NDArray[np.int64]] = []
     colours: list[NDArray[np.uint8] | None] = []

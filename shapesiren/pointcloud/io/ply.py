@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,14 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..cloud import PointCloud
-from .attributes import INTENSITY_NAMES, intensity_name, to_uint8
+from .columns import cloud_of, match, name_by_hand, plain
 from .mesh import checked_faces, strip_triangles, triangulate
 from .partial import ChooseRows, take_rows
 
-NORMALS = ("nx", "ny", "nz")
-COLOURS = (("diffuse_red", "diffuse_green", "diffuse_blue"), ("red", "green", "blue"))  # the preferred ones first
+NORMALS, COLOURS, INTENSITY = ("nx", "ny", "nz"), ("red", "green", "blue"), "intensity"  # as they are written
 
 
-def read_ply(path: Path, choose: ChooseRows) -> PointCloud:
+def read_ply(path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointCloud:
     """ASCII and binary, any scalar types, faces with any number of corners, and triangle strips.
 
     A file with faces is read whole: its points belong together.
@@ -28,23 +28,19 @@ def read_ply(path: Path, choose: ChooseRows) -> PointCloud:
         raise InputError("the PLY file has no vertex element", where=path)
     vertex = elements["vertex"]
     names = vertex.dtype.names or ()
-    missing = [n for n in "xyz" if n not in names]
-    if missing:
-        raise InputError(f"the PLY vertices lack {' '.join(missing)}", where=path, hint=f"they have {' '.join(names)}")
-    if any(vertex.dtype[n].kind == "O" for n in "xyz"):
+    scalars = [n for n in names if vertex.dtype[n].kind != "O"]
+    if {plain(n) for n in set(names) - set(scalars)} & set("xyz"):
         raise InputError("the PLY coordinates are lists", where=path)
+    columns = name_by_hand(words, len(scalars), scalars, path) if words else match(scalars, path, "PLY vertices")
     is_mesh = any(len(elements[name]) for name in ("face", "tristrips") if name in elements)
     rows = None if is_mesh else choose(len(vertex))
     if rows is not None:
         vertex = take_rows(vertex, rows)
-    points = _columns(vertex, ("x", "y", "z"))
-    normals = _columns(vertex, NORMALS) if set(NORMALS) <= set(names) else None
-    rgb = next((c for c in COLOURS if set(c) <= set(names)), None)
-    colours = None if rgb is None else to_uint8(_columns(vertex, rgb), vertex.dtype[rgb[0]].kind in "iu")
     faces, notes = _faces(elements)
-    scalar = intensity_name([n for n in names if vertex.dtype[n].kind != "O"])
-    intensity = None if scalar is None else np.asarray(vertex[scalar], np.float32)
-    return PointCloud(points, normals, colours, checked_faces(faces, len(points), path), intensity, notes=notes)
+    if not is_mesh and not words:
+        notes += columns.notes()  # of a mesh nothing but points, colours and faces is used
+    cloud = cloud_of(columns, lambda i: np.asarray(vertex[scalars[i]]), notes)
+    return replace(cloud, faces=checked_faces(faces, len(cloud.points), path))
 
 
 def _parsed(path: Path) -> Any:
@@ -60,11 +56,6 @@ def _parsed(path: Path) -> Any:
         raise InputError(f"not a PLY file ({e})", where=path) from None
     except PlyElementParseError as e:
         raise InputError(f"the PLY file is truncated or damaged ({e})", where=path) from None
-
-
-def _columns(table: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.float64]:
-    """Columns of a structured table as one array, (n, k)."""
-    return np.stack([np.asarray(table[n], np.float64) for n in names], 1)
 
 
 def _faces(elements: dict[str, NDArray[Any]]) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
@@ -105,9 +96,9 @@ def vertex_table(
     if normals is not None:
         columns += [(n, "<f4", c) for n, c in zip(NORMALS, normals.T, strict=True)]
     if colours is not None:
-        columns += [(n, "u1", c) for n, c in zip(COLOURS[-1], colours.T, strict=True)]
+        columns += [(n, "u1", c) for n, c in zip(COLOURS, colours.T, strict=True)]
     if intensity is not None:
-        columns.append((INTENSITY_NAMES[0], "<f4", intensity))
+        columns.append((INTENSITY, "<f4", intensity))
     table = np.empty(len(points), [(name, kind) for name, kind, _ in columns])
     for name, _, column in columns:
         table[name] = column

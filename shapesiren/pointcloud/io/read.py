@@ -5,9 +5,10 @@ there. The function gets the path of a file that exists and is not empty, and
 
 - returns a `PointCloud` with whatever the file holds: points in float64, and None for what it lacks;
 - raises `InputError` for what it can say precisely. Whatever else its parser raises is reported as damage by `parse`;
-- if it can leave out points while it reads, takes a `partial.ChooseRows` besides, and is entered as ``in_part``.
+- if it can leave out points while it reads, takes a `partial.ChooseRows` besides, and is entered as ``in_part``;
+- if the file is a table whose columns the user can name, takes these names too, and is entered as ``table``.
 
-Names of intensity and ranges of colours are in `attributes`, polygons to triangles in `mesh`.
+Names of columns are in `columns`, ranges of colours in `colours`, polygons to triangles in `mesh`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from pathlib import Path
 from ...errors import InputError
 from ..cloud import PointCloud
 from .arrays import read_npy, read_npz
+from .columns import words_of
 from .isolated import read_isolated
 from .mesh import read_mesh
+from .obj import read_obj
 from .partial import ChooseRows, RandomRows, all_rows
 from .pcd import read_pcd
 from .ply import read_ply
@@ -31,11 +34,12 @@ from .text import read_text
 
 @dataclass(frozen=True)
 class Format:
-    """A format, and the function that reads it: either ``whole`` or ``in_part``.
+    """A format, and the function that reads it: ``whole``, ``in_part`` or as a ``table``.
 
     suffixes : extensions of its files, lower case, with the dot
     whole : reads a file
     in_part : reads those points of a file that are chosen
+    table : reads the same, with names of its columns from `columns.words_of`, none if the user gives none
     isolated : whether the parser ends the program on some damaged files, so that it must run in a process of its own
     packages : which it needs and shapesiren does not
     extra : the extra of shapesiren that brings them
@@ -44,16 +48,19 @@ class Format:
     suffixes: tuple[str, ...]
     whole: Callable[[Path], PointCloud] | None = None
     in_part: Callable[[Path, ChooseRows], PointCloud] | None = None
+    table: Callable[[Path, ChooseRows, tuple[str, ...]], PointCloud] | None = None
     isolated: bool = False
     packages: tuple[str, ...] = ()
     extra: str = ""
 
     def __post_init__(self) -> None:
-        if (self.whole is None) == (self.in_part is None):
-            raise TypeError(f"{self.suffixes}: one function reads a format, whole or in part")
+        if sum(function is not None for function in (self.whole, self.in_part, self.table)) != 1:
+            raise TypeError(f"{self.suffixes}: one function reads a format, whole, in part or as a table")
 
-    def read(self, path: Path, choose: ChooseRows) -> PointCloud:
+    def read(self, path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointCloud:
         """What the file holds, of its points those that ``choose`` keeps, where that can be had."""
+        if self.table is not None:
+            return self.table(path, choose, words)
         if self.in_part is not None:
             return self.in_part(path, choose)
         assert self.whole is not None
@@ -70,12 +77,13 @@ class Format:
 
 
 FORMATS = (
-    Format((".ply",), in_part=read_ply),
-    Format((".pcd",), whole=read_pcd),
-    Format((".xyz", ".pts", ".txt"), whole=read_text),
-    Format((".obj", ".stl", ".off", ".glb"), whole=read_mesh),
-    Format((".npz",), whole=read_npz),
-    Format((".npy",), in_part=read_npy),
+    Format((".ply",), table=read_ply),
+    Format((".pcd",), table=read_pcd),
+    Format((".xyz", ".pts", ".txt"), table=read_text),
+    Format((".obj",), whole=read_obj),
+    Format((".stl", ".off", ".glb"), whole=read_mesh),
+    Format((".npz",), table=read_npz),
+    Format((".npy",), table=read_npy),
     Format((".las",), in_part=read_las, packages=("laspy",), extra="survey"),
     Format((".laz",), in_part=read_las, isolated=True, packages=("laspy", "lazrs"), extra="survey"),
     Format((".e57",), in_part=read_e57, packages=("pye57",), extra="survey"),
@@ -84,19 +92,23 @@ BY_SUFFIX = {suffix: form for form in FORMATS for suffix in form.suffixes}
 SUFFIXES = tuple(BY_SUFFIX)  # of all files that `read_cloud` reads, for help texts; depth images are in `depth`
 
 
-def read_cloud(path: Path, most: int | None = None, seed: int = 0) -> PointCloud:
-    """Read a point cloud or mesh; the format follows the extension.
+def read_cloud(path: Path, most: int | None = None, seed: int = 0, columns: str = "") -> PointCloud:
+    """Read a point cloud or mesh; the format follows the extension. ``columns`` is the setting ``ingest.columns``.
 
     Of a cloud in a file that can be read in part (`Format.in_part`) at most ``most`` random points are brought into memory,
     and a note of the cloud says so; other formats are read whole.
 
     Raises
     ------
-    InputError : no such file, a folder, empty, unknown extension, damaged, or no points in it; or a package is missing
+    InputError : no such file, a folder, empty, unknown extension, damaged, or no points in it; or a package is missing; or
+        ``columns`` do not fit
     """
     form = _format_of(path)
+    words = words_of(columns)
+    if words and form.table is None:
+        raise InputError(f"a {_kind(path)} file has no columns that ingest.columns could name", where=path)
     form.require_packages(path)
-    return read_isolated(parse, path, most, seed) if form.isolated else parse(path, most, seed)
+    return read_isolated(parse, path, most, seed) if form.isolated else parse(path, most, seed, words)
 
 
 def _format_of(path: Path) -> Format:
@@ -113,7 +125,7 @@ def _format_of(path: Path) -> Format:
     return BY_SUFFIX[path.suffix.lower()]
 
 
-def parse(path: Path, most: int | None, seed: int) -> PointCloud:
+def parse(path: Path, most: int | None, seed: int, words: tuple[str, ...] = ()) -> PointCloud:
     """`read_cloud`, in this process whatever the format, of a file that is there.
 
     Raises
@@ -122,7 +134,7 @@ def parse(path: Path, most: int | None, seed: int) -> PointCloud:
     """
     choose = None if most is None else RandomRows(most, seed)
     try:
-        cloud = BY_SUFFIX[path.suffix.lower()].read(path, choose or all_rows)
+        cloud = BY_SUFFIX[path.suffix.lower()].read(path, choose or all_rows, words)
     except InputError:
         raise
     except PermissionError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +11,33 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..cloud import PointCloud, random_rows
-from .attributes import survey_colours_to_uint8
+from . import degrees
+from .colours import survey_colours_to_uint8
+from .columns import Columns, find, finite_intensity
 from .partial import ChooseRows
 
 NOISE_CLASSES = (7, 18)  # low and high noise (ASPRS LAS 1.4 R15, table 17)
+RECORD_HEADER = 54  # bytes of a variable length record, at least
 POINTS_PER_CHUNK = 1 << 20
 MOST_POINTS_PER_BYTE = 100  # no compression gets so far
 
 
 def read_las(path: Path, choose: ChooseRows) -> PointCloud:
-    """LAS and LAZ, in chunks: coordinates in float64, colours, intensity; points marked as noise or withheld are left out."""
+    """LAS and LAZ, in chunks: coordinates in float64, colours, intensity, and normals where extra bytes have them. Points
+    that are marked as noise or withheld are left out."""
     import laspy
 
+    _check_records(path)
     chunks: list[dict[str, NDArray[Any]]] = []
     left_out = 0
     with laspy.open(path) as file:
         total = int(file.header.point_count)
         if total > MOST_POINTS_PER_BYTE * path.stat().st_size:
             raise InputError(f"damaged: its header promises {total:,} points", where=path)
+        if degrees.of_las(file.header) and degrees.fit(np.stack([file.header.mins, file.header.maxs])):
+            raise degrees.refusal(path)
+        extra = find(list(file.header.point_format.extra_dimension_names))
+        extra = replace(extra, used={kind: at for kind, at in extra.used.items() if kind in ("normals", "intensity")})
         rows = choose(total)
         start = 0  # of the chunk, among all points of the file
         for chunk in file.chunk_iterator(POINTS_PER_CHUNK):
@@ -44,6 +54,8 @@ def read_las(path: Path, choose: ChooseRows) -> PointCloud:
             part["intensity"] = np.asarray(chunk.intensity)[keep].astype(np.float32)
             if "red" in chunk.point_format.dimension_names:
                 part["colours"] = np.stack([np.asarray(chunk[c])[keep] for c in ("red", "green", "blue")], 1)
+            for kind, at in extra.used.items():
+                part[f"extra {kind}"] = np.stack([np.asarray(chunk[extra.names[i]])[keep] for i in at], 1)
             chunks.append(part)
             start += n
     if start < total:
@@ -51,13 +63,37 @@ def read_las(path: Path, choose: ChooseRows) -> PointCloud:
     if not chunks:
         raise InputError("there are no points in it", where=path)
     whole = {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
-    colours = whole.get("colours")
+    colours, intensity, normals = whole.get("colours"), whole["intensity"], whole.get("extra normals")
+    if not intensity.any() and "extra intensity" in whole:
+        intensity = whole["extra intensity"][:, 0]
+    intensity, notes = finite_intensity(intensity)
+    if left_out:
+        notes += (f"left out {left_out:,} points that the file marks as noise or withheld",)
     return PointCloud(
         whole["points"],
-        colours=None if colours is None or not colours.any() else survey_colours_to_uint8(colours),
-        intensity=whole["intensity"] if whole["intensity"].any() else None,
-        notes=(f"left out {left_out:,} points that the file marks as noise or withheld",) if left_out else (),
+        None if normals is None else normals.astype(np.float64),
+        None if colours is None or not colours.any() else survey_colours_to_uint8(colours),
+        intensity=intensity if intensity.any() else None,
+        notes=notes + _extra_notes(extra),
     )
+
+
+def _check_records(path: Path) -> None:
+    """Raise InputError if a LAS header promises more records than the file has room for; laspy would make them all, empty.
+
+    Their numbers stand at byte 100, and from version 1.4 on at 243 (ASPRS LAS 1.4 R15, table 3).
+    """
+    with open(path, "rb") as file:
+        head = file.read(247)
+    counts = [head[100:104], *([head[243:247]] if head[24:26] >= b"\x01\x04" else [])]
+    count = sum(int.from_bytes(word, "little") for word in counts)
+    if head.startswith(b"LASF") and count * RECORD_HEADER > path.stat().st_size:
+        raise InputError(f"damaged: its header promises {count:,} records", where=path)
+
+
+def _extra_notes(extra: Columns) -> tuple[str, ...]:
+    """What of its extra bytes is used, and what is not, if there are any."""
+    return (extra.line().replace("columns", "extra bytes", 1),) if extra.names else ()
 
 
 def read_e57(path: Path, choose: ChooseRows) -> PointCloud:
@@ -71,6 +107,7 @@ def read_e57(path: Path, choose: ChooseRows) -> PointCloud:
     sensor: list[NDArray[np.int32]] = []
     file = pye57.E57(str(path))
     try:
+        text = str(file.root["coordinateMetadata"].value()) if file.root.isDefined("coordinateMetadata") else ""
         headers = [file.get_header(i) for i in range(file.scan_count)]
         rows = choose(sum(header.point_count for header in headers))
         start = 0  # of the scan, among all points of the file
@@ -95,14 +132,17 @@ def read_e57(path: Path, choose: ChooseRows) -> PointCloud:
         file.close()
     if not points:
         raise InputError("there are no scans in it", where=path)
-    rgbs = _joined(colours)
+    if degrees.of_system(text) and degrees.fit(np.concatenate(points)):
+        raise degrees.refusal(path)
+    rgbs, strengths = _joined(colours), _joined(intensities)
+    intensity, notes = (None, ()) if strengths is None else finite_intensity(strengths)
     return PointCloud(
         np.concatenate(points),
         colours=None if rgbs is None else survey_colours_to_uint8(rgbs.astype(np.int64)),
-        intensity=_joined(intensities),
+        intensity=intensity,
         sensors=np.stack(sensors) if sensors else None,
         sensor=np.concatenate(sensor) if sensors else None,
-        notes=(f"{len(points)} scans in it, {len(sensors)} with the scanner's position",),
+        notes=(f"{len(points)} scans in it, {len(sensors)} with the scanner's position", *notes),
     )
 
 

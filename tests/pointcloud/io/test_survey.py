@@ -77,6 +77,56 @@ def test_e57(tmp_path, rng):
     assert len(read_cloud(path, most=100).points) == 100
 
 
+UTM_TEXT = 'PROJCS["WGS 84 / UTM zone 32N",GEOGCS["WGS 84"]]'
+DEGREES = 'GEOGCS["WGS 84",UNIT["degree",0.0174532925199433]]'
+
+
+@pytest.mark.parametrize(
+    ("points", "text", "refused"),
+    [
+        ([8.54, 47.37, 400.0], DEGREES, True),
+        ([8.54, 47.37, 400.0], f'COMPD_CS["with heights",{DEGREES},VERT_CS["EGM96"]]', True),
+        ([8.54, 47.37, 400.0], UTM_TEXT, False),
+        ([8.54, 47.37, 400.0], "", False),  # small and near the origin, as any scan may be
+        (UTM, DEGREES, False),  # many writers name the wrong one
+    ],
+)
+def test_degrees_are_no_lengths(tmp_path, rng, monkeypatch, points, text, refused):
+    laspy, pye57 = pytest.importorskip("laspy"), pytest.importorskip("pye57")
+    from laspy.vlrs.known import GeoKeyDirectoryVlr, WktCoordinateSystemVlr
+
+    cloud = rng.uniform(0, 0.01, (60, 3)) + points
+    paths = [tmp_path / name for name in ("wkt.las", "keys.las", "a.e57")]
+    for path, record in zip(paths, (WktCoordinateSystemVlr(text), GeoKeyDirectoryVlr()), strict=False):
+        write_las(path, cloud)
+        las = laspy.read(path)
+        if path.name == "keys.las":
+            key = record.geo_keys[0]
+            key.id, key.count, key.value_offset = 1024, 1, 2 if "GEOGCS" in text and "PROJ" not in text else 1
+            record.geo_keys_header.number_of_keys = 1
+        las.header.vlrs.append(record)
+        las.write(str(path))
+    real = pye57.libe57.StringNode
+    monkeypatch.setattr(pye57.libe57, "StringNode", lambda file, value="": real(file, value or text))
+    write_e57(paths[2], [(cloud, [0, 0, 0], np.ones(60))])
+    for path in paths:
+        if refused:
+            with pytest.raises(InputError, match="longitude and latitude, in degrees; project them to metres first"):
+                read_cloud(path)
+        else:
+            assert len(read_cloud(path).points) == 60
+
+
+def test_a_header_that_promises_too_many_records(tmp_path, points):
+    path = tmp_path / "a.las"
+    write_las(path, points)
+    data = bytearray(path.read_bytes())
+    data[100:104] = b"\xff\xff\xff\x7f"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="damaged: its header promises 2,147,483,647 records"):
+        read_cloud(path)
+
+
 def test_normals_look_at_each_scanner(tmp_path, rng):
     """A sphere seen from its centre by one scanner, and a second one seen from outside by another."""
     ball = rng.normal(size=(3000, 3))
