@@ -142,10 +142,10 @@ def _read_tiff(path: Path) -> _Raw:
     from PIL import Image
 
     with tifffile.TiffFile(path) as file:
-        page = file.pages[0]
+        page: Any = file.pages[0]
         plain = getattr(page, "photometric", None) in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
         # reduced copies and masks of a page are none
-        pages = sum(not p.subfiletype for p in file.pages) if len(file.pages) > 1 else 1
+        pages = sum(not getattr(p, "subfiletype", 0) for p in file.pages) if len(file.pages) > 1 else 1
         notes = (f"the first of its {pages:,} pages",) if pages > 1 else ()
         tags = page.tags
         orientation, declared = (tags[t].value if t in tags else None for t in (ORIENTATION, GDAL_NODATA))

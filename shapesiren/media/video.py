@@ -156,15 +156,16 @@ def ingest_video(source: Any, settings: VideoIngestSettings) -> tuple[dict[str, 
     values = np.memmap(keep, np.uint8, "r", shape=(count, *shape))
     height, width = shape[:2]
     arrays: dict[str, NDArray[Any]] = {"frames": values}
-    clock = None if settings.rate is not None else uneven(np.array(starts), end, footage)
+    clock = None if settings.rate is not None else clock_of(np.array(starts), end, footage)
     if clock is None:
         rate, steps = settings.rate or footage.rate, float(count)
     else:
         rate, steps = clock.rate, clock.steps
+    if clock is not None and not clock.even:
         arrays["times"] = clock.times
         notes.append(
             f"its frames are shown for {clock.shortest:.3g} to {clock.longest:.3g} s: each is fitted at its own time, "
-            f"{rate:.4g} a second are written (--rate takes them as even)"
+            f"{rate:.4g} a second are written (ingest.rate takes them as even)"
         )
     half = max(width, height) / 2
     header = VideoHeader(
@@ -182,10 +183,10 @@ def ingest_video(source: Any, settings: VideoIngestSettings) -> tuple[dict[str, 
 
 
 class Clock(NamedTuple):
-    """Times of frames that are not shown equally long.
+    """When frames are shown.
 
-    rate : steps a second; times : (n,) of each frame, in steps, a first one at .5; steps : the whole
-    shortest, longest : that a frame is shown, in seconds
+    rate : steps a second; times : (n,) of each frame, in steps, the first one at .5; steps : the whole
+    shortest, longest : that a frame is shown, in seconds; even : whether all are shown equally long
     """
 
     rate: float
@@ -193,23 +194,26 @@ class Clock(NamedTuple):
     steps: float
     shortest: float
     longest: float
+    even: bool = False
 
 
-def uneven(starts: NDArray[np.float64], end: float, footage: Footage) -> Clock | None:
-    """The clock of frames shown from ``starts`` (n,) on, the last one until ``end``, in seconds; None if they are even, as far
-    as times in ticks can be, or nothing is known.
+def clock_of(starts: NDArray[np.float64], end: float, footage: Footage) -> Clock | None:
+    """The clock of frames shown from ``starts`` (n,) on, the last one until ``end``, in seconds; None if nothing is known.
 
-    A step is what the shortest tenth of the frames are shown: the motion that they hold is what has to be written.
+    Even frames, as far as times in ticks can be, have a step each. Else a step is what the shortest tenth of them are shown:
+    the motion that they hold is what has to be written.
     """
-    lengths = np.diff(starts)
-    if len(lengths) < 2 or not np.isfinite(starts).all() or not (lengths > 0).all():
+    n, lengths = len(starts), np.diff(starts)
+    if n < 3 or not np.isfinite(starts).all() or not (lengths > 0).all():
         return None
     mean = float(lengths.mean())
-    off = np.abs(starts - starts[0] - mean * np.arange(len(starts)))
+    off = np.abs(starts - starts[0] - mean * np.arange(n))
     if off.max() <= max(footage.tick, EVEN_SHARE * mean):
-        return None
-    lengths = np.append(lengths, end - starts[-1] if end > starts[-1] else np.median(lengths))
+        # the file's rate is exact, but it is the mean of all frames, of which these may be a part
+        rate = footage.rate if abs(mean * footage.rate - 1) < EVEN_SHARE else 1 / mean
+        return Clock(rate, np.arange(0.5, n), float(n), mean, mean, even=True)
     rate = max(1 / mean, min(1 / float(np.quantile(lengths, 0.1)), MOST_RATE))
+    lengths = np.append(lengths, end - starts[-1] if end > starts[-1] else np.median(lengths))
     steps = float(lengths.sum()) * rate
     return Clock(rate, (starts - starts[0]) * rate + 0.5, steps, float(lengths.min()), float(lengths.max()))
 

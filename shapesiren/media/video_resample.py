@@ -56,7 +56,7 @@ def frame_at(fitted: Field, time: float, rows: int, columns: int, step: int = 1)
 
 def frame_times(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
     """The time (n,) of each ingested frame, as `frame_at` wants it."""
-    return np.asarray(arrays["times"], np.float64) if "times" in arrays else np.arange(len(arrays["frames"])) + 0.5
+    return np.asarray(arrays["times"] if "times" in arrays else np.arange(len(arrays["frames"])) + 0.5, np.float64)
 
 
 def to_bytes(values: NDArray[np.floating]) -> NDArray[np.uint8]:

@@ -71,9 +71,9 @@ def evaluate_image(
     -------
     ``psnr``, ``mse``, ``ssim`` of the intensities, where the file has data; ``gradient_psnr`` and ``laplacian_psnr`` of the
     field's derivatives against the Sobel and Laplace filters on the original, relative to the range of those;
-    ``gradient_exact`` and ``laplacian_exact`` against `media.image.band_limited`, because filters blur: what they make of a 512² ``camera`` is itself only 25.8 and
-    30.0 dB from that, and a field of no detail at all scores 27.7 and 26.4 dB against them; ``classical`` where derivatives
-    were fitted; ``compression``
+    ``gradient_exact`` and ``laplacian_exact`` against `media.image.band_limited`, because filters blur: what they make of a
+    512² ``camera`` is itself only 25.8 and 30.0 dB from that, and a field of no detail at all scores 27.7 and 26.4 dB against
+    them; ``classical`` where derivatives were fitted; ``compression``
     """
     from skimage.metrics import structural_similarity
 

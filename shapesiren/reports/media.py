@@ -134,7 +134,7 @@ def video_sections(run: FinishedRun) -> list[page.Section]:
     """Both videos, and the quality of each frame. Large frames are shrunk: every ``step``-th pixel of both."""
     header = VideoHeader.of(run.field.header)
     count, height, width, _ = header.shape
-    rate = header.rate
+    rate = count / header.seconds
     step = max(1, math.ceil(max(height, width) / LARGEST_FRAME))
     rows, columns = -(-height // step), -(-width // step)
     shown = min(count, max(1, int(VIDEO_SECONDS * rate)), max(1, VIDEO_PIXELS // (rows * columns)))
@@ -145,7 +145,7 @@ def video_sections(run: FinishedRun) -> list[page.Section]:
     quality = [psnr(a / 255, b / 255, 1.0) for a, b in zip(ours, theirs, strict=True)]
     blocks = [page.gallery(both, large=True)]
     if shown > 1:
-        blocks.append(plots.curves({"psnr": quality}, ((times[:shown] - 0.5) / rate).tolist(), "seconds", "PSNR, dB"))
+        blocks.append(plots.curves({"psnr": quality}, ((times[:shown] - 0.5) / header.rate).tolist(), "seconds", "PSNR, dB"))
     if shown < count:
         blocks.append(page.text(f"The first {shown} of {count} frames.", quiet=True))
     if step > 1:
