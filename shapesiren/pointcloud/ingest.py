@@ -62,8 +62,8 @@ def ingest_shape(
             say("a ball that comes from outside gets in everywhere: nothing tells the fit which side is which")
     if settings.surface != "auto":
         facts = facts.model_copy(update={"open": settings.surface == "open"})
-    elif p.from_above:
-        facts = facts.model_copy(update={"open": True})
+    elif p.from_above or p.cloud.closed:
+        facts = facts.model_copy(update={"open": p.from_above})
     normals = check_sides(p.facts.normals, facts.open, say)
     arrays: dict[str, NDArray[Any]] = {"points": points.astype(np.float32), "normals": p.normals.astype(np.float32), **guide}
     if p.measured.deviation.max() > p.measured.deviation.min():
