@@ -108,8 +108,8 @@ def winding_number(at: Array, vertices: Array, faces: Index, own: Index | None =
 
 
 def _shadows_meet(corners: Array, triangle: Index, middle: Array, half: Array) -> NDArray[np.bool_]:
-    """Whether each ``triangle`` (e,) of ``corners`` (m, 3, 2) may meet a rectangle, that reaches ``half`` (2,) from a ``middle``
-    (e, 2): it does not if that lies beyond one of the sides."""
+    """Whether each ``triangle`` (e,) of ``corners`` (m, 3, 2) may meet a rectangle that reaches ``half`` (2,) from its ``middle``
+    (e, 2): it does not if one of its sides has that beyond it."""
     u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     turn = np.sign(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
     met = np.ones(len(triangle), bool)
@@ -164,8 +164,8 @@ def _depth(vertices: Array, faces: Index, label: Index, count: int) -> Index:
 def on_the_outside(
     points: Array, normals: Array, face: Index, vertices: Array, faces: Index, bodies: Bodies
 ) -> NDArray[np.bool_]:
-    """Which points (n, 3) of a mesh, in any order, on the ``face`` (n,) with these normals, bound the union of its closed bodies;
-    those of others always do. Where all of the first `PROBES` do, nothing reaches into anything, and all do."""
+    """Which points (n, 3) of a mesh, in any order, on the ``face`` (n,) with these normals, bound the union of its closed
+    bodies; those of others always do. Where the first `PROBES` do, nothing reaches into anything, and all do."""
     mine = bodies.closed[bodies.label]
     out = np.ones(len(points), bool)
     some = np.flatnonzero(mine[face])
