@@ -134,6 +134,10 @@ def _known(
     if not known.any():
         raise InputError("no pixel is known", where=settings.mask or "ingest.keep", hint="white marks what is known")
     if settings.supervise != "intensity" and not known.all():
-        what = "inpainting needs values" if data is None or data.all() else "an image with pixels of no data needs values"
+        what = (
+            "inpainting needs values"
+            if data is None or data.all()
+            else "derivatives cannot be fitted where pixels hold no data"
+        )
         raise InputError(what, where="ingest.supervise", hint="--set ingest.supervise=intensity")
     return None if known.all() else known

@@ -108,7 +108,7 @@ def winding_number(at: Array, vertices: Array, faces: Index, own: Index | None =
 
 
 def _shadows_meet(corners: Array, triangle: Index, middle: Array, half: Array) -> NDArray[np.bool_]:
-    """Whether each ``triangle`` (e,) of ``corners`` (m, 3, 2) may meet a rectangle that reaches ``half`` (2,) from its ``middle``
+    """Whether each ``triangle`` (e,) of ``corners`` (m, 3, 2) may meet a rectangle that reaches ``half`` (2,) from a ``middle``
     (e, 2): it does not if one of its sides has that beyond it."""
     u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     turn = np.sign(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
