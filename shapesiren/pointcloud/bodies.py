@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ LOOKS = 32  # faces of a body by which it is known to lie inside another one
 PROBES = 4000  # points by which it is known that nothing reaches into anything
 BESIDE = 1e-7  # of the longest side: how far in front of a face what lies before it is looked at
 CELLS, MOST_CELLS = 3, 512  # a side, of the grid over the triangles' shadows: times the root of their number, and at most
+FEW = 4  # cells under a triangle's bounds, up to which it counts for all of them
 PAIRS = 1 << 20  # of a place and a triangle, at a time
 # Rays go along no axis: those of parts drawn by hand would run along edges
 _AXES = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
@@ -48,63 +50,69 @@ def bodies_of(faces: Index) -> Bodies:
     return Bodies(label.astype(np.int64), closed)
 
 
-def winding_number(at: Array, vertices: Array, faces: Index, own: Index | None = None, label: Index | None = None) -> Index:
+class MeshWinding:
     """How often closed surfaces wind round places that are on none of them: 1 inside one that faces outward, 0 outside.
 
-    Counted exactly: a ray leaves through faces that it meets from behind, and enters by others.
+    Counted exactly: a ray leaves through faces that it meets from behind, and enters by others. Which it may meet is looked up
+    in a grid over their shadows.
 
     Parameters
     ----------
-    at : (n, 3); vertices, faces : (v, 3), (m, 3)
-    own, label : (n,) and (m,) bodies: the faces of a place's own one do not count
+    vertices, faces : (v, 3), (m, 3), at least one face
     """
-    total = np.zeros(len(at), np.int64)
-    if not len(at) or not len(faces):
+
+    def __init__(self, vertices: Array, faces: Index) -> None:
+        self.low = vertices.min(0)
+        self.size = max(float((vertices.max(0) - self.low).max()), 1e-300)
+        self.corners = self._turned(vertices)[faces]
+        self.base, self.top = self.corners.min((0, 1)), self.corners.max((0, 1))
+        self.side = int(np.clip(CELLS * np.sqrt(len(faces)), 1, MOST_CELLS))
+        self.step = np.maximum((self.top - self.base)[:2], 1e-300) / self.side
+        first, last = (self._cell(edge) for edge in (self.corners[..., :2].min(1), self.corners[..., :2].max(1)))
+        wide = last - first + 1
+        many = wide.prod(1)
+        triangle = np.repeat(np.arange(len(faces)), many)
+        inner = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
+        x, y = first[triangle, 0] + inner // wide[triangle, 1], first[triangle, 1] + inner % wide[triangle, 1]
+        met = np.ones(len(triangle), bool)
+        large = np.flatnonzero((many > FEW)[triangle])
+        middle = self.base[:2] + (np.stack([x[large], y[large]], 1) + 0.5) * self.step
+        met[large] = _shadows_meet(self.corners[..., :2], triangle[large], middle, self.step / 2)
+        place = (x * self.side + y)[met]
+        order = np.argsort(place, kind="stable")
+        self.triangle = triangle[met][order]  # of each cell, one after another
+        self.bounds = np.searchsorted(place[order], np.arange(self.side**2 + 1))
+
+    def _turned(self, x: Array) -> Array:
+        return (x - self.low) / self.size @ _AXES
+
+    def _cell(self, x: Array) -> Index:
+        return np.clip((x - self.base[:2]) / self.step, 0, self.side - 1).astype(np.int64)
+
+    def __call__(self, at: Array, own: Index | None = None, label: Index | None = None) -> Index:
+        """(n,) numbers of places (n, 3). own, label : (n,) and (m,) bodies: the faces of a place's own one do not count."""
+        total = np.zeros(len(at), np.int64)
+        p = self._turned(at)
+        over = np.flatnonzero(((p >= self.base) & (p <= self.top))[:, :2].all(1) & (p[:, 2] <= self.top[2]))
+        where = self._cell(p[over, :2]) @ [self.side, 1]
+        start, count = self.bounds[where], self.bounds[where + 1] - self.bounds[where]
+        cuts = [*np.searchsorted(np.cumsum(count), np.arange(0, int(count.sum()), PAIRS)), len(over)]
+        for a, b in pairwise(cuts):
+            n = count[a:b]
+            point = np.repeat(over[a:b], n)
+            triangle = self.triangle[np.repeat(start[a:b] - (np.cumsum(n) - n), n) + np.arange(n.sum())]
+            if own is not None and label is not None:
+                foreign = own[point] != label[triangle]
+                point, triangle = point[foreign], triangle[foreign]
+            corner = np.moveaxis(self.corners[triangle] - p[point][:, None], 1, 0)
+            pairs = ((corner[1], corner[2]), (corner[2], corner[0]), (corner[0], corner[1]))
+            # twice the areas between the ray and each side: of one side, as two faces have it, exactly opposite
+            sides = np.stack([u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0] for u, v in pairs], 1)
+            area = sides.sum(1)
+            hit = np.flatnonzero(((sides > 0).all(1) | (sides < 0).all(1)) & (area != 0))
+            above = hit[(sides[hit] * corner[:, hit, 2].T).sum(1) / area[hit] > 0]
+            np.add.at(total, point[above], np.sign(area[above]).astype(np.int64))
         return total
-    low, high = vertices.min(0), vertices.max(0)
-    size = max(float((high - low).max()), 1e-300)
-    corners = ((vertices - low) / size @ _AXES)[faces]
-    p = (at - low) / size @ _AXES
-    base, top = corners.min((0, 1)), corners.max((0, 1))
-    side = int(np.clip(CELLS * np.sqrt(len(faces)), 1, MOST_CELLS))
-    step = np.maximum((top - base)[:2], 1e-300) / side
-
-    def cell(x: Array) -> Index:
-        return np.clip((x - base[:2]) / step, 0, side - 1).astype(np.int64)
-
-    first, last = cell(corners[..., :2].min(1)), cell(corners[..., :2].max(1))
-    wide = last - first + 1
-    many = wide.prod(1)
-    triangle = np.repeat(np.arange(len(faces)), many)
-    inner = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
-    x, y = first[triangle, 0] + inner // wide[triangle, 1], first[triangle, 1] + inner % wide[triangle, 1]
-    met = _shadows_meet(corners[..., :2], triangle, base[:2] + (np.stack([x, y], 1) + 0.5) * step, step / 2)
-    triangle, place = triangle[met], (x * side + y)[met]
-    order = np.argsort(place, kind="stable")
-    triangle = triangle[order]
-    bounds = np.searchsorted(place[order], np.arange(side * side + 1))
-
-    over = np.flatnonzero(((p >= base) & (p <= top))[:, :2].all(1) & (p[:, 2] <= top[2]))
-    where = cell(p[over, :2]) @ [side, 1]
-    start, count = bounds[where], bounds[where + 1] - bounds[where]
-    cuts = np.searchsorted(np.cumsum(count), np.arange(0, int(count.sum()) + PAIRS, PAIRS))
-    for a, b in zip(cuts[:-1], [*cuts[1:-1], len(over)], strict=True):
-        n = count[a:b]
-        point = np.repeat(over[a:b], n)
-        entry = np.repeat(start[a:b] - (np.cumsum(n) - n), n) + np.arange(n.sum())
-        tri = triangle[entry]
-        if own is not None and label is not None:
-            foreign = own[point] != label[tri]
-            point, tri = point[foreign], tri[foreign]
-        a_, b_, c_ = np.moveaxis(corners[tri] - p[point][:, None], 1, 0)
-        # twice the areas between the ray and each side: of one side, as two faces have it, exactly opposite
-        sides = np.stack([u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0] for u, v in ((b_, c_), (c_, a_), (a_, b_))], 1)
-        area = sides.sum(1)
-        hit = ((sides > 0).all(1) | (sides < 0).all(1)) & (area != 0)
-        height = (sides[hit] * np.stack([a_, b_, c_], 1)[hit, :, 2]).sum(1) / area[hit]
-        above = height > 0
-        np.add.at(total, point[hit][above], np.sign(area[hit][above]).astype(np.int64))
-    return total
 
 
 def _shadows_meet(corners: Array, triangle: Index, middle: Array, half: Array) -> NDArray[np.bool_]:
@@ -155,23 +163,30 @@ def _depth(vertices: Array, faces: Index, label: Index, count: int) -> Index:
     sizes = np.bincount(label, minlength=count)
     stride = np.maximum(1, sizes // LOOKS)[label[order]]
     some = order[(rank % stride == 0) & (rank // stride < LOOKS)]
-    number = winding_number(vertices[faces[some]].mean(1), vertices, faces, label[some], label)
+    number = MeshWinding(vertices, faces)(vertices[faces[some]].mean(1), label[some], label)
     depth = np.full(count, np.iinfo(np.int64).max)
     np.minimum.at(depth, label[some], number)
     return np.where(sizes > 0, depth, 0)
 
 
-def on_the_outside(
-    points: Array, normals: Array, face: Index, vertices: Array, faces: Index, bodies: Bodies
-) -> NDArray[np.bool_]:
-    """Which points (n, 3) of a mesh, in any order, on the ``face`` (n,) with these normals, bound the union of its closed
-    bodies; those of others always do. Where the first `PROBES` do, nothing reaches into anything, and all do."""
-    mine = bodies.closed[bodies.label]
-    out = np.ones(len(points), bool)
-    some = np.flatnonzero(mine[face])
-    beside = points[some] + normals[some] * BESIDE * float(np.ptp(vertices, 0).max())
-    for part in (slice(0, PROBES), slice(PROBES, None)):
-        out[some[part]] = winding_number(beside[part], vertices, faces[mine]) == 0
-        if out.all():
-            break
-    return out
+class Outside:
+    """Which points of a mesh bound the union of its closed bodies."""
+
+    def __init__(self, vertices: Array, faces: Index, bodies: Bodies) -> None:
+        self.mine = bodies.closed[bodies.label]
+        self.beside = BESIDE * float(np.ptp(vertices, 0).max())
+        self.winding = MeshWinding(vertices, faces[self.mine]) if self.mine.any() else None
+
+    def __call__(self, points: Array, normals: Array, face: Index) -> NDArray[np.bool_]:
+        """Of points (n, 3) in any order, on the ``face`` (n,) with these normals; those of bodies that are not closed always do.
+        Where the first `PROBES` do, nothing reaches into anything, and all do."""
+        out = np.ones(len(points), bool)
+        some = np.flatnonzero(self.mine[face])
+        if self.winding is None or not len(some):
+            return out
+        before = points[some] + normals[some] * self.beside
+        for part in (slice(0, PROBES), slice(PROBES, None)):
+            out[some[part]] = self.winding(before[part]) == 0
+            if out.all():
+                break
+        return out

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .bodies import Bodies, bodies_of, on_the_outside, outward
+from .bodies import Bodies, Outside, bodies_of, outward
 
 MIN_POINTS = 10
 MIN_OUTSIDE_SHARE, DRAWN_MORE = 0.02, 1.01  # of a mesh's area on the outside of its bodies; times as many points as needed
@@ -231,11 +231,11 @@ def _on_its_outside(mesh: Any, bodies: Bodies, count: int, seed: int) -> tuple[N
     """``count`` points on the union of a mesh's bodies, the face of each, and the share of the mesh's area that bounds it."""
     import trimesh
 
-    drawn = count
+    drawn, outside = count, Outside(np.asarray(mesh.vertices), np.asarray(mesh.faces), bodies)
     while True:
         points, face = trimesh.sample.sample_surface(mesh, drawn, seed=seed)[:2]
         points, face = np.asarray(points), np.asarray(face, np.int64)
-        kept = on_the_outside(points, mesh.face_normals[face], face, np.asarray(mesh.vertices), np.asarray(mesh.faces), bodies)
+        kept = outside(points, mesh.face_normals[face], face)
         share = float(kept.mean())
         if share == 1 or share < MIN_OUTSIDE_SHARE:  # no union is left where bodies are turned inside out beyond repair
             return points[:count], face[:count], 1.0

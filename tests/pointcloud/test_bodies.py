@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from shapesiren.pointcloud.bodies import bodies_of, winding_number
+from shapesiren.pointcloud.bodies import MeshWinding, bodies_of
 from shapesiren.pointcloud.cloud import PointCloud, sample_mesh
 from shapesiren.pointcloud.ingest import ingest_shape
 from shapesiren.pointcloud.inspect import preflight
@@ -52,9 +52,9 @@ def test_winding_numbers_are_exact(rng):
     expected = (np.abs(at) < 1).all(1).astype(int) + (np.abs(at - [0.5, 0.3, 0.2]) < 1).all(1)
     expected -= (((at[:, None] - hole.triangles_center) * hole.face_normals).sum(2) > 0).all(1)
     assert set(np.unique(expected)) >= {0, 1, 2}
-    np.testing.assert_array_equal(winding_number(at, cloud.points, cloud.faces), expected)
+    np.testing.assert_array_equal(MeshWinding(cloud.points, cloud.faces)(at), expected)
     moved = cloud.points * 1e-3 + 1e6  # far from the origin, as surveys are
-    assert (winding_number(at * 1e-3 + 1e6, moved, cloud.faces) == expected).mean() > 0.9999
+    assert (MeshWinding(moved, cloud.faces)(at * 1e-3 + 1e6) == expected).mean() > 0.9999
 
 
 def test_bodies_that_intersect_are_united():
