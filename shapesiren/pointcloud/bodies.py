@@ -178,7 +178,7 @@ class Outside:
         self.winding = MeshWinding(vertices, faces[self.mine]) if self.mine.any() else None
 
     def __call__(self, points: Array, normals: Array, face: Index) -> NDArray[np.bool_]:
-        """Of points (n, 3) in any order, on the ``face`` (n,) with these normals; those of bodies that are not closed always do.
+        """Of points (n, 3) in any order, on the ``face`` (n,) with these normals; those of bodies that are open always do.
         Where the first `PROBES` do, nothing reaches into anything, and all do."""
         out = np.ones(len(points), bool)
         some = np.flatnonzero(self.mine[face])

@@ -215,7 +215,7 @@ def _wound(mesh: Any) -> tuple[Bodies, list[str]]:
     notes = []
     consistent = bool(mesh.is_winding_consistent)
     if not consistent:
-        mesh.fix_normals(multibody=False)
+        mesh.fix_normals()
         notes.append("its faces look to either side: turned to agree with their neighbours")
     bodies = bodies_of(np.asarray(mesh.faces, np.int64))
     faces, turned = outward(np.asarray(mesh.vertices), np.asarray(mesh.faces, np.int64), bodies, consistent)

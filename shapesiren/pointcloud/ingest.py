@@ -64,7 +64,7 @@ def ingest_shape(
     if settings.surface != "auto":
         facts = facts.model_copy(update={"open": settings.surface == "open"})
     elif p.from_above or p.cloud.closed:
-        facts = facts.model_copy(update={"open": p.from_above})
+        facts = facts.model_copy(update={"open": not p.cloud.closed})
     if facts.open and (few := sparse(p.measured.tree, p.measured.support)) is not None:
         (share, reach), near = few, p.measured.support * scale
         say(

@@ -85,10 +85,10 @@ def choices(p: Prepared, settings: IngestSettings, is_open: bool, unsupported: f
         choose("ingest.guide_depth", str(OCTREE_DEPTHS[noisy]), f"noise {relation} {limit}")
     if settings.surface == "auto":
         why = (
-            "seen from above"
-            if p.from_above
-            else "the mesh is closed"
+            "the mesh is closed"
             if p.cloud.closed
+            else "seen from above"
+            if p.from_above
             else f"a ball that comes from outside {'gets' if is_open else 'does not get'} in"
             if not p.signed
             else f"{unsupported:.0%} of a closed surface would lie farther than {p.measured.support * scale:.3g} from any point"
