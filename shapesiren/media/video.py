@@ -25,6 +25,7 @@ SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".gif")
 CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9", ".gif": "gif"}
 FOLDER_RATE = 25.0  # frames a second of a folder, which does not say
 EVEN_SHARE = 0.1  # of a frame, that the times of frames which count as even may be off by
+ALIKE = 0.7  # of the median length of frames, from which the shortest tenth are as long but for jitter
 MOST_RATE = 120.0  # frames a second, where they are not even
 
 Frame = NDArray[np.uint8]
@@ -200,8 +201,8 @@ class Clock(NamedTuple):
 def clock_of(starts: NDArray[np.float64], end: float, footage: Footage) -> Clock | None:
     """The clock of frames shown from ``starts`` (n,) on, the last one until ``end``, in seconds; None if nothing is known.
 
-    Even frames, as far as times in ticks can be, have a step each. Else a step is what the shortest tenth of them are shown:
-    the motion that they hold is what has to be written.
+    Even frames, as far as times in ticks can be, have a step each. Else a step is what the median one is shown, or where the
+    shortest tenth of them are much shorter, what these are: the motion that they hold is what has to be written.
     """
     n, lengths = len(starts), np.diff(starts)
     if n < 3 or not np.isfinite(starts).all() or not (lengths > 0).all():
@@ -212,7 +213,8 @@ def clock_of(starts: NDArray[np.float64], end: float, footage: Footage) -> Clock
         # the file's rate is exact, but it is the mean of all frames, of which these may be a part
         rate = footage.rate if abs(mean * footage.rate - 1) < EVEN_SHARE else 1 / mean
         return Clock(rate, np.arange(0.5, n), float(n), mean, mean, even=True)
-    rate = max(1 / mean, min(1 / float(np.quantile(lengths, 0.1)), MOST_RATE))
+    short, step = np.quantile(lengths, [0.1, 0.5]).tolist()
+    rate = max(1 / mean, min(1 / (step if short > ALIKE * step else short), MOST_RATE))
     lengths = np.append(lengths, end - starts[-1] if end > starts[-1] else np.median(lengths))
     steps = float(lengths.sum()) * rate
     return Clock(rate, (starts - starts[0]) * rate + 0.5, steps, float(lengths.min()), float(lengths.max()))

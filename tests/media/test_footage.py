@@ -61,6 +61,13 @@ def test_a_pause_and_a_dropped_frame(tmp_path):
     np.testing.assert_allclose(arrays["times"], [*np.arange(6) + 0.5, *np.arange(7, 12) + 0.5], atol=1e-3)
 
 
+def test_frames_of_a_camera_that_trembles(tmp_path):
+    lengths = [33, 39, 28, 36, 30, 38, 27, 33] * 2
+    arrays, header, _ = ingested(timed(tmp_path / "a.mkv", lengths))
+    np.testing.assert_allclose((arrays["times"] - 0.5) / header.rate, np.cumsum([0, *lengths[:-1]]) / 1000, atol=1e-3)
+    assert header.rate == pytest.approx(30, rel=0.03)
+
+
 @pytest.mark.parametrize("lengths", [[33, 34, 33] * 5, [40] * 12, [41, 39, 40] * 4])
 def test_times_that_are_even_but_for_rounding(tmp_path, lengths):
     arrays, header, facts = ingested(timed(tmp_path / "a.mkv", lengths))
