@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from shapesiren.media.audio import write_sound
 from shapesiren.media.image import write_image
@@ -38,9 +39,11 @@ def media(folder, rng):
     write_image(folder / "pixel.png", np.ones((1, 1, 1)), 8)
     write_image(folder / "flat.png", np.full((20, 24, 1), 0.5), 8)
     write_image(folder / "black.png", np.zeros((20, 24, 1)), 8)
-    nan = picture(20, 24)
-    nan[3, 4] = np.nan
-    write_image(folder / "nan.tif", nan, 32)
+    write_image(folder / "nan.tif", np.full((20, 24, 1), np.nan), 32)
+    hole = picture(20, 24)
+    hole[3, 4] = np.nan
+    write_image(folder / "hole.tif", hole, 32)
+    Image.fromarray(np.full((20, 24), 65535, np.uint16)).save(folder / "far.png")
     head = 'problem = "helmholtz"\nwavenumber = 5\n[[source]]\nposition = '
     (folder / "heat.toml").write_text('problem = "heat"\n')
     (folder / "slow.toml").write_text(head + "[0, 0]\n[medium]\nspeed = -1\n")
@@ -119,6 +122,10 @@ def bad(tmp_path_factory):
     face += "element face 1\nproperty list uchar int vertex_indices\nend_header\n0 0 0\n1 0 0\n0 1 0\n"
     (folder / "badface.ply").write_text(face + "3 0 1 7\n")
     (folder / "flatmesh.ply").write_text(face.replace("0 1 0", "2 0 0") + "3 0 1 2\n")
+    inside = np.random.default_rng(1).uniform(-1, 1, (3000, 3))
+    np.save(folder / "solid.npy", inside[np.linalg.norm(inside, axis=1) < 1])
+    turn = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    text("rims.xyz", np.concatenate([np.column_stack([np.cos(turn), np.sin(turn), 0 * turn + z]) for z in (0, 1)]))
     np.savez(folder / "mixed.npz", points=ok, normals=ok[:5])
     text("huge.xyz", ok * 1e200)
     (folder / "broken").mkdir()
@@ -155,6 +162,8 @@ CASES = [
     (["fit", "equal.xyz"], "all 50 points are equal"),
     (["fit", "line.xyz"], "all points lie on one line"),
     (["fit", "nan.xyz"], "NaN"),
+    (["fit", "solid.npy"], "solid.npy: its points fill a volume, there is no surface through them"),
+    (["inspect", "rims.xyz"], "rims.xyz: its points lie on curves, such as the edges of a part"),
     (["fit", "two.xyz"], r"shape \(60, 2\)"),
     (["fit", "cube.npy"], r"shape \(3, 3, 3\)"),
     (["fit", "objects.npy"], "objects.npy"),
@@ -238,7 +247,13 @@ CASES = [
     (["fit", "truncated.png"], "truncated.png: damaged or truncated"),
     (["fit", "pixel.png"], "pixel.png: 1 x 1 pixels are too few; at least 4 a side"),
     (["fit", "flat.png"], "flat.png: every pixel has the same value"),
-    (["fit", "nan.tif"], "nan.tif: 1 values are not finite"),
+    (["fit", "nan.tif"], r"nan.tif: no pixel holds data \(not finite\)"),
+    (["fit", "hole.tif", "--supervise", "gradient"], "derivatives cannot be fitted where pixels hold no data"),
+    (["fit", "hole.tif", "ok.png", "--task", "composite"], "hole.tif: 1 of its pixels hold no data"),
+    (
+        ["fit", "far.png", "--task", "shape", "--intrinsics", "9,9,12,10"],
+        "far.png: there is no depth in it: no pixel has a return",
+    ),
     (["fit", "ok.png", "large.png"], "one image at a time; --task composite blends two"),
     (["fit", "ok.png", "--mask", "large.png"], "the mask has 30 x 20 pixels, the image 24 x 20"),
     (["fit", "ok.png", "--mask", "black.png"], "no pixel is known; white marks what is known"),

@@ -17,6 +17,7 @@ from ..similarity import Similarity
 from .facts import SoundFacts
 from .headers import SoundHeader
 from .settings import SoundIngestSettings
+from .wave import mended_wave
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 LOSSLESS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".aiff": "AIFF", ".aif": "AIFF"}
@@ -26,20 +27,22 @@ MIN_SAMPLES = 16  # samples
 
 @dataclass(frozen=True)
 class Sound:
-    """Samples (n, channels) float32 in full scale, [-1, 1]; rate in samples a second; the file's own encoding."""
+    """Samples (n, channels) float32 in full scale, [-1, 1]; rate in samples a second; the file's own encoding; notes for the
+    user."""
 
     samples: NDArray[np.float32]
     rate: int
     encoding: str = "PCM_16"
+    notes: tuple[str, ...] = ()
 
 
 def read_sound(path: Path) -> Sound:
     """Read WAV, FLAC, OGG, MP3 or AIFF. Raises InputError: no sound, damaged, too short, values that are not finite."""
     import soundfile
 
-    _whole(path)
+    mended = mended_wave(path)
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(str(path) if mended is None else io.BytesIO(mended)) as file:
             samples = file.read(dtype="float32", always_2d=True)
             rate, encoding, promised = file.samplerate, file.subtype, file.frames
     except (soundfile.LibsndfileError, RuntimeError, ValueError) as e:
@@ -53,18 +56,8 @@ def read_sound(path: Path) -> Sound:
         raise InputError(f"{len(samples)} samples are too few", where=path, hint=f"at least {MIN_SAMPLES}")
     if not np.isfinite(samples).all():
         raise InputError("the sound holds values that are not finite", where=path)
-    return Sound(samples, rate, encoding)
-
-
-def _whole(path: Path) -> None:
-    """Raise InputError if a WAV file is shorter than its header says: libsndfile would take what is there for all."""
-    with open(path, "rb") as file:
-        head = file.read(8)
-    size = path.stat().st_size
-    if head[:4] == b"RIFF" and len(head) == 8:
-        promised = int.from_bytes(head[4:], "little") + 8
-        if size < promised < 0xFFFFFF00:  # streams are written with a size of all ones
-            raise InputError(f"truncated: {size:,} of {promised:,} bytes", where=path)
+    notes = () if mended is None else ("the sizes in its header are wrong: all samples that follow it are read",)
+    return Sound(samples, rate, encoding, notes)
 
 
 def write_sound(path: Path, samples: NDArray[np.floating], rate: int, encoding: str = "PCM_16") -> None:
@@ -114,7 +107,7 @@ def ingest_sound(source: Any, settings: SoundIngestSettings) -> tuple[dict[str, 
     if isinstance(source, list):
         raise InputError("one sound at a time", where=source[1])
     sound = read_sound(source) if isinstance(source, Path) else Sound(np.atleast_2d(source[0].T).T, int(source[1]))
-    samples, notes = sound.samples, []
+    samples, notes = sound.samples, list(sound.notes)
     if settings.mono and samples.shape[1] > 1:
         samples = samples.mean(1, keepdims=True)
         notes.append("its channels became one")

@@ -34,7 +34,11 @@ def ingest_composite(
     """
     if not isinstance(source, (list, tuple)) or len(source) != 2:
         raise InputError("a composite takes two images", hint="shapesiren fit BACKGROUND FOREGROUND --task composite")
-    images = [read_image(path).values for path in source]
+    pictures = [read_image(path) for path in source]
+    for path, known in ((p, i.known) for p, i in zip(source, pictures, strict=True)):
+        if known is not None:
+            raise InputError(f"{(~known).sum():,} of its pixels hold no data", where=path, hint="fill them first")
+    images = [picture.values for picture in pictures]
     channels = max(3 if i.shape[2] >= 3 else 1 for i in images)
     images = [_channels(i, channels) for i in images]
     if settings.max_size is not None:

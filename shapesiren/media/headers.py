@@ -43,8 +43,14 @@ class SoundHeader(MediaHeader):
 
 
 class VideoHeader(MediaHeader):
-    """shape : (frames, height, width, 3); rate : frames a second; pace : pixels to which one frame's time is as long"""
+    """shape : (frames, height, width, 3); rate : frames a second, in which its time is counted; pace : pixels to which one
+    frame's time is as long"""
 
     shape: tuple[int, int, int, int]
     rate: float
     pace: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it is: not ``frames / rate``, where frames are shown for unequal times."""
+        return self.bounds[1][2] / self.pace / self.rate

@@ -8,53 +8,75 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..runtime.files import write_atomically
+from .no_data import GDAL_NODATA, declared_number, filled, no_data
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 MAX_PIXELS = 500_000_000
 MODES = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
 MIN_SIDE = 4  # pixels a side: below, the filters have no inside
+ORIENTATION = 0x0112  # of EXIF and TIFF
+TURNS = {  # orientation -> quarter turns to the left, and whether it is mirrored, left to right, after that
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (3, True),
+    6: (3, False),
+    7: (1, True),
+    8: (1, False),
+}
+TURNED = "turned as its EXIF orientation says"
 
 
 @dataclass(frozen=True)
 class Picture:
     """An image as the file holds it.
 
-    values : (h, w, c) float32; of integer files in [0, 1], of others as they are
-    depth : bits a channel, 8 or 16; 32 for floating point
+    values : (h, w, c) float32; of unsigned integers of 8 and 16 bits in [0, 1], of others as they are
+    depth : bits a channel, 8 or 16; 32 for numbers of any range
     notes : what was done to it, as lines for the user
+    known : (h, w), which pixels hold data, where not all do; the others have the values of the nearest that does
     """
 
     values: NDArray[np.float32]
     depth: int
     notes: tuple[str, ...] = ()
+    known: NDArray[np.bool_] | None = None
+
+
+class _Raw(NamedTuple):
+    """Values of any type as a parser gives them, notes, and the number that the file declares to be no data."""
+
+    values: NDArray[Any]
+    notes: tuple[str, ...] = ()
+    no_data: float | None = None
 
 
 def read_image(path: Path) -> Picture:
-    """Read an image; EXIF rotation is applied, palettes and CMYK become RGB.
+    """Read an image; EXIF rotation is applied, palettes and CMYK become RGB, of several pages the first is taken.
 
     Raises
     ------
-    InputError : not an image, truncated, too small or too large, values that are not finite
+    InputError : not an image, truncated, too small or too large, no data in it
     """
     from PIL import Image, UnidentifiedImageError
 
     try:
         if path.suffix.lower() in (".tif", ".tiff"):
-            raw, notes = _read_tiff(path)
+            raw = _read_tiff(path)
         elif _sixteen_bit_png(path):
-            raw, notes = _read_with_ffmpeg(path), ()
+            raw = _read_with_ffmpeg(path)
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
                 with Image.open(path) as opened:
-                    raw, notes = _of_pillow(opened)
+                    raw = _of_pillow(opened)
     except InputError:
         raise
     except UnidentifiedImageError:
@@ -62,40 +84,45 @@ def read_image(path: Path) -> Picture:
     except Exception as e:  # parsers of damaged files raise anything; all of it means the same to the user
         reason = " ".join(str(e).split())[:100] or type(e).__name__
         raise InputError(f"damaged or truncated ({reason})", where=path) from None
-    if raw.ndim == 2:
-        raw = raw[..., None]
-    if raw.ndim != 3 or raw.shape[2] not in MODES:
-        raise InputError(f"an array of shape {raw.shape} is no image", where=path, hint="one page, 1 to 4 channels")
-    height, width = raw.shape[:2]
+    values = raw.values[..., None] if raw.values.ndim == 2 else raw.values
+    if values.ndim != 3 or values.shape[2] not in MODES:
+        raise InputError(f"an array of shape {values.shape} is no image", where=path, hint="one page, 1 to 4 channels")
+    if values.dtype.kind not in "buif":
+        raise InputError(f"values of type {values.dtype} are no intensities", where=path, hint="integers or fractions")
+    height, width = values.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise InputError(f"{width} x {height} pixels are too few", where=path, hint=f"at least {MIN_SIDE} a side")
-    if raw.dtype == np.bool_:
-        raw = raw.astype(np.uint8) * np.uint8(255)
-    if raw.dtype.kind in "ui":
-        if raw.dtype.itemsize > 2:
-            return _finite(Picture(raw.astype(np.float32), 32, notes), path)
-        depth = 8 * raw.dtype.itemsize
-        return Picture(raw.astype(np.float32) / (2**depth - 1), depth, notes)
-    return _finite(Picture(raw.astype(np.float32), 32, notes), path)
+    return picture_of(values, path, raw.notes, raw.no_data)
 
 
-def _finite(picture: Picture, path: Path) -> Picture:
-    bad = int((~np.isfinite(picture.values)).sum())
-    if bad:
-        raise InputError(f"{bad:,} values are not finite", where=path, hint="replace them, or mask them out")
-    return picture
+def picture_of(values: NDArray[Any], where: object, notes: tuple[str, ...] = (), declared: float | None = None) -> Picture:
+    """A picture of (h, w, c) values of any type, without what is `no_data`. Raises InputError if that is all of it."""
+    if values.dtype == np.bool_:
+        values = values.astype(np.uint8) * np.uint8(255)
+    gone, words = no_data(values, declared)
+    if gone.all():
+        raise InputError(f"no pixel holds data ({', '.join(words)})", where=where)
+    depth = 8 * values.dtype.itemsize if values.dtype.kind == "u" and values.dtype.itemsize <= 2 else 32
+    with np.errstate(over="ignore", invalid="ignore"):  # of what is gone
+        scaled = values.astype(np.float32) / np.float32(1 if depth == 32 else 2**depth - 1)
+    if not gone.any():
+        return Picture(scaled, depth, notes)
+    note = f"{gone.sum():,} of {gone.size:,} pixels hold no data ({', '.join(words)}): left out"
+    return Picture(filled(scaled, gone), depth, (*notes, note), ~gone)
 
 
-def _of_pillow(image: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _of_pillow(image: Any) -> _Raw:
     from PIL import ImageOps
 
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS:,}")
     notes = []
-    turned = ImageOps.exif_transpose(image)
-    if turned.size != image.size or turned.getexif().get(0x0112, 1) != image.getexif().get(0x0112, 1):
-        notes.append("turned as its EXIF orientation says")
-    image = turned
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "TIFF":
+        notes.append(f"the first of its {frames:,} {'pages' if image.format == 'MPO' else 'frames'}")
+    if image.getexif().get(ORIENTATION, 1) in TURNS:
+        notes.append(TURNED)
+    image = ImageOps.exif_transpose(image)
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB")
         notes.append("its palette became colours")
@@ -105,27 +132,43 @@ def _of_pillow(image: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
     elif image.mode == "1":
         image = image.convert("L")
     elif image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16), tuple(notes)
-    return np.asarray(image), tuple(notes)
+        return _Raw(np.asarray(image).astype(np.uint16), tuple(notes))
+    return _Raw(np.asarray(image), tuple(notes))
 
 
-def _read_tiff(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _read_tiff(path: Path) -> _Raw:
     """Pillow knows CMYK and palettes, tifffile all depths; each gets what it reads well."""
     import tifffile
     from PIL import Image
 
     with tifffile.TiffFile(path) as file:
-        page = file.pages[0]
+        page: Any = file.pages[0]
         plain = getattr(page, "photometric", None) in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
-        notes = (f"the first of its {len(file.pages)} pages",) if len(file.pages) > 1 else ()
+        # reduced copies and masks of a page are none
+        pages = sum(not getattr(p, "subfiletype", 0) for p in file.pages) if len(file.pages) > 1 else 1
+        notes = (f"the first of its {pages:,} pages",) if pages > 1 else ()
+        tags = page.tags
+        orientation, declared = (tags[t].value if t in tags else None for t in (ORIENTATION, GDAL_NODATA))
+        if orientation in TURNS:
+            notes = (*notes, TURNED)
         if plain and page.dtype is not None and (page.dtype.itemsize > 1):
             values = page.asarray()
             if values.ndim == 3 and values.shape[0] in MODES and values.shape[2] not in MODES:
                 values = np.moveaxis(values, 0, 2)  # planar
-            return values, notes
+            return _Raw(turned(values, orientation), notes, declared_number(declared))
     with Image.open(path) as opened:
-        values, more = _of_pillow(opened)
-    return values, notes + more
+        opened.load()  # which turns it
+        raw = _of_pillow(opened)
+    return _Raw(raw.values, notes + raw.notes, declared_number(declared))
+
+
+def turned(values: NDArray[Any], orientation: int | None) -> NDArray[Any]:
+    """(h, w) or (h, w, c) pixels as an EXIF orientation wants them shown."""
+    if orientation not in TURNS:
+        return values
+    quarters, mirrored = TURNS[orientation]
+    values = np.rot90(values, quarters)
+    return np.ascontiguousarray(values[:, ::-1] if mirrored else values)
 
 
 def _sixteen_bit_png(path: Path) -> bool:
@@ -135,13 +178,17 @@ def _sixteen_bit_png(path: Path) -> bool:
     return head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 26 and head[24] == 16 and head[25] != 0
 
 
-def _read_with_ffmpeg(path: Path) -> NDArray[Any]:
+def _read_with_ffmpeg(path: Path) -> _Raw:
     import av
+    from PIL import Image
 
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
         alpha = frame.format.name.startswith(("rgba", "ya"))
-        return frame.reformat(format="rgba64le" if alpha else "rgb48le").to_ndarray()
+        values = frame.reformat(format="rgba64le" if alpha else "rgb48le").to_ndarray()
+    with Image.open(path) as opened:
+        orientation = opened.getexif().get(ORIENTATION, 1)
+    return _Raw(turned(values, orientation), (TURNED,) if orientation in TURNS else ())
 
 
 def write_image(path: Path, values: NDArray[np.floating], depth: int) -> None:

@@ -14,7 +14,7 @@ from ..header import ValueScale
 from ..similarity import Similarity
 from .facts import ImageFacts
 from .headers import ImageHeader
-from .image import MODES, Picture, gradient, laplacian, read_image
+from .image import MODES, Picture, gradient, laplacian, picture_of, read_image
 from .settings import ImageIngestSettings
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -31,27 +31,33 @@ def ingest_image(
     Returns
     -------
     arrays : ``values`` (h, w, c) float32 as the network is to give them, about [-1, 1]; ``known`` (h, w) bool where not all
-        are; ``gradient`` (h, w, c, 2) or ``laplacian`` (h, w, c) in box units where those are fitted
+        are, ``data`` (h, w) bool of those that the file holds, where it does not hold all; ``gradient`` (h, w, c, 2) or
+        ``laplacian`` (h, w, c) in box units where those are fitted
     header, facts : what decoding needs; what was found
     """
     if isinstance(source, (list, tuple)):
         raise InputError("one image at a time", where=source[1], hint="--task composite blends two")
     picture = _of_array(np.asarray(source)) if not isinstance(source, Path) else read_image(source)
     notes = list(picture.notes)
-    values = picture.values
+    values, data = picture.values, picture.known
     if settings.grey and values.shape[2] >= 3:
         values = (values[..., :3] @ LUMINANCE)[..., None]
         notes.append("its luminance alone")
     if settings.max_size is not None and max(values.shape[:2]) > settings.max_size:
         values = shrink(values, settings.max_size)
+        if data is not None:  # a pixel is, if half of what it is made of is, or as much as there is
+            share = shrink(data[..., None].astype(np.float32), settings.max_size)[..., 0]
+            data = share >= min(0.5, float(share.max()))
         notes.append(f"shrunk from {picture.values.shape[1]} x {picture.values.shape[0]}")
     height, width, channels = values.shape
-    offset, scale = (0.5, 0.5) if picture.depth < 32 else _range(values)
+    offset, scale = (0.5, 0.5) if picture.depth < 32 else _range(values if data is None else values[data])
     scaled = ((values - offset) / scale).astype(np.float32)
     arrays: dict[str, NDArray[Any]] = {"values": scaled}
-    known = _known(settings, height, width, seed)
+    known = _known(settings, height, width, seed, data)
     if known is not None:
         arrays["known"] = known
+    if data is not None:
+        arrays["data"] = data
     half = max(width, height) / 2
     if settings.supervise == "gradient":
         arrays["gradient"] = (gradient(scaled, settings.filter) * half).astype(np.float32)
@@ -77,7 +83,7 @@ def ingest_image(
         supervise=settings.supervise,
         notes=notes,
     )
-    if float(np.ptp(values)) == 0:
+    if float(np.ptp(values if data is None else values[data])) == 0:
         raise InputError("every pixel has the same value: there is nothing to fit", where=_where(source))
     return arrays, header, facts
 
@@ -91,13 +97,7 @@ def _of_array(values: NDArray[Any]) -> Picture:
         values = values[..., None]
     if values.ndim != 3 or values.shape[2] not in MODES or min(values.shape[:2]) < 4:
         raise InputError(f"an array of shape {values.shape} is no image", hint="(h, w) or (h, w, c), c up to 4")
-    if values.dtype == np.uint8:
-        return Picture(values.astype(np.float32) / np.float32(255), 8)
-    if values.dtype == np.uint16:
-        return Picture(values.astype(np.float32) / np.float32(65535), 16)
-    if not np.isfinite(values).all():
-        raise InputError("the image holds values that are not finite")
-    return Picture(values.astype(np.float32), 32)
+    return picture_of(values, "array")
 
 
 def _range(values: NDArray[np.float32]) -> tuple[float, float]:
@@ -115,9 +115,11 @@ def shrink(values: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
     return np.asarray(resize(values, shape, anti_aliasing=True), np.float32)
 
 
-def _known(settings: ImageIngestSettings, height: int, width: int, seed: int) -> NDArray[np.bool_] | None:
-    """Which pixels are known; None if all are."""
-    known = np.ones((height, width), bool)
+def _known(
+    settings: ImageIngestSettings, height: int, width: int, seed: int, data: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
+    """Which pixels are known, of those that hold ``data``; None if all are."""
+    known = np.ones((height, width), bool) if data is None else data.copy()
     if settings.mask is not None:
         path = Path(settings.mask)
         if not path.is_file():
@@ -132,5 +134,10 @@ def _known(settings: ImageIngestSettings, height: int, width: int, seed: int) ->
     if not known.any():
         raise InputError("no pixel is known", where=settings.mask or "ingest.keep", hint="white marks what is known")
     if settings.supervise != "intensity" and not known.all():
-        raise InputError("inpainting needs values", where="ingest.supervise", hint="--set ingest.supervise=intensity")
+        what = (
+            "inpainting needs values"
+            if data is None or data.all()
+            else "derivatives cannot be fitted where pixels hold no data"
+        )
+        raise InputError(what, where="ingest.supervise", hint="--set ingest.supervise=intensity")
     return None if known.all() else known

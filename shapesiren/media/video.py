@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,24 +24,56 @@ from .settings import VideoIngestSettings
 SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".gif")
 CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9", ".gif": "gif"}
 FOLDER_RATE = 25.0  # frames a second of a folder, which does not say
+EVEN_SHARE = 0.1  # of a frame, that the times of frames which count as even may be off by
+ALIKE = 0.7  # of the median length of frames, from which the shortest tenth are as long but for jitter
+MOST_RATE = 120.0  # frames a second, where they are not even
 
 Frame = NDArray[np.uint8]
 
 
+class Timed(NamedTuple):
+    """A frame; when it is shown and how long, in seconds, as the file says, NaN where it does not."""
+
+    frame: Frame
+    start: float
+    length: float
+
+
+class Footage(NamedTuple):
+    """rate : frames a second, on average; tick : seconds in which times are counted; frames : decoded one by one"""
+
+    rate: float
+    tick: float
+    frames: Iterator[Timed]
+
+
 def frames_in(folder: Path) -> list[Path]:
-    """The images of a folder, in the order of their names."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    """The images of a folder, in the order of their names, numbers by their value: frame2 before frame10."""
+    images = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+    return sorted(images, key=lambda p: (_natural(p.name.lower()), p.name))
+
+
+def _natural(name: str) -> list[tuple[str, int]]:
+    """Words and the numbers behind them."""
+    return [(word, int(number or -1)) for word, number in re.findall(r"([^0-9]*)([0-9]*)", name)]
 
 
 def read_frames(path: Path) -> tuple[float, Iterator[Frame]]:
-    """Frames a second, and the frames, each (h, w, 3) uint8, decoded one by one.
+    """Frames a second, and the frames, each (h, w, 3) uint8, decoded one by one. Raises InputError as `read_footage`."""
+    footage = read_footage(path)
+    return footage.rate, (timed.frame for timed in footage.frames)
+
+
+def read_footage(path: Path) -> Footage:
+    """The frames of a file, or of a folder of images, turned as the file says, with the times at which they are shown.
 
     Raises
     ------
     InputError : no video, damaged, truncated
     """
     if path.is_dir():
-        return FOLDER_RATE, (np.round(_rgb(read_image(p).values) * 255).astype(np.uint8) for p in frames_in(path))
+        images = (np.round(_rgb(read_image(p).values) * 255).astype(np.uint8) for p in frames_in(path))
+        return Footage(FOLDER_RATE, 0.0, (Timed(frame, np.nan, np.nan) for frame in images))
     import av
 
     try:
@@ -52,16 +85,20 @@ def read_frames(path: Path) -> tuple[float, Iterator[Frame]]:
         raise InputError("there is no video in it", where=path)
     stream = container.streams.video[0]
     rate = float(stream.average_rate or stream.guessed_rate or FOLDER_RATE)
+    tick = float(stream.time_base or 0)
 
-    def decoded() -> Iterator[Frame]:
+    def decoded() -> Iterator[Timed]:
         with container:
             try:
                 for frame in container.decode(stream):
-                    yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+                    values = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+                    quarters = round(getattr(frame, "rotation", 0) / 90)  # as telephones write them; PyAV 14 and later
+                    start = np.nan if frame.pts is None else frame.pts * tick
+                    yield Timed(np.rot90(values, quarters), start, (frame.duration or np.nan) * tick)
             except (OSError, ValueError, EOFError) as e:
                 raise InputError(f"damaged or truncated ({_reason(e)})", where=path) from None
 
-    return rate, decoded()
+    return Footage(rate, tick, decoded())
 
 
 def _reason(e: Exception) -> str:
@@ -82,20 +119,23 @@ def ingest_video(source: Any, settings: VideoIngestSettings) -> tuple[dict[str, 
     if isinstance(source, list):
         raise InputError("one video at a time", where=source[1], hint="a folder of frames is one")
     if isinstance(source, Path):
-        rate, frames = read_frames(source)
+        footage = read_footage(source)
         size = sum(p.stat().st_size for p in frames_in(source)) if source.is_dir() else source.stat().st_size
     else:
-        rate, frames, size = FOLDER_RATE, iter(np.asarray(source, np.uint8)), np.asarray(source).size
-    if settings.rate is not None:
-        rate = settings.rate
+        footage = Footage(FOLDER_RATE, 0.0, (Timed(f, np.nan, np.nan) for f in np.asarray(source, np.uint8)))
+        size = np.asarray(source).size
     where = source if isinstance(source, Path) else "array"
     keep = tempfile.TemporaryFile()  # noqa: SIM115 - the frames stay mapped from it
     shape: tuple[int, ...] | None = None
-    count, notes = 0, []
-    for frame in frames:
+    starts: list[float] = []
+    count, end, notes = 0, np.nan, []
+    for frame, start, length in footage.frames:
         if settings.max_frames is not None and count >= settings.max_frames:
             notes.append(f"its first {count:,} frames")
+            end = start
             break
+        starts.append(start)
+        end = start + length
         small = _shrunk(frame, settings.max_size)
         if shape is None:
             shape = small.shape
@@ -116,19 +156,68 @@ def ingest_video(source: Any, settings: VideoIngestSettings) -> tuple[dict[str, 
     keep.flush()
     values = np.memmap(keep, np.uint8, "r", shape=(count, *shape))
     height, width = shape[:2]
+    arrays: dict[str, NDArray[Any]] = {"frames": values}
+    clock = None if settings.rate is not None else clock_of(np.array(starts), end, footage)
+    if clock is None:
+        rate, steps = settings.rate or footage.rate, float(count)
+    else:
+        rate, steps = clock.rate, clock.steps
+    if clock is not None and not clock.even:
+        arrays["times"] = clock.times
+        notes.append(
+            f"its frames are shown for {clock.shortest:.3g} to {clock.longest:.3g} s: each is fitted at its own time, "
+            f"{rate:.4g} a second are written (ingest.rate takes them as even)"
+        )
     half = max(width, height) / 2
     header = VideoHeader(
         # x and y in pixels, then time in steps as long as `pace` pixels: one frame, unless told otherwise
-        frame=Similarity((width / 2, height / 2, count * settings.pace / 2), half),
-        bounds=((0.0, 0.0, 0.0), (width, height, count * settings.pace)),
+        frame=Similarity((width / 2, height / 2, steps * settings.pace / 2), half),
+        bounds=((0.0, 0.0, 0.0), (width, height, steps * settings.pace)),
         shape=(count, height, width, 3),
         rate=rate,
         pace=settings.pace,
         values=ValueScale(offset=0.5, scale=0.5),
         file_bytes=size,
     )
-    facts = VideoFacts(frames=count, width=width, height=height, rate=rate, seconds=count / rate, notes=notes)
-    return {"frames": values}, header, facts
+    facts = VideoFacts(frames=count, width=width, height=height, rate=rate, seconds=steps / rate, notes=notes)
+    return arrays, header, facts
+
+
+class Clock(NamedTuple):
+    """When frames are shown.
+
+    rate : steps a second; times : (n,) of each frame, in steps, the first one at .5; steps : the whole
+    shortest, longest : that a frame is shown, in seconds; even : whether all are shown equally long
+    """
+
+    rate: float
+    times: NDArray[np.float64]
+    steps: float
+    shortest: float
+    longest: float
+    even: bool = False
+
+
+def clock_of(starts: NDArray[np.float64], end: float, footage: Footage) -> Clock | None:
+    """The clock of frames shown from ``starts`` (n,) on, the last one until ``end``, in seconds; None if nothing is known.
+
+    Even frames, as far as times in ticks can be, have a step each. Else a step is what the median one is shown, or where the
+    shortest tenth of them are much shorter, what these are: the motion that they hold is what has to be written.
+    """
+    n, lengths = len(starts), np.diff(starts)
+    if n < 3 or not np.isfinite(starts).all() or not (lengths > 0).all():
+        return None
+    mean = float(lengths.mean())
+    off = np.abs(starts - starts[0] - mean * np.arange(n))
+    if off.max() <= max(footage.tick, EVEN_SHARE * mean):
+        # the file's rate is exact, but it is the mean of all frames, of which these may be a part
+        rate = footage.rate if abs(mean * footage.rate - 1) < EVEN_SHARE else 1 / mean
+        return Clock(rate, np.arange(0.5, n), float(n), mean, mean, even=True)
+    short, step = np.quantile(lengths, [0.1, 0.5]).tolist()
+    rate = max(1 / mean, min(1 / (step if short > ALIKE * step else short), MOST_RATE))
+    lengths = np.append(lengths, end - starts[-1] if end > starts[-1] else np.median(lengths))
+    steps = float(lengths.sum()) * rate
+    return Clock(rate, (starts - starts[0]) * rate + 0.5, steps, float(lengths.min()), float(lengths.max()))
 
 
 def _shrunk(frame: Frame, longest: int | None) -> Frame:

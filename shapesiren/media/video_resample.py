@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,8 @@ def decode_frames(fitted: Field, settings: VideoDecodeSettings) -> tuple[Iterato
     InputError : a range outside the video
     """
     header = VideoHeader.of(fitted.header)
-    count, height, width, _ = header.shape
-    end = count / header.rate
+    _, height, width, _ = header.shape
+    end = header.seconds
     start = settings.start
     stop = end if settings.seconds is None else start + settings.seconds
     if not 0 <= start < stop <= end * (1 + 1e-9):
@@ -51,6 +52,11 @@ def frame_at(fitted: Field, time: float, rows: int, columns: int, step: int = 1)
     places = pixels.reshape(-1, 2)
     at = np.full((len(places), 1), time * header.pace)
     return fitted(np.concatenate([places, at], 1)).reshape(*pixels.shape[:2], 3)
+
+
+def frame_times(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """The time (n,) of each ingested frame, as `frame_at` wants it."""
+    return np.asarray(arrays["times"] if "times" in arrays else np.arange(len(arrays["frames"])) + 0.5, np.float64)
 
 
 def to_bytes(values: NDArray[np.floating]) -> NDArray[np.uint8]:

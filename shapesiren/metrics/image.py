@@ -69,11 +69,11 @@ def evaluate_image(
 
     Returns
     -------
-    ``psnr``, ``mse``, ``ssim`` of the intensities; ``gradient_psnr`` and ``laplacian_psnr`` of the field's derivatives against
-    the Sobel and Laplace filters on the original, relative to the range of those; ``gradient_exact`` and ``laplacian_exact``
-    against `media.image.band_limited`, because filters blur: what they make of a 512² ``camera`` is itself only 25.8 and
-    30.0 dB from that, and a field of no detail at all scores 27.7 and 26.4 dB against them; ``classical`` where derivatives
-    were fitted; ``compression``
+    ``psnr``, ``mse``, ``ssim`` of the intensities, where the file has data; ``gradient_psnr`` and ``laplacian_psnr`` of the
+    field's derivatives against the Sobel and Laplace filters on the original, relative to the range of those;
+    ``gradient_exact`` and ``laplacian_exact`` against `media.image.band_limited`, because filters blur: what they make of a
+    512² ``camera`` is itself only 25.8 and 30.0 dB from that, and a field of no detail at all scores 27.7 and 26.4 dB against
+    them; ``classical`` where derivatives were fitted; ``compression``
     """
     from skimage.metrics import structural_similarity
 
@@ -81,7 +81,11 @@ def evaluate_image(
     height, width, channels = header.shape
     unit, middle = header.values.scale, header.values.offset
     own = arrays["values"].astype(np.float64) * unit + middle
-    truth = own if reference is None else np.asarray(read_image(reference).values, np.float64)
+    truth, data = own, arrays.get("data", np.ones((height, width), bool))
+    if reference is not None:
+        picture = read_image(reference)
+        truth = np.asarray(picture.values, np.float64)
+        data = data if picture.known is None or picture.known.shape != data.shape else data & picture.known
     if truth.shape != own.shape:
         raise InputError(f"the reference has shape {truth.shape}, the fitted image {own.shape}", where=reference)
     peak = 1.0 if header.depth < 32 else 2 * unit
@@ -90,16 +94,22 @@ def evaluate_image(
     def decoded(field: Field) -> Array:
         return np.clip(sample(field, height, width, (0, 0, width, height)), low, high)
 
+    def quality(field: Field) -> float:
+        found = np.clip(sample(field, y1 - y0, x1 - x0, part), low, high)
+        return psnr(found[judged], seen[judged], peak)
+
     found = decoded(fitted)
+    truth = np.where(data[..., None], truth, found)  # where the file has no data, there is nothing to be judged by
     window = min(7, (min(height, width) - 1) // 2 * 2 + 1)
     part = judged_part(height, width)
     x0, y0, x1, y1 = part
-    seen = truth[y0:y1, x0:x1]
+    seen, judged = truth[y0:y1, x0:x1], data[y0:y1, x0:x1]
+    judged = judged if judged.any() else ~judged
     first, second = derivatives(fitted, part)
     exact = band_limited(seen)
     out: dict[str, Any] = {
-        "psnr": psnr(found, truth, peak),
-        "mse": float(np.square(found - truth).mean()),
+        "psnr": psnr(found[data], truth[data], peak),
+        "mse": float(np.square(found - truth)[data].mean()),
         "ssim": float(structural_similarity(truth, found, win_size=window, data_range=peak, channel_axis=2)),
         "gradient_psnr": psnr(first, gradient(seen)),
         "laplacian_psnr": psnr(second, laplacian(seen)),
@@ -112,12 +122,9 @@ def evaluate_image(
         target = gradient(own, ingest.filter) if header.supervise == "gradient" else laplacian(own)
         solved = solver(target) + np.asarray(header.mean)
         out["classical"] = ClassicalSolver(psnr=psnr(np.clip(solved, low, high), truth, peak), solver=solver.__name__)
-    if "known" in arrays and reference is None:
-        unknown = ~arrays["known"]
+    if "known" in arrays and reference is None and (unknown := ~arrays["known"] & data).any():
         out["unknown_psnr"] = psnr(found[unknown], truth[unknown], peak)
-    out["compression"] = compression(
-        fitted, settings.weights, lambda field: psnr(np.clip(sample(field, y1 - y0, x1 - x0, part), low, high), seen, peak)
-    )
+    out["compression"] = compression(fitted, settings.weights, quality)
     return ImageMetrics(**out)
 
 

@@ -13,7 +13,7 @@ from ..field import Field
 from ..media.headers import VideoHeader
 from ..media.settings import VideoEvaluateSettings
 from ..media.video import read_frames
-from ..media.video_resample import frame_at
+from ..media.video_resample import frame_at, frame_times
 from .compression import compression
 from .facts import VideoMetrics
 
@@ -24,6 +24,7 @@ def evaluate_video(
     """``psnr`` over the compared frames, ``frames`` and their ``frame_psnr``, ``worst``, ``best``, ``compression``."""
     count, height, width, _ = VideoHeader.of(fitted.header).shape
     chosen = np.unique(np.linspace(0, count - 1, min(count, settings.frames)).round().astype(int))
+    times = frame_times(arrays)
     truth = {int(i): arrays["frames"][i] / 255.0 for i in chosen}
     if reference is not None:
         truth = {i: f / 255.0 for i, f in enumerate(read_frames(reference)[1]) if i in truth}
@@ -31,7 +32,7 @@ def evaluate_video(
             raise InputError("the reference has other frames than the fitted video", where=reference)
 
     def errors(field: Field, frames: list[int]) -> list[float]:
-        found = (np.clip(frame_at(field, i + 0.5, height, width), 0, 1) - truth[i] for i in frames)
+        found = (np.clip(frame_at(field, times[i], height, width), 0, 1) - truth[i] for i in frames)
         return [float(np.square(error).mean()) for error in found]
 
     def decibels(mse: float) -> float:

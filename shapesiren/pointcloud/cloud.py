@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .bodies import Bodies, Outside, bodies_of, outward
 
 MIN_POINTS = 10
+MIN_OUTSIDE_SHARE, DRAWN_MORE = 0.02, 1.01  # of a mesh's area on the outside of its bodies; times as many points as needed
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class PointCloud:
     sensor : (n,) int32 or None: which of the sensors saw each point, -1 for unknown
     depth_axis : 0, 1 or 2 of a depth frame, whose values along this axis are steps of a sensor; None else
     sure : whether the sensors are known, or only stand in a header that often names (0, 0, 0)
+    closed : of points on a mesh, whether it is closed; None of other points
     notes : facts found while reading, for the user
     """
 
@@ -39,6 +42,7 @@ class PointCloud:
     sensor: NDArray[np.int32] | None = None
     depth_axis: int | None = None
     sure: bool = True
+    closed: bool | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
 
     def take(self, index: NDArray[Any]) -> PointCloud:
@@ -87,8 +91,8 @@ def merge(clouds: Sequence[PointCloud]) -> PointCloud:
     positions = np.concatenate(sensors) if sensors else None
     of_point = np.concatenate(sensor).astype(np.int32) if sensors else None
     axes = {c.depth_axis for c in clouds}
-    axis = axes.pop() if len(axes) == 1 else None
-    return PointCloud(points, normals, sensors=positions, sensor=of_point, depth_axis=axis, notes=tuple(notes), **kept)
+    kept["depth_axis"] = axes.pop() if len(axes) == 1 else None
+    return PointCloud(points, normals, sensors=positions, sensor=of_point, notes=tuple(notes), **kept)
 
 
 class Counts(NamedTuple):
@@ -168,7 +172,8 @@ def random_rows(total: int, count: int, seed: int) -> NDArray[np.int64]:
 def sample_mesh(cloud: PointCloud, count: int, seed: int, where: object) -> PointCloud:
     """Draw points uniformly by area from a mesh, with face normals and interpolated colours.
 
-    Faces are first wound consistently, and outward where the mesh is closed.
+    Faces are first wound consistently, and outward where they are closed; of closed bodies that reach into each other the union
+    is meant: see `bodies`.
     """
     import trimesh
 
@@ -182,11 +187,17 @@ def sample_mesh(cloud: PointCloud, count: int, seed: int, where: object) -> Poin
     mesh.update_faces(mesh.nondegenerate_faces())
     if not len(mesh.faces) or not mesh.area > 0:
         raise InputError("the mesh has no face of non-zero area", where=where)
-    if not mesh.is_winding_consistent:
-        mesh.fix_normals()
-    elif mesh.is_watertight and mesh.volume < 0:
-        mesh.invert()
-    points, face = trimesh.sample.sample_surface(mesh, count, seed=seed)[:2]
+    notes = [*cloud.notes]
+    left_out = len(cloud.faces) - len(mesh.faces)
+    mesh.update_faces(mesh.unique_faces())
+    twice = len(cloud.faces) - left_out - len(mesh.faces)
+    for what, number in (("without area", left_out), ("that are there twice", twice)):
+        if number:
+            notes.append(f"{number:,} of its faces {what}: left out")
+    bodies, found = _wound(mesh)
+    points, face, share = _on_its_outside(mesh, bodies, count, seed)
+    if share < 1:
+        found.append(f"{1 - share:.1%} of its surface lies inside the rest of it: left out, the union of its bodies is meant")
     colours = None
     if cloud.colours is not None:
         # nearest original vertex of the sampled triangle: merging may have renumbered them
@@ -194,5 +205,40 @@ def sample_mesh(cloud: PointCloud, count: int, seed: int, where: object) -> Poin
 
         colours = cloud.colours[KDTree(np.where(finite[:, None], cloud.points - offset, np.inf)[finite]).query(points)[1]]
     normals = mesh.face_normals[face]
-    notes = (*cloud.notes, f"a mesh of {len(cloud.faces):,} faces: {len(points):,} points sampled from it")
-    return PointCloud(np.asarray(points) + offset, np.asarray(normals), colours, notes=notes)
+    notes += [f"a mesh of {len(cloud.faces):,} faces: {len(points):,} points sampled from it", *found]
+    whole = bool(bodies.closed.all())
+    return PointCloud(points + offset, np.asarray(normals), colours, notes=tuple(notes), closed=whole)
+
+
+def _wound(mesh: Any) -> tuple[Bodies, list[str]]:
+    """The bodies of a mesh whose faces were wound consistently, and outward where they are closed; and what was turned."""
+    notes = []
+    consistent = bool(mesh.is_winding_consistent)
+    if not consistent:
+        mesh.fix_normals()
+        notes.append("its faces look to either side: turned to agree with their neighbours")
+    bodies = bodies_of(np.asarray(mesh.faces, np.int64))
+    faces, turned = outward(np.asarray(mesh.vertices), np.asarray(mesh.faces, np.int64), bodies, consistent)
+    if turned:
+        mesh.faces = faces
+        if consistent:
+            many = f"{turned:,} of its {len(bodies.closed):,} bodies" if len(bodies.closed) > 1 else "its faces"
+            notes.append(f"{many} looked inward: turned")
+    return bodies, notes
+
+
+def _on_its_outside(mesh: Any, bodies: Bodies, count: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.int64], float]:
+    """``count`` points on the union of a mesh's bodies, the face of each, and the share of the mesh's area that bounds it."""
+    import trimesh
+
+    drawn, outside = count, Outside(np.asarray(mesh.vertices), np.asarray(mesh.faces), bodies)
+    while True:
+        points, face = trimesh.sample.sample_surface(mesh, drawn, seed=seed)[:2]
+        points, face = np.asarray(points), np.asarray(face, np.int64)
+        kept = outside(points, mesh.face_normals[face], face)
+        share = float(kept.mean())
+        if share == 1 or share < MIN_OUTSIDE_SHARE:  # no union is left where bodies are turned inside out beyond repair
+            return points[:count], face[:count], 1.0
+        if kept.sum() >= count or drawn > count:
+            return points[kept][:count], face[kept][:count], share
+        drawn = int(np.ceil(count / share * DRAWN_MORE))

@@ -15,6 +15,7 @@ from .guide.unsigned import make_unsigned_guide
 from .header import DENSE_SPACING, CloudHeader
 from .normals.estimate import check_sides
 from .prepare import CloudSource, prepare
+from .scan.dimension import sparse
 from .settings import IngestSettings
 
 
@@ -64,8 +65,14 @@ def ingest_shape(
             say("a ball that comes from outside gets in everywhere: nothing tells the fit which side is which")
     if settings.surface != "auto":
         facts = facts.model_copy(update={"open": settings.surface == "open"})
-    elif p.from_above:
-        facts = facts.model_copy(update={"open": True})
+    elif p.from_above or p.cloud.closed:
+        facts = facts.model_copy(update={"open": not p.cloud.closed})
+    if facts.open and (few := sparse(p.measured.tree, p.measured.support)) is not None:
+        (share, reach), near = few, p.measured.support * scale
+        say(
+            f"{share:.0%} of its points have their neighbours farther than {near:.3g}: the mesh will be in pieces there"
+            f" (--set mesh.trim_distance={reach * scale:.3g} keeps nearly all, and closes gaps elsewhere)"
+        )
     normals = check_sides(p.facts.normals, facts.open, say)
     arrays: dict[str, NDArray[Any]] = {"points": points.astype(np.float32), "normals": p.normals.astype(np.float32), **guide}
     if p.measured.deviation.max() > p.measured.deviation.min():

@@ -52,7 +52,7 @@ def preflight(source: CloudSource, settings: IngestSettings, seed: int, say: Say
         )
     else:
         _, guide = make_unsigned_guide(p.measured.tree, p.normals, 100, p.measured.spacing, p.measured.noise, seed)
-    is_open = settings.surface == "open" or (settings.surface == "auto" and (p.from_above or guide.open))
+    is_open = settings.surface == "open" or (settings.surface == "auto" and not p.cloud.closed and (p.from_above or guide.open))
     unsupported = 1.0 if guide.unsupported is None else guide.unsupported
     median, q95, q99 = (float(v) * scale for v in np.quantile(distance[:, 1], (0.5, 0.95, 0.99)))
     return InspectFacts(
@@ -85,7 +85,9 @@ def choices(p: Prepared, settings: IngestSettings, is_open: bool, unsupported: f
         choose("ingest.guide_depth", str(OCTREE_DEPTHS[noisy]), f"noise {relation} {limit}")
     if settings.surface == "auto":
         why = (
-            "seen from above"
+            "the mesh is closed"
+            if p.cloud.closed
+            else "seen from above"
             if p.from_above
             else f"a ball that comes from outside {'gets' if is_open else 'does not get'} in"
             if not p.signed

@@ -17,6 +17,7 @@ from .facts import NormalsFacts, ScanFacts, SensorsFacts
 from .io.depth import SUFFIXES, read_depth
 from .io.read import read_cloud
 from .normals.estimate import MISSING_SHARE, Normals, make_normals, unit_normals
+from .scan.dimension import require_surface
 from .scan.noise import scatter, smooth_steps, step_noise, support_distance
 from .scan.outliers import find_outliers
 from .scan.viewpoint import believable, high_above, seen_from_above
@@ -168,6 +169,8 @@ def prepare(source: CloudSource, settings: IngestSettings, seed: int, say: Say) 
     where = name_of(source)
     cloud, is_mesh, sensors = load(source, settings, seed, say)
     cloud, counts = cleaned(cloud, settings, seed, where, say)
+    if settings.dimension == "surface" and not is_mesh and cloud.depth_axis is None:
+        require_surface(cloud.points, cloud.normals is None, where)
     cloud, sensors = placed(cloud, sensors, settings, say)
     outliers = 0
     if settings.outliers == "remove" and not is_mesh:  # before the frame: one of them would shrink all the rest

@@ -24,6 +24,9 @@ class IngestSettings(Settings):
     intrinsics: tuple[float, float, float, float] | None = Setting(None, description="fx, fy, cx, cy of a depth image")
     depth_scale: float = Setting(1000.0, gt=0, description="values of a depth image to a unit of length")
     outliers: Literal["remove", "keep"] = Setting("remove", description="points that lie on no surface")
+    dimension: Literal["surface", "any"] = Setting(
+        "surface", description="points that fill a volume or lie on curves are refused; any: taken as they are"
+    )
     steps: Literal["smooth", "keep"] = Setting("smooth", description="of a depth camera's values: smooth within each step")
     surface: Literal["auto", "closed", "open"] = Setting("auto", description="an open one is trimmed where no point is")
     guide_samples: int = Setting(300_000, ge=0, description="off-surface samples with a distance; 0 for none")

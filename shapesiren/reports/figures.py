@@ -14,7 +14,7 @@ from ..media.audio_resample import at_times
 from ..media.headers import ImageHeader, SoundHeader, VideoHeader
 from ..media.image import gradient, laplacian
 from ..media.image_resample import sample
-from ..media.video_resample import frame_at
+from ..media.video_resample import frame_at, frame_times
 from ..metrics.image import derivatives
 from .figure_file import pyplot, write_figure
 
@@ -61,7 +61,8 @@ def composite_figure(fitted: Field, arrays: Arrays) -> Any:
 def video_figure(fitted: Field, arrays: Arrays) -> Any:
     count, height, width, _ = VideoHeader.of(fitted.header).shape
     chosen = np.unique(np.linspace(0, count - 1, min(5, count)).round().astype(int))
-    ours: list[Panel] = [(f"field, frame {i}", np.clip(frame_at(fitted, i + 0.5, height, width), 0, 1), {}) for i in chosen]
+    times = frame_times(arrays)
+    ours: list[Panel] = [(f"field, frame {i}", np.clip(frame_at(fitted, times[i], height, width), 0, 1), {}) for i in chosen]
     theirs: list[Panel] = [(f"video, frame {i}", arrays["frames"][i] / 255.0, {}) for i in chosen]
     return panels_figure([ours, theirs])
 

@@ -14,7 +14,7 @@ from ..media.audio import sample_times
 from ..media.audio_resample import at_times
 from ..media.headers import ImageHeader, SoundHeader, VideoHeader
 from ..media.image_resample import sample
-from ..media.video_resample import frame_at, to_bytes
+from ..media.video_resample import frame_at, frame_times, to_bytes
 from ..metrics.image import psnr
 from ..tasks.base import FinishedRun
 from . import page, plots
@@ -134,17 +134,18 @@ def video_sections(run: FinishedRun) -> list[page.Section]:
     """Both videos, and the quality of each frame. Large frames are shrunk: every ``step``-th pixel of both."""
     header = VideoHeader.of(run.field.header)
     count, height, width, _ = header.shape
-    rate = header.rate
+    rate = count / header.seconds
     step = max(1, math.ceil(max(height, width) / LARGEST_FRAME))
     rows, columns = -(-height // step), -(-width // step)
     shown = min(count, max(1, int(VIDEO_SECONDS * rate)), max(1, VIDEO_PIXELS // (rows * columns)))
     theirs = [run.arrays["frames"][i, ::step, ::step] for i in range(shown)]
-    ours = [to_bytes(frame_at(run.field, i + 0.5, height, width, step)) for i in range(shown)]
+    times = frame_times(run.arrays)
+    ours = [to_bytes(frame_at(run.field, times[i], height, width, step)) for i in range(shown)]
     both = [page.player(mp4(theirs, rate), "original"), page.player(mp4(ours, rate), "field")]
     quality = [psnr(a / 255, b / 255, 1.0) for a, b in zip(ours, theirs, strict=True)]
     blocks = [page.gallery(both, large=True)]
     if shown > 1:
-        blocks.append(plots.curves({"psnr": quality}, [i / rate for i in range(shown)], "seconds", "PSNR, dB"))
+        blocks.append(plots.curves({"psnr": quality}, ((times[:shown] - 0.5) / header.rate).tolist(), "seconds", "PSNR, dB"))
     if shown < count:
         blocks.append(page.text(f"The first {shown} of {count} frames.", quiet=True))
     if step > 1:

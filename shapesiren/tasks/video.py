@@ -83,12 +83,14 @@ class VideoTask(Task[VideoConfig]):
     }
 
     def __init__(self, signal: Signal, config: VideoConfig, device: torch.device) -> None:
+        from ..media.video_resample import frame_times
         from .batches import Shuffle
 
         super().__init__(signal, config, device)
         frames = signal.arrays["frames"]
         self.shape = frames.shape
         self.pixels = frames.reshape(-1, 3)  # still on disk, if it was mapped
+        self.times = frame_times(signal.arrays)
         self.make_net(3, 3)
         self.batches = Shuffle(len(self.pixels), config.batch.pixels, config.seed)
 
@@ -104,7 +106,7 @@ class VideoTask(Task[VideoConfig]):
         _, height, width, _ = self.shape
         t, rest = np.divmod(index, height * width)
         y, x = np.divmod(rest, width)
-        points = np.stack([x + 0.5, y + 0.5, (t + 0.5) * self.header.pace], 1)
+        points = np.stack([x + 0.5, y + 0.5, self.times[t] * self.header.pace], 1)
         box = self.header.frame.to_box(points)
         found = self.values_and_gradients(torch.from_numpy(box.astype(np.float32)).to(self.device), 0, moment)[0]
         return {"colour": (found - colours).square().mean()}

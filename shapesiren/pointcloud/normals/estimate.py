@@ -16,6 +16,7 @@ from ..scan.noise_weight import CLEAN_NOISE
 from ..scan.viewpoint import towards
 from .adaptive import adaptive_normals
 from .orient import flipped, orient
+from .spanning import IN_LINES, THIN, spanning_normals
 
 Array = NDArray[np.float64]
 Say = Callable[[str], None]
@@ -90,7 +91,12 @@ def make_normals(
         # some noise tells in the directions of planes of so few points before they are too narrow for their sides
         noisy = count > CLEAN_NEIGHBOURS or (floor > CLEAN_NOISE and typical > TELLING_NOISE * reach_of(tree, CLEAN_NEIGHBOURS))
         if neighbours or not noisy:
-            return plane_normals(points, count), count
+            narrow = plane_normals(points, count)
+            wide = None if neighbours else spanning_normals(tree, narrow, count)
+            if wide is None:
+                return narrow, count
+            say(f"measured in lines: {wide.share:.0%} of its normals are of up to {wide.most} neighbours, which span a plane")
+            return wide.normals, count
         found, used = adaptive_normals(points, noise, NARROWEST_REACH * typical)
         alone = np.isnan(found[:, 0])
         if alone.any():
@@ -178,13 +184,17 @@ def _mend(
 
 
 def _agreement(tree: KDTree, normals: Array, index: NDArray[np.int64], count: int, sample: int = 2000) -> float:
-    """Median |cosine| between the normals of some of the points of ``index`` and the local planes there."""
+    """Median |cosine| between the normals of some of the points of ``index`` and the local planes there; 1 if those have none,
+    because the points were measured in lines."""
     some = np.random.default_rng(0).choice(index, min(len(index), sample), replace=False)
     points = points_of(tree)
     near = points[tree.query(points[some], min(count, len(points)))[1]]
     local = near - near.mean(1, keepdims=True)
-    axis = np.linalg.eigh(np.einsum("nki,nkj->nij", local, local))[1][:, :, 0]
-    return float(np.median(np.abs((axis * normals[some]).sum(1))))
+    variance, axes = np.linalg.eigh(np.einsum("nki,nkj->nij", local, local))
+    plane = variance[:, 1] > THIN**2 * variance[:, 2]
+    if plane.mean() < 1 - IN_LINES:
+        axes, some = axes[plane], some[plane]
+    return float(np.median(np.abs((axes[:, :, 0] * normals[some]).sum(1)))) if len(some) else 1.0
 
 
 def _clearness(points: Array, normals: Array, sensors: Array, sensor: NDArray[np.integer]) -> float:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import shapesiren
@@ -34,6 +35,63 @@ def test_back_projection(frame):
     made = prepare(frame, IngestSettings(intrinsics=CAMERA), 0, lambda _: None)
     assert (made.normals[:, 2] < -0.9).all()  # towards the camera
     assert made.facts.sensors.origin == "in the file"
+
+
+HOLE = (slice(40, 60), slice(40, 60))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "suffix", "number", "tag"),
+    [
+        ("uint16", ".png", 65535, None),
+        ("uint8", ".png", 255, None),
+        ("int32", ".tif", 65535, None),
+        ("uint16", ".tif", 65535, None),
+        ("uint16", ".tif", 5000, "5000"),
+        ("int16", ".tif", -1, None),
+        ("int16", ".tif", 32767, None),
+        ("float32", ".tif", np.nan, None),
+        ("float32", ".tif", np.inf, None),
+        ("float32", ".tif", -np.inf, None),
+        ("float32", ".tif", 3.4028234663852886e38, None),
+        ("float32", ".tif", 1e10, None),
+        ("float16", ".tif", 65504, None),
+        ("float64", ".tif", -9999, "-9999"),
+        ("float32", ".tif", 2500.5, "2500.5"),
+        ("uint32", ".tif", 2**32 - 1, None),
+    ],
+)
+def test_no_return_is_no_wall(tmp_path, dtype, suffix, number, tag):
+    depth = np.tile(np.linspace(100, 240, 160), (120, 1)).round()
+    kept = np.ones((120, 160), bool)
+    kept[HOLE] = False
+    values = depth.astype(dtype)
+    values[HOLE] = number
+    values[:5] = 0
+    kept[:5] = False
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".png":
+        Image.fromarray(values).save(path)
+    else:
+        tags = [] if tag is None else [(42113, "s", 0, tag, True)]
+        tifffile.imwrite(path, values, extratags=tags, metadata=None, photometric="minisblack")
+    cloud = read_depth(path, CAMERA, 100.0)
+    np.testing.assert_allclose(cloud.points[:, 2], depth[kept] / 100)
+    assert "no return where they hold" in cloud.notes[0]
+
+
+def test_a_far_wall_of_one_depth_stays(tmp_path):
+    values = np.full((120, 160), 9000, np.uint16)
+    values[HOLE] = 700  # something before it
+    Image.fromarray(values).save(tmp_path / "a.png")
+    cloud = read_depth(tmp_path / "a.png", CAMERA, 1000.0)
+    assert len(cloud.points) == values.size and "no return" not in cloud.notes[0]
+
+
+def test_a_depth_image_without_any_return(tmp_path):
+    Image.fromarray(np.full((120, 160), 65535, np.uint16)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"no pixel has a return; no return where they hold 65,535, the largest"):
+        read_depth(tmp_path / "a.png", CAMERA, 1000.0)
 
 
 @pytest.mark.slow
