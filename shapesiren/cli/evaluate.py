@@ -18,13 +18,14 @@ def evaluate(
     *,
     run: RunFolder,
     reference: Annotated[Path | None, typer.Option(help="The true surface: a mesh or a cloud.")] = None,
+    tolerance: Annotated[float | None, typer.Option(help="Say how many vertices are within it.")] = None,
     stage: StageOptions,
 ) -> None:
     """Measure a run's mesh and field against a reference, or against its own input.
 
     Example: shapesiren evaluate runs/scan --reference truth.ply --json
     """
-    context = open_for_stage(run, [], stage)
+    context = open_for_stage(run, [] if tolerance is None else [("--tolerance", {"evaluate": {"tolerance": tolerance}})], stage)
 
     from ..stages.evaluate import evaluate as evaluate_stage  # here, as torch comes with it
 

@@ -27,6 +27,7 @@ def mesh(
     smooth: Annotated[int | None, typer.Option(help="Rounds of Taubin smoothing.")] = None,
     largest: Annotated[int | None, typer.Option(help="Keep only so many components.")] = None,
     trim: Annotated[str | None, typer.Option(help="auto, on, or off: cut off what no point supports.")] = None,
+    uncertainty: Annotated[bool | None, typer.Option("--uncertainty", help="Error bars of the vertices.")] = None,
     stage: StageOptions,
 ) -> None:
     """Take the mesh from a fitted field, in the scan's own coordinates, and verify it.
@@ -42,6 +43,7 @@ def mesh(
         "smooth": smooth,
         "largest": largest,
         "trim": trim,
+        "uncertainty": uncertainty,
     }
     layers: Layers = [("--" + k.replace("_", "-"), {"mesh": {k: v}}) for k, v in given.items() if v is not None]
     write_output(open_for_stage(run, layers, stage), "mesh", output, stage.printing.screen())

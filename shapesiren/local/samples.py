@@ -18,6 +18,7 @@ from ..runtime.kdtree import KDTree
 from .sides import spread
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 # ---- In cells with points ---------------------------------------------------------------------------
 VOTES = 4  # nearest points whose tangent planes say on which side a sample is
@@ -82,14 +83,14 @@ class Surface:
         self.beside = tree.query(self.points, min(BESIDE, tree.n))[1].reshape(tree.n, -1)
         self.thinned = tree if len(self.some) == tree.n else KDTree(self.points[self.some])
 
-    def settle(self, values_and_gradients: Callable[[Array], tuple[Array, Array]]) -> None:
+    def settle(self, values_and_gradients: Callable[[Array], tuple[Floats, Floats]]) -> None:
         """Move noisy points onto the zero level set of a field, by a step of Newton's; its values at places (n, 3) and its
         gradients are asked for."""
         if self.deviation <= SMOOTHED * self.spacing:
             return
         value, gradient = values_and_gradients(self.points)
         step = value[:, None] * gradient / np.maximum((gradient**2).sum(1, keepdims=True), 0.25)
-        self._lies_on(KDTree(self.points - step))
+        self._lies_on(KDTree(self.points - step.astype(np.float64)))
 
     def near(self, x: Array) -> Samples:
         """Samples (c, m, 3) where points are near: by the nearest tangent planes."""

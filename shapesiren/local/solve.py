@@ -66,7 +66,7 @@ def solve_local(
         (np.flatnonzero(~problem.own & (count > 0)), min(BESIDE_UNITS, settings.units)),
     ):
         cells.solve(leaves, near, lambda some: surface.near(problem.at(some, near)), units, 1.0)
-    surface.settle(lambda x: tuple(y.astype(np.float64) for y in evaluate(net, x, True)))
+    surface.settle(lambda x: evaluate(net, x, True))
     without = np.flatnonzero(count == 0)
     far = 2 * places(FAR_SAMPLES, 3, seed + 2) - 1
     samples, sure = surface.far(problem.at(without, far), octree, without)

@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 from pydantic import Field as Setting
 
 from ..config import Settings
+from ..errors import InputError
 from ..facts import Facts
 from ..pointcloud.io.read import read_cloud
+from ..surface.io import error_bars_of
 from .surface_distance import Surface, SurfaceDistances, SurfaceLengths, compare_surfaces
 
 if TYPE_CHECKING:
     from ..field import Field
+
+
+NINETY = 1.645  # standard deviations within which 90 % of a normal distribution lies
 
 
 class EvaluateSettings(Settings):
@@ -24,6 +29,7 @@ class EvaluateSettings(Settings):
 
     samples: int = Setting(200_000, ge=100, description="points drawn on each surface")
     threshold: float = Setting(0.5, gt=0, description="of the F-score, in percent of the bounding-box diagonal")
+    tolerance: float | None = Setting(None, gt=0, description="say how many vertices are within it, in the scan's units")
 
 
 class ReferenceUnits(Facts):
@@ -52,12 +58,41 @@ class FieldErrors(Facts):
     sign_agreement: float | None = None
 
 
+class WithinTolerance(Facts):
+    """How many vertices of a mesh are within a tolerance, in the user's units. vertices : how many there are
+
+    within : of them, within it of the reference; None without one
+    sure : whose 90 % interval lies within it, by the mesh's error bars; expected : share that they let expect within it; None
+        without error bars
+    """
+
+    tolerance: float
+    vertices: int
+    within: int | None = None
+    sure: int | None = None
+    expected: float | None = None
+
+    def lines(self) -> list[str]:
+        start, lines = f"tolerance {self.tolerance:.3g}:", []
+        if self.within is not None:
+            share = self.within / self.vertices
+            lines.append(f"{start} {self.within:,} of {self.vertices:,} vertices within it of the reference ({share:.1%})")
+        if self.sure is not None and self.expected is not None:
+            share = self.sure / self.vertices
+            lines.append(
+                f"{start} {self.sure:,} of {self.vertices:,} vertices within it with 90 % confidence ({share:.1%}), "
+                f"{self.expected:.1%} expected within it"
+            )
+        return lines
+
+
 class ShapeMetrics(Facts):
     """What stage ``evaluate`` of a shape found.
 
     reference : the name of what was measured against
     surface : distances between mesh and reference, in the user's units
     percent : the same lengths in percent of the reference's bounding-box diagonal
+    within : of the tolerance that was asked for
     """
 
     reference: str
@@ -65,6 +100,7 @@ class ShapeMetrics(Facts):
     surface: SurfaceDistances
     percent: SurfaceLengths
     field: FieldErrors
+    within: WithinTolerance | None = None
 
     def lines(self) -> list[str]:
         surface, percent, field = self.surface, self.percent.tree(), self.field
@@ -73,7 +109,7 @@ class ShapeMetrics(Facts):
             lines.append(f"normal consistency: {surface.normal_consistency:.4f}")
         lines.append(f"F-score at {self.units.threshold:.3g}: {surface.f_score:.4f}")
         error = "" if field.distance is None else f", distance error {field.distance:.3g}"
-        return [*lines, f"field: Eikonal error {field.eikonal:.3f}{error}"]
+        return [*lines, f"field: Eikonal error {field.eikonal:.3f}{error}", *(self.within.lines() if self.within else ())]
 
 
 def evaluate_shape(
@@ -91,7 +127,16 @@ def evaluate_shape(
     ----------
     arrays : the ingested cloud; stands in for the reference when there is none
     reference : mesh or cloud in the user's coordinates, or None
+
+    Raises
+    ------
+    InputError : a tolerance is given, and neither a reference nor error bars
     """
+    tolerance = settings.tolerance
+    bars = None if tolerance is None else error_bars_of(mesh_file)
+    if tolerance is not None and reference is None and bars is None:
+        hint = "give --reference, or make the mesh with --uncertainty"
+        raise InputError("nothing tells how far the vertices are off", where="evaluate.tolerance", hint=hint)
     # Everything is measured in box coordinates, where float32 ray casting is exact enough, and scaled back.
     frame = field.frame
     written = read_cloud(mesh_file)
@@ -109,7 +154,24 @@ def evaluate_shape(
         surface=surface.model_copy(update={k: v * frame.scale for k, v in lengths.items()}),
         percent=SurfaceLengths(**{k: 100 * v / diagonal for k, v in lengths.items()}),
         field=field_errors(field, target, arrays["points"], seed),
+        **({} if tolerance is None else {"within": within(mesh, target, bars, tolerance, frame.scale, reference)}),
     )
+
+
+def within(
+    mesh: Surface, target: Surface, bars: NDArray[np.floating] | None, tolerance: float, scale: float, reference: Path | None
+) -> WithinTolerance:
+    """How many vertices of a mesh are within ``tolerance``: of the target, if it is a ``reference``, and by error bars (n,), if
+    there are any; both in the user's units, of which ``scale`` are a box unit."""
+    from scipy.special import erf
+
+    found: dict[str, Any] = {}
+    if reference is not None:
+        found["within"] = int((target.nearest(mesh.vertices)[0] * scale <= tolerance).sum())
+    if bars is not None:
+        found["sure"] = int((NINETY * bars <= tolerance).sum())
+        found["expected"] = float(erf(tolerance / np.maximum(bars, 1e-30) / 2**0.5).mean())
+    return WithinTolerance(tolerance=tolerance, vertices=len(mesh.vertices), **found)
 
 
 def surface_of(field: Field, arrays: dict[str, NDArray[Any]], reference: Path | None) -> Surface:

@@ -12,7 +12,7 @@ from ..header import BoxBounds
 from .facts import CloudFacts
 from .guide.process import guide_maker
 from .guide.unsigned import make_unsigned_guide
-from .header import DENSE_SPACING, CloudHeader
+from .header import CloudHeader, known_well
 from .normals.estimate import check_sides
 from .prepare import CloudSource, prepare
 from .scan.dimension import sparse
@@ -56,7 +56,8 @@ def ingest_shape(
         p = prepare(source, settings, seed, say)
         points, scale = p.measured.points, p.frame.scale
         if p.signed:
-            needed = settings.guide == "always" or settings.surface == "open" or p.measured.spacing > DENSE_SPACING
+            solved = known_well(p.measured.spacing, p.measured.noise, p.facts.normals.origin != "estimated")
+            needed = settings.guide == "always" or settings.surface == "open" or not solved
             rest = settings.guide_depth, p.measured.support, seed, p.measured.noise, needed
             guide, facts = make(points, p.normals, count, *rest)
     if not p.signed:

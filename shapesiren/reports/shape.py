@@ -88,6 +88,10 @@ def model_view(run: FinishedRun, mesh: TriangleMesh, together: str = "") -> Mark
         plots.points(held[index] * scale, None if colours is None else colours[index]),
     ]
     views = [("mesh", [0]), ("distance", [1]), ("scan", [2]), ("mesh and scan", [0, 2])]
+    if mesh.uncertainty is not None:
+        bars, top = mesh.uncertainty, float(np.quantile(mesh.uncertainty, 0.99)) or 1e-12
+        traces.append(plots.mesh(vertices * scale, faces, heat=bars[nearest], most=top, heat_name="standard deviation"))
+        views.append(("error bars", [3]))
     return page.chart(traces, plots.scene_layout(vertical(run)), views, 420 if together else 560, together)
 
 

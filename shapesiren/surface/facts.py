@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..facts import Facts
 
 
@@ -89,6 +92,21 @@ class PostProcessed(Facts):
         )
 
 
+class Uncertainty(Facts):
+    """Standard deviations of the vertices across the surface. median, p95 : of all vertices"""
+
+    median: float
+    p95: float
+
+    @classmethod
+    def of_vertices(cls, deviation: NDArray[np.floating]) -> Uncertainty:
+        median, p95 = np.quantile(deviation, (0.5, 0.95)).tolist()
+        return cls(median=median, p95=p95)
+
+    def line(self) -> str:
+        return f"error bars (standard deviation of a vertex): median {self.median:.3g}, 95 % {self.p95:.3g}"
+
+
 class MeshFacts(Facts):
     """What stage ``mesh`` found. What older runs did not say yet has a default.
 
@@ -102,6 +120,7 @@ class MeshFacts(Facts):
     trimmed : None where nothing was to be trimmed; post : None where neither smoothing nor decimation was asked for
     dropped_others, dropped_components, dropped_phantoms : components left out because larger ones were asked for, because they
         were small, because no point supports them
+    uncertainty : where it was asked for
     touches_boundary : whether the surface ends at the edge of the grid
     seconds : spent
     """
@@ -120,6 +139,7 @@ class MeshFacts(Facts):
     dropped_components: int
     dropped_phantoms: int = 0
     post: PostProcessed | None = None
+    uncertainty: Uncertainty | None = None
     verification: Verification
     input_distance: InputDistances
     touches_boundary: bool

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..pointcloud.io.ply import vertex_table
@@ -56,13 +57,22 @@ def read_mesh(path: Path) -> TriangleMesh:
     cloud = read_cloud(path)
     if cloud.faces is None or cloud.normals is None:
         raise InputError("not a mesh that shapesiren wrote", where=path, hint="run `shapesiren mesh --force`")
-    return TriangleMesh(cloud.points, cloud.faces, cloud.normals.astype(np.float32), cloud.colours, cloud.intensity)
+    normals = cloud.normals.astype(np.float32)
+    return TriangleMesh(cloud.points, cloud.faces, normals, cloud.colours, cloud.intensity, error_bars_of(path))
+
+
+def error_bars_of(path: Path) -> NDArray[np.float32] | None:
+    """(n,) standard deviations of the vertices of a PLY file that `write_mesh` wrote, or None where it has none."""
+    from plyfile import PlyData
+
+    vertex = PlyData.read(path, known_list_len={"face": {"vertex_indices": 3}})["vertex"]
+    return np.array(vertex["uncertainty"]) if "uncertainty" in vertex.data.dtype.names else None
 
 
 def _ply(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
     from plyfile import PlyData, PlyElement
 
-    vertex = vertex_table(mesh.vertices, mesh.normals, mesh.colours, mesh.intensity, double=double)
+    vertex = vertex_table(mesh.vertices, mesh.normals, mesh.colours, mesh.intensity, mesh.uncertainty, double=double)
     # plyfile writes lists row by row, 2.4 s for a million: the header is its own, the rest bytes
     one = np.zeros(1, [("vertex_indices", "<i4", (3,))])
     elements = [PlyElement.describe(vertex, "vertex"), PlyElement.describe(one, "face")]

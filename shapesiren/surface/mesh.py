@@ -25,6 +25,7 @@ class TriangleMesh:
 
     vertices : (n, 3) float64; faces : (m, 3) int64, counter-clockwise seen from outside;
     normals : (n, 3) float32, unit, outward; colours : (n, 3) uint8 or None; intensity : (n,) float32 or None
+    uncertainty : (n,) float32 or None, standard deviation of each vertex across the surface
     """
 
     vertices: NDArray[np.float64]
@@ -32,6 +33,7 @@ class TriangleMesh:
     normals: NDArray[np.float32]
     colours: NDArray[np.uint8] | None = None
     intensity: NDArray[np.float32] | None = None
+    uncertainty: NDArray[np.float32] | None = None
 
     def keep_faces(self, keep: NDArray[np.bool_]) -> TriangleMesh:
         """The mesh of the faces in ``keep`` (m,), without vertices that none of them uses."""
@@ -46,6 +48,7 @@ class TriangleMesh:
             normals=self.normals[used],
             colours=None if self.colours is None else self.colours[used],
             intensity=None if self.intensity is None else self.intensity[used],
+            uncertainty=None if self.uncertainty is None else self.uncertainty[used],
         )
 
     def face_areas(self) -> NDArray[np.float64]:

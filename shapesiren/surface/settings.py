@@ -35,4 +35,5 @@ class MeshSettings(Settings):
     faces: int | None = Field(None, ge=64, description="decimate to about so many faces")
     max_error: float | None = Field(None, gt=0, description="decimate as far as this distance allows, in the scan's units")
     smooth: int = Field(0, ge=0, le=1000, description="rounds of Taubin smoothing")
+    uncertainty: bool = Field(False, description="give each vertex its standard deviation across the surface; of solved fields")
     colours: bool = Field(True, description="carry the scan's colours and intensity to the vertices")

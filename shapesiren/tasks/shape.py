@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -15,12 +16,12 @@ from ..header import BoxBounds, Header
 from ..local.settings import LocalSettings
 from ..metrics.shape import EvaluateSettings, ShapeMetrics
 from ..pointcloud.facts import CloudFacts, InspectFacts
-from ..pointcloud.header import DENSE_SPACING, CloudHeader
+from ..pointcloud.header import CloudHeader, known_well
 from ..pointcloud.io.depth import SUFFIXES
 from ..pointcloud.scan.noise_weight import CLEAN_NOISE, noise_weight
 from ..pointcloud.settings import IngestSettings
 from ..similarity import Similarity
-from ..surface.facts import MeshFacts
+from ..surface.facts import MeshFacts, Uncertainty
 from ..surface.settings import MeshSettings
 from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View
 from .shape_settings import BatchSettings, LossSettings
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..field import Field
-    from ..local.solve import Scan
     from ..reports.page import Section
     from .shape_field import ShapeField
 
@@ -227,28 +227,14 @@ class ShapeTask(Task[ShapeConfig]):
 
     def solve(self, progress: Callable[[float], bool]) -> bool:
         from ..local.solve import Stopped, solve_local
+        from .shape_solved import scan_of
 
         try:
-            self.net = solve_local(self._scan(), self.config.local, self.config.seed, self.device, progress)
+            scan = scan_of(self.signal.arrays, CloudHeader.of(self.signal.header), self.loss)
+            self.net = solve_local(scan, self.config.local, self.config.seed, self.device, progress)
         except Stopped:
             return False
         return True
-
-    def _scan(self) -> Scan:
-        """The points as a local field is fitted to them."""
-        from ..local.solve import Scan
-        from ..pointcloud.scan.noise import noise_across
-
-        arrays, header = self.signal.arrays, CloudHeader.of(self.signal.header)
-        points, normals = (arrays[name].astype(np.float64) for name in ("points", "normals"))
-        noise = 0.0 if self.loss.noise == "ignore" or header.noise <= CLEAN_NOISE else header.noise
-        given = header.normals != "estimated"
-        if noise and given:  # the two sheets of a thin wall are no noise
-            noise = min(noise, noise_across(points, normals, noise))
-        deviation = np.full(len(points), noise)
-        if self.loss.noise != "ignore" and "deviation" in arrays:
-            deviation = arrays["deviation"].astype(np.float64)
-        return Scan(points, normals, deviation, max(header.spacing, 1e-6), not header.open, given)
 
     @property
     def gradients_off(self) -> int:
@@ -346,6 +332,13 @@ class ShapeTask(Task[ShapeConfig]):
         from ..surface.io import write_mesh
 
         mesh, facts = extract(fitted, arrays, config.mesh, say)
+        if config.mesh.uncertainty:
+            from .shape_solved import error_bars_at
+
+            deviation = error_bars_at(mesh.vertices, fitted, arrays, config.local, config.loss, config.seed)
+            found = Uncertainty.of_vertices(deviation)
+            say(found.line())
+            mesh, facts = replace(mesh, uncertainty=deviation), facts.model_copy(update={"uncertainty": found})
         write_mesh(path, mesh, fitted.frame, facts.resolution)
         return facts
 
@@ -402,9 +395,9 @@ class ShapeTask(Task[ShapeConfig]):
 
 
 def _plain(header: CloudHeader) -> bool:
-    """Whether solving is as good as training, or better: of a closed surface whose points are dense, and whose normals have
-    sides."""
-    return header.spacing <= DENSE_SPACING and not header.open and header.signed
+    """Whether solving is as good as training, or better."""
+    known = known_well(header.spacing, header.noise, header.normals != "estimated")
+    return known and not header.open and header.signed
 
 
 def _draw(table: Tensor, count: int, generator: torch.Generator) -> Tensor:

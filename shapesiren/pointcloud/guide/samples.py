@@ -51,7 +51,14 @@ def poisson_surface(points: Array, normals: Array, depth: int, threads: int | No
 
 
 def make_guide(
-    points: Array, normals: Array, count: int, depth: int | None, support: float, seed: int, noise: float = 0.0, needed: bool = True
+    points: Array,
+    normals: Array,
+    count: int,
+    depth: int | None,
+    support: float,
+    seed: int,
+    noise: float = 0.0,
+    needed: bool = True,
 ) -> Guide:
     """Guide samples of a cloud in box coordinates.
 
@@ -67,7 +74,7 @@ def make_guide(
     """
     if not (count and needed) and not is_flat(points):
         known = closed(points, normals, noise, seed)
-        if known or known is False and not count:
+        if known or (known is False and not count):
             return Guide({}, GuideFacts(surface="none", open=not known))
     rng = np.random.default_rng(seed)
     some = np.arange(len(points))

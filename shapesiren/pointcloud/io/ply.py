@@ -80,6 +80,7 @@ def vertex_table(
     normals: NDArray[np.floating] | None,
     colours: NDArray[np.uint8] | None,
     intensity: NDArray[np.floating] | None = None,
+    uncertainty: NDArray[np.floating] | None = None,
     *,
     double: bool,
 ) -> NDArray[Any]:
@@ -88,7 +89,7 @@ def vertex_table(
     Parameters
     ----------
     points, normals, colours : (n, 3) each
-    intensity : (n,)
+    intensity, uncertainty : (n,)
     double : whether coordinates are float64; all else is float32, and colours uint8
     """
     real = "<f8" if double else "<f4"
@@ -99,6 +100,8 @@ def vertex_table(
         columns += [(n, "u1", c) for n, c in zip(COLOURS, colours.T, strict=True)]
     if intensity is not None:
         columns.append((INTENSITY, "<f4", intensity))
+    if uncertainty is not None:
+        columns.append(("uncertainty", "<f4", uncertainty))
     table = np.empty(len(points), [(name, kind) for name, kind, _ in columns])
     for name, _, column in columns:
         table[name] = column
