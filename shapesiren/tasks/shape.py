@@ -152,7 +152,8 @@ class ShapeTask(Task[ShapeConfig]):
                 hint = "--net siren finds the sides"
                 raise InputError("normals without sides cannot be solved for", where="net.kind", hint=hint)
         else:
-            if config.ingest.guide_samples and kind == "siren" and not len(signal.arrays.get("guide_points", ())):
+            wanted = config.ingest.guide_samples or config.preset == "fast"
+            if wanted and kind == "siren" and not len(signal.arrays.get("guide_points", ())):
                 hint = "fit the scan itself with --net siren, into a run of its own"
                 raise InputError(
                     "this run was ingested to be solved, without samples for training", where="net.kind", hint=hint
@@ -331,6 +332,9 @@ class ShapeTask(Task[ShapeConfig]):
         from ..surface.extract import extract
         from ..surface.io import write_mesh
 
+        if config.mesh.uncertainty and fitted.net.kind != "local":
+            hint = "fit with --net local"
+            raise InputError("error bars are known of solved fields only", where="mesh.uncertainty", hint=hint)
         mesh, facts = extract(fitted, arrays, config.mesh, say)
         if config.mesh.uncertainty:
             from .shape_solved import error_bars_at

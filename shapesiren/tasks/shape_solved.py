@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
 from ..field import Field
 from ..local.error_bars import error_bars
 from ..local.problem import Scan
@@ -33,15 +32,7 @@ def scan_of(arrays: Arrays, header: CloudHeader, loss: LossSettings) -> Scan:
 def error_bars_at(
     vertices: NDArray[np.float64], fitted: Field, arrays: Arrays, local: LocalSettings, loss: LossSettings, seed: int
 ) -> NDArray[np.float32]:
-    """(n,) standard deviation, across the surface, of vertices (n, 3) on a solved field's surface, in the user's units.
-
-    Raises
-    ------
-    InputError : the field was trained
-    """
-    if fitted.net.kind != "local":
-        hint = "fit with --net local"
-        raise InputError("error bars are known of solved fields only", where="mesh.uncertainty", hint=hint)
+    """(n,) standard deviation, across the surface, of vertices (n, 3) on a solved field's surface, in the user's units."""
     scan = scan_of(arrays, CloudHeader.of(fitted.header), loss)
     deviation = error_bars(scan, local, seed, fitted.net.device)(fitted.frame.to_box(vertices))
     return np.asarray(deviation * fitted.frame.scale, np.float32)

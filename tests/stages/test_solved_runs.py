@@ -1,4 +1,4 @@
-"""Runs whose field is solved, not trained: `fast`, and `default` where a scan is clean and closed."""
+"""Runs whose field is solved, not trained: `fast`, and `default` where a scan is closed, and dense or noisy."""
 
 import json
 
@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 import shapesiren
-from shapesiren.errors import Interrupted
+from shapesiren.errors import InputError, Interrupted
+from shapesiren.pointcloud.header import known_well
 from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
 from shapesiren.pointcloud.synthetic.shapes import SHAPES
 from shapesiren.stages.store import Run
+from shapesiren.surface.io import error_bars_of, read_mesh
 
 FEW = {"local": {"units": 128, "far_units": 128}, "mesh": {"resolution": 96}, "evaluate": {"samples": 20_000}}
 FEW_ARGS = ["--set", "local.units=128", "--set", "local.far_units=128"]
@@ -51,10 +53,10 @@ def test_it_makes_a_report(solved):
     assert "networks" in text and "solved in" in text
 
 
-def test_default_solves_clean_dense_closed_scans_and_trains_the_rest(torus_scan, tmp_path, here):
+def test_default_solves_what_is_known_well_without_a_guide_and_trains_the_rest(torus_scan, tmp_path, here):
     dense, noisy = tmp_path / "dense.ply", tmp_path / "noisy.ply"
     write_scan(dense, scan("torus", Scanner(points=120_000)))
-    write_scan(noisy, scan("torus", Scanner(points=120_000, noise=0.003)))
+    write_scan(noisy, scan("torus", Scanner(points=20_000, noise=0.004)))
     small = [
         *FEW_ARGS,
         "--set",
@@ -66,10 +68,25 @@ def test_default_solves_clean_dense_closed_scans_and_trains_the_rest(torus_scan,
         "--set",
         "ingest.guide_depth=5",
     ]
-    for source, cells in ((dense, True), (noisy, False), (torus_scan, False)):
-        run = tmp_path / source.stem
-        assert here("fit", source, "--out", run, *small).returncode == 0
-        assert (Run.open(run).facts("fit")["cells"] > 0) == cells
+    for source, solved in ((dense, True), (noisy, True), (torus_scan, False)):
+        folder = tmp_path / source.stem
+        assert here("fit", source, "--out", folder, *small).returncode == 0
+        run = Run.open(folder)
+        assert (run.facts("fit")["cells"] > 0) == solved
+        assert (run.facts("ingest")["guide"].get("samples", 0) == 0) == solved
+    again = here("fit", tmp_path / "dense", "--net", "siren", "--force")
+    assert again.returncode == 2 and "ingested to be solved" in again.stderr
+    trained = tmp_path / "trained"
+    assert here("fit", dense, "--net", "siren", "--out", trained, *small).returncode == 0
+    assert Run.open(trained).facts("ingest")["guide"]["samples"] == 500
+
+
+def test_noise_without_normals_is_solved_where_points_are_dense_enough():
+    assert known_well(0.004, 0.0, True) and known_well(0.004, 0.0, False)
+    assert not known_well(0.006, 0.0, True)
+    assert known_well(0.01, 0.005, True) and not known_well(0.01, 0.005, False)
+    assert known_well(0.0063, 0.009, False)
+    assert not known_well(0.01, 0.0009, True)  # too little to be noise
 
 
 def test_normals_without_sides_are_trained_and_cannot_be_solved(torus_scan, tmp_path, here):
@@ -103,3 +120,36 @@ def test_stopped_it_keeps_nothing_and_says_so(torus_scan, tmp_path, monkeypatch)
     monkeypatch.undo()  # the same command solves it
     shapesiren.fit(torus_scan, out=run, preset="fast", settings=FEW)
     assert (run / "field.safetensors").exists()
+
+
+def test_error_bars_from_mesh_to_report(torus_scan, tmp_path, here):
+    noisy, run = tmp_path / "noisy.ply", tmp_path / "run"
+    write_scan(noisy, scan("torus", Scanner(points=15_000, noise=0.004)))
+    shapesiren.fit(noisy, out=run, preset="fast", settings=FEW)
+    shapesiren.mesh(run)
+    assert error_bars_of(run / "mesh.ply") is None
+    with pytest.raises(InputError, match="nothing tells how far"):
+        shapesiren.evaluate(run, tolerance=0.002)
+    made = here("mesh", run, "--uncertainty", "--resolution", "64", "-o", tmp_path / "copy.ply")
+    assert made.returncode == 0 and "error bars" in made.stdout + made.stderr
+    bars, copied = error_bars_of(run / "mesh.ply"), error_bars_of(tmp_path / "copy.ply")
+    assert np.array_equal(bars, copied)
+    assert len(bars) == len(read_mesh(run / "mesh.ply").uncertainty)
+    told = Run.open(run).facts("mesh")["uncertainty"]
+    assert told["median"] == pytest.approx(float(np.median(bars)))
+
+    tolerance = 1.7 * told["median"]
+    done = here("evaluate", run, "--tolerance", f"{tolerance:.6g}")
+    assert done.returncode == 0 and "90 % confidence" in done.stdout
+    within = Run.open(run).facts("evaluate")["within"]
+    assert 0.4 < within["sure"] / within["vertices"] <= 1 and 0.75 < within["expected"] < 0.97
+    assert "within" not in within
+    assert "error bars" in shapesiren.report(run).read_text()
+
+
+def test_a_trained_field_has_no_error_bars(torus_scan, tmp_path, here):
+    run = tmp_path / "run"
+    few = ["--steps", "3", "--set", "net.width=16", "--set", "ingest.guide_samples=500", "--set", "ingest.guide_depth=5"]
+    assert here("fit", torus_scan, "--net", "siren", "--out", run, *few).returncode == 0
+    done = here("mesh", run, "--uncertainty", "--resolution", "32")
+    assert done.returncode == 2 and "solved fields only" in done.stderr
