@@ -82,6 +82,7 @@ class Viewer:
         self.status = gui.add_markdown("waiting for the fit")
         self.show_points = gui.add_checkbox("points", True)
         self.show_surface = gui.add_checkbox("surface", True)
+        self.show_bars = gui.add_checkbox("error bars", False, hint="of a mesh that was made with --uncertainty")
         self.level = gui.add_slider("level, % of the box", -20.0, 20.0, 0.1, 0.0)
         self.show_slice = gui.add_checkbox("slice", False)
         self.axis = gui.add_dropdown("slice across", ("x", "y", "z"), initial_value="z")
@@ -90,7 +91,8 @@ class Viewer:
         self.answer = gui.add_markdown("Click the surface, or tick the box above and drag the handle.")
         for box in (self.show_points, self.show_surface, self.asking):
             box.on_update(lambda _: self._show_and_hide())
-        self.level.on_update(lambda _: self._level_moved())
+        self.level.on_update(lambda _: self._surface_changed())
+        self.show_bars.on_update(lambda _: self._surface_changed())
         for control in (self.show_slice, self.axis, self.place):
             control.on_update(lambda _: self.draw_slice())
         self.pointer = self.server.scene.add_transform_controls("/ask", scale=0.25, disable_rotations=True, visible=False)
@@ -104,7 +106,7 @@ class Viewer:
                 self.drawn[name].visible = control.value
         self.pointer.visible = self.asking.value
 
-    def _level_moved(self) -> None:
+    def _surface_changed(self) -> None:
         self.draw_surface()
 
     # ---- What is drawn ---------------------------------------------------------------------------------
@@ -134,6 +136,15 @@ class Viewer:
             if made is None:
                 return False
             vertices, faces = made
+            colours = self.run.error_bars(vertices) if self.show_bars.value else None
+            if colours is not None:
+                import trimesh
+
+                coloured = trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
+                self.drawn["surface"] = self.server.scene.add_mesh_trimesh(
+                    "/surface", coloured, visible=self.show_surface.value
+                )
+                return True
             self.drawn["surface"] = self.server.scene.add_mesh_simple(
                 "/surface",
                 vertices.astype(np.float32),

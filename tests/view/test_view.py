@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
-from shapesiren.view.run_watcher import RunWatcher, paint
+import shapesiren
+from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
+from shapesiren.view.run_watcher import RunWatcher, paint, paint_heat
 from tests.browser import LIMIT, model_in, pixels, still, until
 from tests.conftest import QUICK_ARGS
 
@@ -159,3 +161,23 @@ def test_painted_level_lines():
     dark = np.flatnonzero((shown[1:-1] < shown[:-2] - 5) & (shown[1:-1] <= shown[2:])) + 1
     assert np.diff(x[dark]) == pytest.approx(0.25, abs=0.03)
     assert shown.argmin() == 100  # zero is the darkest
+
+
+def test_error_bars_colour_the_surface(tmp_path):
+    source, run = tmp_path / "box.ply", tmp_path / "run"
+    write_scan(source, scan("box", Scanner(points=6000, noise=0.002)))
+    shapesiren.fit(source, out=run, preset="fast", settings={"local": {"units": 64, "far_units": 64}})
+    shapesiren.mesh(run, resolution=48)
+    watcher = RunWatcher(run)
+    assert watcher.refresh()
+    vertices, _ = watcher.surface(32)
+    assert watcher.error_bars(vertices) is None  # of a mesh without
+    shapesiren.mesh(run, resolution=48, uncertainty=True)
+    colours = watcher.error_bars(vertices)
+    assert colours.shape == vertices.shape and colours.dtype == np.uint8
+    assert len(np.unique(colours, axis=0)) > 1
+
+
+def test_heat_goes_from_dark_to_bright():
+    colours = paint_heat(np.array([0.0, 0.5, 1.0, 9.0]), 1.0).astype(int).sum(1)
+    assert colours[0] < colours[1] < colours[2] == colours[3]
