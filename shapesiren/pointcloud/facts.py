@@ -5,6 +5,9 @@ from __future__ import annotations
 from ..facts import Facts
 
 
+CHECKS = {"scanner": "the scanner's position", "winding number": "what they enclose", "outside": "what can be reached"}
+
+
 class NormalsFacts(Facts):
     """Where the normals are from, and what was found on the way. What was not looked at is absent.
 
@@ -13,8 +16,10 @@ class NormalsFacts(Facts):
     origin : "given" in the file, of its "faces", or "estimated" from the points
     flipped : share of given normals that looked the other way than their neighbours, and were turned
     neighbours : points that the plane of a normal was fitted to, the median
+    turned : share of given normals that looked to the wrong side by that check, and were turned
     oriented : how estimated normals came to their sides
-    confidence : share of the sides that a check of them agreed with
+    checked : what the sides were checked by: "scanner", "winding number" or "outside"; None where nothing tells which is which
+    confidence : share of the sides that a check of them agreed with; of estimated ones that were not checked, .99 at most
     winding : share of points at which the winding number is that of a closed surface; None where it was not looked at
     """
 
@@ -22,8 +27,10 @@ class NormalsFacts(Facts):
     agreement: float | None = None
     origin: str
     flipped: float | None = None
+    turned: float | None = None
     neighbours: int | None = None
     oriented: str | None = None
+    checked: str | None = None
     confidence: float | None = None
     winding: float | None = None
 
@@ -172,9 +179,12 @@ class InspectFacts(ScanFacts):
 
     def _normals(self) -> str:
         normals = self.normals
-        if normals.origin == "estimated":
-            sure = ", which finds their sides" if normals.confidence is None else f", confidence {normals.confidence:.1%}"
-            return f"estimated, {normals.oriented}{sure}"
         if normals.origin == "faces":
             return "of the faces"
-        return f"given; {normals.missing or 0.0:.1%} missing, {normals.flipped or 0.0:.1%} flipped"
+        checked = f"sides checked by {CHECKS[normals.checked]}" if normals.checked else "nothing tells their sides"
+        if normals.origin == "estimated":
+            if normals.confidence is None:
+                return f"estimated, {normals.oriented}, which finds their sides"
+            return f"estimated, {normals.oriented}, confidence {normals.confidence:.1%}; {checked}"
+        shares = (normals.missing, "missing"), (normals.flipped, "flipped"), (normals.turned, "turned")
+        return f"given; {', '.join(f'{share or 0.0:.1%} {what}' for share, what in shares)}; {checked}"

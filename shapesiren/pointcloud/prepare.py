@@ -17,6 +17,7 @@ from .facts import NormalsFacts, ScanFacts, SensorsFacts
 from .io.depth import SUFFIXES, read_depth
 from .io.read import read_cloud
 from .normals.estimate import MISSING_SHARE, Normals, make_normals, unit_normals
+from .normals.given_sides import check_given
 from .scan.noise import scatter, smooth_steps, step_noise, support_distance
 from .scan.outliers import find_outliers
 from .scan.viewpoint import believable, high_above, seen_from_above
@@ -274,17 +275,27 @@ def oriented(
     elif settings.normals in ("estimate", "unsigned"):
         say("its normals are ignored, as asked")
         given = None
+    sensors = None if cloud.sensors is None else frame.to_box(cloud.sensors)
     if is_mesh and given is not None:
-        return Normals(given, NormalsFacts(origin="faces"))
-    return make_normals(
-        measured.tree,
-        given,
-        None if cloud.sensors is None else frame.to_box(cloud.sensors),
-        cloud.sensor,
-        measured.deviation,
-        measured.spacing,
-        settings.neighbours,
-        say,
-        settings.normals != "unsigned",
-        measured.floor,
-    )
+        found = Normals(given, NormalsFacts(origin="faces"))
+    else:
+        found = make_normals(
+            measured.tree,
+            given,
+            sensors,
+            cloud.sensor,
+            measured.deviation,
+            measured.spacing,
+            settings.neighbours,
+            say,
+            settings.normals != "unsigned",
+            measured.floor,
+        )
+    if settings.sides == "turn":
+        say("all normals turned, as asked")
+        return Normals(-found.normals, found.facts.model_copy(update={"turned": 1.0}))
+    if settings.sides == "auto" and found.facts.origin == "given":
+        noise, facts = measured.noise, found.facts
+        args = measured.tree, found.normals, sensors, cloud.sensor, measured.spacing, noise, settings.surface, facts, say
+        return Normals(*check_given(*args))
+    return found

@@ -18,6 +18,9 @@ class IngestSettings(Settings):
     normals: Literal["auto", "given", "estimate", "unsigned"] = Setting(
         "auto", description="use the file's, or estimate them; unsigned: the fit finds their sides"
     )
+    sides: Literal["auto", "keep", "turn"] = Setting(
+        "auto", description="of normals; auto: given ones are checked; keep: as they come; turn: all the other way"
+    )
     neighbours: int | None = Setting(None, ge=5, le=400, description="of a point, for its normal; by the noise if not given")
     columns: str = Setting("", description="of a table: x,y,z,_,r,g,b; _ skips one; by names and values if not given")
     viewpoint: tuple[float, float, float] | None = Setting(None, description="where the scanner stood, in the file's units")

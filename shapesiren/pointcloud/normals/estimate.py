@@ -25,6 +25,7 @@ MIXED_SIGNS, RANDOM_SIGNS = 0.01, 0.35  # share of flipped signs from which they
 CLEAN_NEIGHBOURS = 16  # neighbours that the plane of a clean point is fitted to
 NARROWEST_REACH = 4.3  # reach of the narrowest planes of noisy points, of the noise
 TELLING_NOISE = 0.05  # noise, of the reach of a plane, from which its direction is off by some degrees
+UNCHECKED = 0.99  # confidence, at most, of sides that only their neighbours agreed with
 CONFIDENT_SHARE = 0.97  # below it the user is told what settles the sides
 UNCERTAIN_HINT = (
     "their sides are uncertain; --viewpoint X,Y,Z (where the scanner stood) settles them,"
@@ -108,7 +109,7 @@ def make_normals(
         say(f"normals estimated from {used} neighbours; the fit finds their sides")
     elif sensors is not None and sensor is not None:
         clear = _clearness(points, normals, sensors, sensor)
-        facts = facts.model_copy(update={"oriented": "towards the scanner", "confidence": clear})
+        facts = facts.model_copy(update={"oriented": "towards the scanner", "checked": "scanner", "confidence": clear})
         known = sensor >= 0
         if not known.all():
             normals = orient(tree, normals, spacing, typical).normals
@@ -117,7 +118,9 @@ def make_normals(
         say(f"normals estimated from {used} neighbours, turned towards the scanner's {where}")
     else:
         normals, confidence, how, winding = orient(tree, normals, spacing, typical)
-        facts = facts.model_copy(update={"oriented": how, "confidence": confidence, "winding": winding})
+        by = "outside" if how == "from outside" else "winding number" if winding is not None and winding >= UNCHECKED else None
+        confidence = confidence if by else min(confidence, UNCHECKED)
+        facts = facts.model_copy(update={"oriented": how, "checked": by, "confidence": confidence, "winding": winding})
         say(f"normals estimated from {used} neighbours, oriented {how} (confidence {confidence:.1%})")
         if confidence < CONFIDENT_SHARE:
             say(UNCERTAIN_HINT)
