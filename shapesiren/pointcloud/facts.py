@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..facts import Facts
 
-
 CHECKS = {"scanner": "the scanner's position", "winding number": "what they enclose", "outside": "what can be reached"}
 
 
@@ -136,7 +135,8 @@ class InspectFacts(ScanFacts):
     unsupported : share of a closed surface's area that would lie far from any point
     memory_mib : estimated peak of a fit and its mesh
     bytes : of the file; seconds : that this look took
-    fit_rate, fit_seconds : steps a second on this machine, if it is trained; and the time of the whole fit
+    fit_rate, fit_seconds : steps a second on this machine, if it is trained; and the time of the whole fit; None if not known
+    busy : whether others kept the machine busy while that was measured
     """
 
     centre: list[float]
@@ -151,6 +151,7 @@ class InspectFacts(ScanFacts):
     seconds: float = 0.0
     fit_rate: float | None = None
     fit_seconds: float | None = None
+    busy: bool = False
 
     def lines(self) -> list[str]:
         """A table of ``name  value``."""
@@ -174,7 +175,10 @@ class InspectFacts(ScanFacts):
         ]
         if self.fit_seconds is not None:
             how = f" ({self.fit_rate:.0f} steps/s)" if self.fit_rate is not None else ", solved in one go"
-            rows.append(("time", f"about {self.fit_seconds:.0f} s to fit on this machine{how}"))
+            busy = "; a busy machine: less when it is free" if self.busy else ""
+            rows.append(("time", f"about {self.fit_seconds:.0f} s to fit on this machine{how}{busy}"))
+        elif self.busy:
+            rows.append(("time", "unknown: a busy machine, on which a fit cannot be timed now"))
         return [f"{name:<14}{value}" for name, value in rows]
 
     def _normals(self) -> str:
