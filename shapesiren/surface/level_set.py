@@ -104,8 +104,8 @@ def resolution_of(field: Field, settings: MeshSettings) -> int:
 
 
 def region_of(field: Field, settings: MeshSettings) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Corners (3,) and (3,) of what the grid covers, box coordinates: the scan with a margin, or what of it is in the box of the
-    settings.
+    """Corners (3,) and (3,) of what the grid covers, box coordinates: the scan with a margin, or what of it is in the box that
+    the settings name.
 
     Raises
     ------

@@ -367,11 +367,7 @@ class ShapeTask(Task[ShapeConfig]):
         cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: ShapeConfig, say: Say
     ) -> ShapeMetrics:
         from ..metrics.shape import evaluate_shape
-        from ..pointcloud.region import inside
 
-        if config.mesh.box is not None:  # what lies elsewhere says nothing of its mesh
-            kept = inside(fitted.frame.to_user(arrays["points"]), config.mesh.box)
-            arrays = {**arrays, "points": arrays["points"][kept], "normals": arrays["normals"][kept]}
         return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say)
 
     @classmethod

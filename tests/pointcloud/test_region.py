@@ -108,9 +108,8 @@ def test_corners_in_the_wrong_order(box):
 
 
 @pytest.mark.slow
-def test_the_surface_in_a_box(torus_scan, tmp_path):
-    run = tmp_path / "run"
-    field = shapesiren.fit(torus_scan, out=run, settings=QUICK, steps=300)
+def test_the_surface_in_a_box(torus_scan):
+    field = shapesiren.fit(torus_scan, settings=QUICK, steps=300)
     whole = field.mesh()
     low, high = whole.vertices.min(0), whole.vertices.max(0)
     box = (*low.tolist(), *((low + high) / 2).tolist())
@@ -121,7 +120,5 @@ def test_the_surface_in_a_box(torus_scan, tmp_path):
     assert resolution_of(field, MeshSettings(box=box)) == pytest.approx(resolution_of(field, MeshSettings()) / 2.2, rel=0.1)
     assert part.facts.input_distance.mean < 2 * whole.facts.input_distance.mean + cell
     assert "of the box" in " ".join(part.facts.lines())
-    shapesiren.mesh(run, box=box)
-    assert shapesiren.evaluate(run)["surface"]["chamfer"] < 0.1 * (high - low).max()
     with pytest.raises(InputError, match="no point of it lies in the box; its points span"):
         field.mesh(box=(*(high + 1).tolist(), *(high + 2).tolist()))
