@@ -166,7 +166,7 @@ def _lacks_normals(cloud: PointCloud, settings: IngestSettings) -> bool:
     """Whether they will be estimated, and their sides are open."""
     if settings.normals == "unsigned":
         return False
-    if settings.normals == "estimate" or cloud.normals is None:
+    if settings.normals == "estimate" or cloud.normals is None or not cloud.sided:
         return True
     return float(1 - unit_normals(cloud.normals)[1].mean()) > MISSING_SHARE
 
@@ -262,6 +262,9 @@ def measure(cloud: PointCloud, frame: Similarity, settings: IngestSettings, say:
     tree = KDTree(frame.to_box(cloud.points))
     noise, spacing, floor = scatter(tree)
     deviation = np.full(tree.n, noise)
+    if cloud.deviation is not None:
+        deviation = np.maximum(noise, cloud.deviation / frame.scale)
+        noise = float(np.median(deviation))
     if cloud.depth_axis is not None and settings.steps == "smooth":
         steps = step_noise(points_of(tree)[:, cloud.depth_axis])
         if np.median(steps) > 0:
@@ -307,6 +310,7 @@ def oriented(
             say,
             settings.normals != "unsigned",
             measured.floor,
+            cloud.sided,
         )
     if settings.sides == "turn":
         say("all normals turned, as asked")
