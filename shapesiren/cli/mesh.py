@@ -10,7 +10,7 @@ import typer
 from . import names
 from .app import command
 from .existing_run import open_for_stage
-from .options import Layers, RunFolder, StageOptions
+from .options import Layers, RunFolder, StageOptions, box_of
 from .write_output import write_output
 
 
@@ -26,6 +26,7 @@ def mesh(
     fill_holes: Annotated[float | None, typer.Option(help="Leave trimmed holes up to this size filled.")] = None,
     smooth: Annotated[int | None, typer.Option(help="Rounds of Taubin smoothing.")] = None,
     largest: Annotated[int | None, typer.Option(help="Keep only so many components.")] = None,
+    box: Annotated[str | None, typer.Option("--box", metavar="X0,Y0,Z0,X1,Y1,Z1", help="Only the surface in it.")] = None,
     trim: Annotated[str | None, typer.Option(help="auto, on, or off: cut off what no point supports.")] = None,
     uncertainty: Annotated[bool | None, typer.Option("--uncertainty", help="Error bars of the vertices.")] = None,
     stage: StageOptions,
@@ -44,6 +45,7 @@ def mesh(
         "largest": largest,
         "trim": trim,
         "uncertainty": uncertainty,
+        "box": None if box is None else box_of(box),
     }
     layers: Layers = [("--" + k.replace("_", "-"), {"mesh": {k: v}}) for k, v in given.items() if v is not None]
     write_output(open_for_stage(run, layers, stage), "mesh", output, stage.printing.screen())

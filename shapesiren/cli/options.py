@@ -77,6 +77,7 @@ class ScanOptions:
     intrinsics: Annotated[
         str | None, typer.Option("--intrinsics", metavar="FX,FY,CX,CY", help="The input is a depth image.")
     ] = None
+    box: Annotated[str | None, typer.Option("--box", metavar="X0,Y0,Z0,X1,Y1,Z1", help="Only what lies in it.")] = None
     columns: Annotated[
         str | None, typer.Option("--columns", metavar="X,Y,Z,...", help="What the columns of a table are; _ skips one.")
     ] = None
@@ -85,6 +86,8 @@ class ScanOptions:
         layers: Layers = []
         if self.columns is not None:
             layers.append(("--columns", {"ingest": {"columns": self.columns}}))
+        if self.box is not None:
+            layers.append(("--box", {"ingest": {"box": box_of(self.box)}}))
         if self.viewpoint is not None:
             position = numbers(self.viewpoint, 3, "--viewpoint", "position", "1.5,0,2")
             layers.append(("--viewpoint", {"ingest": {"viewpoint": position}}))
@@ -194,6 +197,11 @@ def seconds_of(text: str | None) -> float | None:
     if not match or float(match[1]) == 0:
         raise InputError(f"{text!r} is no time", where="--time", hint="for example 60s, 2m or 1h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def box_of(text: str) -> list[float]:
+    """The two corners of a box."""
+    return numbers(text, 6, "--box", "box", "0,0,0,10,10,3")
 
 
 def numbers(text: str, count: int | None, option: str, what: str, example: str) -> list[float]:

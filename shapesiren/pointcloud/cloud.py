@@ -22,6 +22,8 @@ class PointCloud:
 
     points : (n, 3) float64, in the file's units
     normals : (n, 3) float64 or None; not necessarily unit
+    sided : whether normals that agree look to one side; else they are axes, of either sign
+    deviation : (n,) float64 or None: standard deviation of each position across its surface, where the file says so
     colours : (n, 3) uint8 or None
     faces : (m, 3) int64 or None; when given, the file is a mesh and points are its vertices
     intensity : (n,) float32 or None, in the file's own scale
@@ -43,6 +45,8 @@ class PointCloud:
     depth_axis: int | None = None
     sure: bool = True
     closed: bool | None = None
+    sided: bool = True
+    deviation: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
 
     def take(self, index: NDArray[Any]) -> PointCloud:
@@ -54,6 +58,7 @@ class PointCloud:
             colours=None if self.colours is None else self.colours[index],
             intensity=None if self.intensity is None else self.intensity[index],
             sensor=None if self.sensor is None else self.sensor[index],
+            deviation=None if self.deviation is None else self.deviation[index],
             faces=None,
         )
 
@@ -65,7 +70,7 @@ class PointCloud:
 
 def merge(clouds: Sequence[PointCloud]) -> PointCloud:
     """Registered scans as one. What one of them lacks is NaN (normals), unknown (sensor), or dropped for all (colours,
-    intensity), with a note; what several of them have noted is noted once."""
+    intensity, deviation), with a note; what several of them have noted is noted once."""
     if len(clouds) == 1:
         return clouds[0]
     notes = list(dict.fromkeys(n for c in clouds for n in c.notes))
@@ -73,7 +78,7 @@ def merge(clouds: Sequence[PointCloud]) -> PointCloud:
     if any(c.normals is not None for c in clouds):
         normals = np.concatenate([np.full_like(c.points, np.nan) if c.normals is None else c.normals for c in clouds])
     kept: dict[str, Any] = {}
-    for name in ("colours", "intensity"):
+    for name in ("colours", "intensity", "deviation"):
         values = [getattr(c, name) for c in clouds]
         if all(v is not None for v in values):
             kept[name] = np.concatenate(values)
@@ -90,9 +95,10 @@ def merge(clouds: Sequence[PointCloud]) -> PointCloud:
     points = np.concatenate([c.points for c in clouds])
     positions = np.concatenate(sensors) if sensors else None
     of_point = np.concatenate(sensor).astype(np.int32) if sensors else None
+    sided = all(c.sided for c in clouds if c.normals is not None)
     axes = {c.depth_axis for c in clouds}
     kept["depth_axis"] = axes.pop() if len(axes) == 1 else None
-    return PointCloud(points, normals, sensors=positions, sensor=of_point, notes=tuple(notes), **kept)
+    return PointCloud(points, normals, sensors=positions, sensor=of_point, sided=sided, notes=tuple(notes), **kept)
 
 
 class Counts(NamedTuple):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..facts import Facts
 
+CHECKS = {"scanner": "the scanner's position", "winding number": "what they enclose", "outside": "what can be reached"}
+
 
 class NormalsFacts(Facts):
     """Where the normals are from, and what was found on the way. What was not looked at is absent.
@@ -13,8 +15,10 @@ class NormalsFacts(Facts):
     origin : "given" in the file, of its "faces", or "estimated" from the points
     flipped : share of given normals that looked the other way than their neighbours, and were turned
     neighbours : points that the plane of a normal was fitted to, the median
+    turned : share of given normals that looked to the wrong side by that check, and were turned
     oriented : how estimated normals came to their sides
-    confidence : share of the sides that a check of them agreed with
+    checked : what the sides were checked by: "scanner", "winding number" or "outside"; None where nothing tells which is which
+    confidence : share of the sides that a check of them agreed with; of estimated ones that were not checked, .99 at most
     winding : share of points at which the winding number is that of a closed surface; None where it was not looked at
     """
 
@@ -22,8 +26,10 @@ class NormalsFacts(Facts):
     agreement: float | None = None
     origin: str
     flipped: float | None = None
+    turned: float | None = None
     neighbours: int | None = None
     oriented: str | None = None
+    checked: str | None = None
     confidence: float | None = None
     winding: float | None = None
 
@@ -129,7 +135,8 @@ class InspectFacts(ScanFacts):
     unsupported : share of a closed surface's area that would lie far from any point
     memory_mib : estimated peak of a fit and its mesh
     bytes : of the file; seconds : that this look took
-    fit_rate, fit_seconds : steps a second on this machine, if it is trained; and the time of the whole fit
+    fit_rate, fit_seconds : steps a second on this machine, if it is trained; and the time of the whole fit; None if not known
+    busy : whether others kept the machine busy while that was measured
     """
 
     centre: list[float]
@@ -144,6 +151,7 @@ class InspectFacts(ScanFacts):
     seconds: float = 0.0
     fit_rate: float | None = None
     fit_seconds: float | None = None
+    busy: bool = False
 
     def lines(self) -> list[str]:
         """A table of ``name  value``."""
@@ -167,14 +175,20 @@ class InspectFacts(ScanFacts):
         ]
         if self.fit_seconds is not None:
             how = f" ({self.fit_rate:.0f} steps/s)" if self.fit_rate is not None else ", solved in one go"
-            rows.append(("time", f"about {self.fit_seconds:.0f} s to fit on this machine{how}"))
+            busy = "; a busy machine: less when it is free" if self.busy else ""
+            rows.append(("time", f"about {self.fit_seconds:.0f} s to fit on this machine{how}{busy}"))
+        elif self.busy:
+            rows.append(("time", "unknown: a busy machine, on which a fit cannot be timed now"))
         return [f"{name:<14}{value}" for name, value in rows]
 
     def _normals(self) -> str:
         normals = self.normals
-        if normals.origin == "estimated":
-            sure = ", which finds their sides" if normals.confidence is None else f", confidence {normals.confidence:.1%}"
-            return f"estimated, {normals.oriented}{sure}"
         if normals.origin == "faces":
             return "of the faces"
-        return f"given; {normals.missing or 0.0:.1%} missing, {normals.flipped or 0.0:.1%} flipped"
+        checked = f"sides checked by {CHECKS[normals.checked]}" if normals.checked else "nothing tells their sides"
+        if normals.origin == "estimated":
+            if normals.confidence is None:
+                return f"estimated, {normals.oriented}, which finds their sides"
+            return f"estimated, {normals.oriented}, confidence {normals.confidence:.1%}; {checked}"
+        shares = (normals.missing, "missing"), (normals.flipped, "flipped"), (normals.turned, "turned")
+        return f"given; {', '.join(f'{share or 0.0:.1%} {what}' for share, what in shares)}; {checked}"

@@ -17,6 +17,8 @@ from .facts import NormalsFacts, ScanFacts, SensorsFacts
 from .io.depth import SUFFIXES, read_depth
 from .io.read import read_cloud
 from .normals.estimate import MISSING_SHARE, Normals, make_normals, unit_normals
+from .normals.given_sides import check_given
+from .region import NoPointInBox, in_box
 from .scan.dimension import require_surface
 from .scan.noise import scatter, smooth_steps, step_noise, support_distance
 from .scan.outliers import find_outliers
@@ -98,26 +100,42 @@ def load(source: CloudSource, settings: IngestSettings, seed: int, say: Say) -> 
     Returns the cloud, whether it was a mesh, and where its scanner positions are from: in the file, found, none.
     """
     if isinstance(source, PointCloud):
-        clouds = [source]
+        clouds = [source if settings.box is None or source.faces is not None else in_box(source, settings.box, "points")]
     else:
         paths = [source] if isinstance(source, Path) else list(source)
         most = max(100, settings.max_points // len(paths))
-        clouds = [
-            read_depth(p, settings.intrinsics, settings.depth_scale)
-            if p.suffix.lower() in SUFFIXES
-            else read_cloud(p, most, seed, settings.columns)
-            for p in paths
-        ]
+        clouds = _read_all(paths, most, seed, settings)
     meshes = [c.faces is not None for c in clouds]
     where = name_of(source)
-    clouds = [
-        sample_mesh(c, settings.samples, seed, where) if is_mesh else c for c, is_mesh in zip(clouds, meshes, strict=True)
-    ]
+    clouds = [_sampled(c, settings, seed, where) if is_mesh else c for c, is_mesh in zip(clouds, meshes, strict=True)]
     placed = [(c, "none") if is_mesh else _place(c, settings) for c, is_mesh in zip(clouds, meshes, strict=True)]
     cloud, origins = merge([c for c, _ in placed]), [origin for _, origin in placed]
     for note in cloud.notes:
         say(note)
     return cloud, all(meshes), next((origin for origin in ("in the file", "found") if origin in origins), "none")
+
+
+def _read_all(paths: Sequence[Path], most: int, seed: int, settings: IngestSettings) -> list[PointCloud]:
+    """What the files hold, those left out of which no point lies in the box. Raises NoPointInBox if that is all of them."""
+    clouds, empty = [], None
+    for path in paths:
+        try:
+            if path.suffix.lower() in SUFFIXES:
+                cloud = read_depth(path, settings.intrinsics, settings.depth_scale)
+                clouds.append(cloud if settings.box is None else in_box(cloud, settings.box, path))
+            else:
+                clouds.append(read_cloud(path, most, seed, settings.columns, settings.box))
+        except NoPointInBox as e:
+            empty = empty or e
+    if empty is not None and not clouds:
+        raise empty
+    return clouds
+
+
+def _sampled(mesh: PointCloud, settings: IngestSettings, seed: int, where: object) -> PointCloud:
+    """Points drawn from a mesh, those in the box."""
+    cloud = sample_mesh(mesh, settings.samples, seed, where)
+    return cloud if settings.box is None else in_box(cloud, settings.box, where)
 
 
 def _place(cloud: PointCloud, settings: IngestSettings) -> tuple[PointCloud, str]:
@@ -149,7 +167,7 @@ def _lacks_normals(cloud: PointCloud, settings: IngestSettings) -> bool:
     """Whether they will be estimated, and their sides are open."""
     if settings.normals == "unsigned":
         return False
-    if settings.normals == "estimate" or cloud.normals is None:
+    if settings.normals == "estimate" or cloud.normals is None or not cloud.sided:
         return True
     return float(1 - unit_normals(cloud.normals)[1].mean()) > MISSING_SHARE
 
@@ -247,6 +265,9 @@ def measure(cloud: PointCloud, frame: Similarity, settings: IngestSettings, say:
     tree = KDTree(frame.to_box(cloud.points))
     noise, spacing, floor = scatter(tree)
     deviation = np.full(tree.n, noise)
+    if cloud.deviation is not None:
+        deviation = np.maximum(noise, cloud.deviation / frame.scale)
+        noise = float(np.median(deviation))
     if cloud.depth_axis is not None and settings.steps == "smooth":
         steps = step_noise(points_of(tree)[:, cloud.depth_axis])
         if np.median(steps) > 0:
@@ -277,17 +298,28 @@ def oriented(
     elif settings.normals in ("estimate", "unsigned"):
         say("its normals are ignored, as asked")
         given = None
+    sensors = None if cloud.sensors is None else frame.to_box(cloud.sensors)
     if is_mesh and given is not None:
-        return Normals(given, NormalsFacts(origin="faces"))
-    return make_normals(
-        measured.tree,
-        given,
-        None if cloud.sensors is None else frame.to_box(cloud.sensors),
-        cloud.sensor,
-        measured.deviation,
-        measured.spacing,
-        settings.neighbours,
-        say,
-        settings.normals != "unsigned",
-        measured.floor,
-    )
+        found = Normals(given, NormalsFacts(origin="faces"))
+    else:
+        found = make_normals(
+            measured.tree,
+            given,
+            sensors,
+            cloud.sensor,
+            measured.deviation,
+            measured.spacing,
+            settings.neighbours,
+            say,
+            settings.normals != "unsigned",
+            measured.floor,
+            cloud.sided,
+        )
+    if settings.sides == "turn":
+        say("all normals turned, as asked")
+        return Normals(-found.normals, found.facts.model_copy(update={"turned": 1.0}))
+    if settings.sides == "auto" and found.facts.origin == "given":
+        noise, facts = measured.noise, found.facts
+        args = measured.tree, found.normals, sensors, cloud.sensor, measured.spacing, noise, settings.surface, facts, say
+        return Normals(*check_given(*args))
+    return found

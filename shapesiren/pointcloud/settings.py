@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field as Setting
 
 from ..config import Settings
+from .region import Box
 
 
 class IngestSettings(Settings):
@@ -15,8 +16,12 @@ class IngestSettings(Settings):
     extent: float = Setting(1.8, gt=0.1, le=2, description="box units along the scan's longest side")
     samples: int = Setting(200_000, ge=100, description="points drawn from a mesh given as input")
     max_points: int = Setting(2_000_000, ge=100, description="more are subsampled at random")
+    box: Box | None = Setting(None, description="x0,y0,z0,x1,y1,z1: only what lies in it, in the file's units")
     normals: Literal["auto", "given", "estimate", "unsigned"] = Setting(
         "auto", description="use the file's, or estimate them; unsigned: the fit finds their sides"
+    )
+    sides: Literal["auto", "keep", "turn"] = Setting(
+        "auto", description="of normals; auto: given ones are checked; keep: as they come; turn: all the other way"
     )
     neighbours: int | None = Setting(None, ge=5, le=400, description="of a point, for its normal; by the noise if not given")
     columns: str = Setting("", description="of a table: x,y,z,_,r,g,b; _ skips one; by names and values if not given")

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.kdtree import KDTree
+from .scan.noise_weight import CLEAN_NOISE
+from .scan.smoothing import smoothed
 
 Array = NDArray[np.float64]
 
@@ -58,3 +60,12 @@ class WindingNumber:
         d2 = np.maximum((offset * offset).sum(1), self.width**2)
         total += np.bincount(pair, (offset * self.weighted[index]).sum(1) / (d2 * np.sqrt(d2)), len(y))
         return total / (4 * np.pi)
+
+
+def of_surface(points: Array, normals: Array, noise: float) -> tuple[WindingNumber, Array]:
+    """The winding number of points (n, 3), box coordinates, with unit normals; and the places (n, 3) at which it is that of the
+    surface: with ``noise`` points lie inside and outside, where it is 1 and 0, so they are smoothed."""
+    tree = KDTree(points)
+    if noise > CLEAN_NOISE:
+        tree = smoothed(tree, normals, noise)
+    return WindingNumber(tree, normals), np.asarray(tree.data)

@@ -14,6 +14,9 @@ from ..fitting.loop import fit_task
 from ..tasks.base import Say, Signal, Task
 
 TRIAL_SECONDS = 1.2  # of fitting, to know the machine's pace; the first half second warms up
+LEAST_STEPS = 3  # in that time, by which a pace is known: the first loads the kernels
+BUSY_SHARE = 0.6  # cores that a trial had, on average, below which others have kept the machine busy; it asks for one at least
+MOST_SECONDS = 7 * 24 * 3600.0  # of a fit: who is told of more has not measured a fit
 
 
 def inspect(task: type[Task], sources: Sequence[Path], config: Config, device: torch.device, say: Say) -> Tree:
@@ -22,11 +25,22 @@ def inspect(task: type[Task], sources: Sequence[Path], config: Config, device: t
     trial = task.trial(facts)
     if trial is None:
         return facts.tree()
-    if task(trial, config, device).closed_form:
-        return facts.tree() | {"fit_seconds": solve_seconds(task, trial, config, device) * task.solve_share(facts)}
-    rate, steps = pace(task, trial, config, device), config.fit.steps
-    seconds = config.fit.seconds if config.fit.seconds is not None else (steps or 0) / max(rate, 1e-9)
-    return facts.tree() | {"fit_rate": rate, "fit_seconds": seconds}
+    solved = task(trial, config, device).closed_form
+    wall, cpu = time.perf_counter(), time.process_time()
+    if solved:
+        found = {"fit_seconds": solve_seconds(task, trial, config, device) * task.solve_share(facts)}
+    else:
+        rate, steps = pace(task, trial, config, device), config.fit.steps
+        found = {} if rate is None else {"fit_rate": rate}
+        if config.fit.seconds is not None:
+            found["fit_seconds"] = config.fit.seconds
+        elif rate is not None and steps:
+            found["fit_seconds"] = steps / rate
+    share = (time.process_time() - cpu) / max(time.perf_counter() - wall, 1e-9)
+    busy = not found or (device.type == "cpu" and share < BUSY_SHARE)
+    if found.get("fit_seconds", 0.0) > MOST_SECONDS:
+        found, busy = {}, True
+    return facts.tree() | found | ({"busy": True} if busy else {})
 
 
 def solve_seconds(task: type[Task], trial: Signal, config: Config, device: torch.device) -> float:
@@ -34,8 +48,8 @@ def solve_seconds(task: type[Task], trial: Signal, config: Config, device: torch
     return min(fit_task(task(trial, config, device), config.fit, seed=0, device=device).seconds for _ in range(2))
 
 
-def pace(task: type[Task], trial: Signal, config: Config, device: torch.device) -> float:
-    """Steps a second, measured on a signal that stands for any."""
+def pace(task: type[Task], trial: Signal, config: Config, device: torch.device) -> float | None:
+    """Steps a second, measured on a signal that stands for any; None on a machine so busy that it does hardly any."""
     rates: list[float] = []
 
     def listen(event: Event) -> None:
@@ -48,4 +62,6 @@ def pace(task: type[Task], trial: Signal, config: Config, device: torch.device) 
         outcome = fit_task(task(trial, config, device), settings, seed=0, device=device, listeners=[listen])
         if time.perf_counter() - start < 2 * TRIAL_SECONDS:
             break  # else most of it was compiling, which happens once on a machine
-    return rates[-1] if rates else outcome.step / outcome.seconds  # so busy a machine that none was told
+    if rates and rates[-1] > 0:
+        return rates[-1]
+    return outcome.step / outcome.seconds if outcome.step >= LEAST_STEPS else None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..field import Field
 from ..pointcloud.header import CloudHeader
+from ..pointcloud.region import inside, none_in_it
 from ..runtime.kdtree import KDTree
 from .attributes import carry_attributes
 from .components import drop_components
@@ -41,18 +42,26 @@ def extract(
 
     Raises
     ------
+    NoPointInBox : of the scan no point lies in the box of the settings
     RunError : the field has no zero level set inside the grid, or so much of it that the fit has failed; or nothing of it is
         near the points
     """
     begun = time.perf_counter()
     header, scale = CloudHeader.of(field.header), field.frame.scale
 
+    points = arrays["points"].astype(np.float64)
+    judged = points  # by whose distances the mesh is
+    if settings.box is not None:
+        at = field.frame.to_user(points)
+        judged = points[inside(at, settings.box)]
+        if not len(judged):
+            raise none_in_it("mesh.box", at.min(0), at.max(0))
+
     # ---- The level set ---------------------------------------------------------------------------------
     resolution = resolution_of(field, settings)
     surface = level_set(field, resolution, settings)
 
     # ---- What belongs to the scan ------------------------------------------------------------------------
-    points = arrays["points"].astype(np.float64)
     tree = KDTree(points)
     mesh, trimmed = trim_open_scan(surface.mesh, points, tree, header, settings)
     if trimmed is not None:
@@ -71,13 +80,14 @@ def extract(
     # ---- Verification, of the coordinates that will be written -------------------------------------------
     mesh = replace(mesh, vertices=field.frame.to_user(mesh.vertices))
     checked = verify(mesh)
-    distances = input_distances(field.frame.to_box(mesh.vertices), mesh.faces, points, scale)
+    distances = input_distances(field.frame.to_box(mesh.vertices), mesh.faces, judged, scale)
     optional: dict[str, Any] = {
         "flipped_edges": surface.flipped_edges,
         "moved_vertices": None if surface.moved_vertices is None else surface.moved_vertices * scale,
         "trimmed": trimmed,
         "dropped_others": dropped.others,
         "post": post,
+        "box": None if settings.box is None else list(settings.box),
     }
     facts = MeshFacts(
         resolution=resolution,

@@ -121,6 +121,7 @@ class MeshFacts(Facts):
     dropped_others, dropped_components, dropped_phantoms : components left out because larger ones were asked for, because they
         were small, because no point supports them
     uncertainty : where it was asked for
+    box : the part of the scan whose surface it is, if not all; two corners, in the scan's units
     touches_boundary : whether the surface ends at the edge of the grid
     seconds : spent
     """
@@ -142,6 +143,7 @@ class MeshFacts(Facts):
     uncertainty: Uncertainty | None = None
     verification: Verification
     input_distance: InputDistances
+    box: list[float] | None = None
     touches_boundary: bool
     seconds: float
 
@@ -151,6 +153,8 @@ class MeshFacts(Facts):
     def surface_lines(self) -> list[str]:
         """The surface alone, without what it cost."""
         lines = [*self.verification.lines(), *self.input_distance.lines()]
-        if self.touches_boundary:
+        if self.box is not None:
+            lines.append(f"of the box {', '.join(f'{v:.10g}' for v in self.box)} alone, to whole cells")
+        elif self.touches_boundary:
             lines.append("the surface reaches the edge of the grid and ends there (mesh.margin widens it)")
         return lines

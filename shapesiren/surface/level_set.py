@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..errors import RunError
 from ..field import Field
 from ..pointcloud.header import CloudHeader
+from ..pointcloud.region import corners
 from .band_precision import BandValues, precision_of
 from .dual_contouring import dual_contouring
 from .fitted_faces import balance_vertices, flip_edges
@@ -23,6 +25,7 @@ from .settings import MeshSettings
 GRID_SLOPE_MARGIN = 1.25  # on the largest gradient seen anywhere in the grid
 LARGEST_SLOPE = 4.0  # a distance field's slope is 1; far more means that the fit failed, and costs memory cubed
 CHOSEN_RESOLUTIONS = (256, 512)  # least and most that is chosen unasked
+MIN_CELLS = 8  # of a part
 MOST_LEAVES_PER_AREA = 20  # leaves per squared grid side: a fitted surface has 1 to 8
 
 
@@ -56,9 +59,10 @@ def level_set(field: Field, resolution: int, settings: MeshSettings) -> LevelSet
     """
     # where no Newton step follows a vertex is as good as the values at the ends of its edge
     dtype = precision_of(field, resolution, settings.precision if settings.refine and not settings.sharp else "float32")
-    band = band_of(field, resolution, settings.margin, dtype)
+    band = band_of(field, resolution, settings.margin, dtype, region=region_of(field, settings))
     if not band.crosses_zero():
-        raise RunError("the field has no zero level set here", where="mesh", hint="fit longer, or look at the loss")
+        hint = "fit longer, or look at the loss" if settings.box is None else "a larger box"
+        raise RunError("the field has no zero level set here", where="mesh", hint=hint)
     grid = band.grid
     flipped, moved = None, None
     if settings.sharp:
@@ -86,12 +90,35 @@ def level_set(field: Field, resolution: int, settings: MeshSettings) -> LevelSet
 
 
 def resolution_of(field: Field, settings: MeshSettings) -> int:
-    """The resolution asked for, else cells of two point spacings: finer ones would show the fit, not the scan."""
+    """The resolution asked for, else cells of two point spacings: finer ones would show the fit, not the scan. Of a part of the
+    scan they are as large as of the whole."""
     if settings.resolution is not None:
         return settings.resolution
     low, high = field.bounds()
     cells = float((high - low).max()) / (2 * max(CloudHeader.of(field.header).spacing, 1e-9))
-    return int(np.clip(32 * round(cells / 32), *CHOSEN_RESOLUTIONS))
+    chosen = int(np.clip(32 * round(cells / 32), *CHOSEN_RESOLUTIONS))
+    if settings.box is None:
+        return chosen
+    (a, b), (low, high) = region_of(field, settings), field.bounds(settings.margin)
+    return max(MIN_CELLS, round(chosen * float((b - a).max() / (high - low).max())))
+
+
+def region_of(field: Field, settings: MeshSettings) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Corners (3,) and (3,) of what the grid covers, box coordinates: the scan with a margin, or what of it is in the box that
+    the settings name.
+
+    Raises
+    ------
+    RunError : nothing of it does
+    """
+    low, high = field.bounds(settings.margin)
+    if settings.box is None:
+        return low, high
+    first, last = (field.frame.to_box(corner[None])[0] for corner in corners(settings.box))
+    low, high = np.maximum(low, first), np.minimum(high, last)
+    if not (low < high).all():
+        raise RunError("the box lies beside the scan", where="mesh.box", hint="inspect tells where that is")
+    return low, high
 
 
 def band_of(
@@ -101,6 +128,7 @@ def band_of(
     dtype: torch.dtype = torch.float32,
     level: float = 0.0,
     slope_samples: int = 20_000,
+    region: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
 ) -> Band:
     """The part of a grid round the scan that a level set of the field can reach.
 
@@ -111,12 +139,13 @@ def band_of(
     dtype : of the products that decide signs, see `BandValues`
     level : the value of f on the surface, box units
     slope_samples : gradients that the bound on the slope is measured by
+    region : corners of the grid, if not those of the scan with its margin
 
     Raises
     ------
     RunError : the level set fills so much of the grid that the fit has failed
     """
-    grid = Grid.covering(*field.bounds(margin), resolution)
+    grid = Grid.covering(*(region or field.bounds(margin)), resolution)
     most = MOST_LEAVES_PER_AREA * (max(grid.cells) // 2) ** 2
     values = BandValues(field, grid.step, dtype, level)
     return narrow_band(values, grid, slope_bound(field, grid, samples=slope_samples), most, values.slope)

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from ..config import Precision, Settings
+from ..pointcloud.region import Box
 
 
 class MeshSettings(Settings):
@@ -14,6 +15,10 @@ class MeshSettings(Settings):
 
     resolution: int | None = Field(
         None, ge=8, le=8192, description="cells along the longest side; two point spacings each, 256 to 512, if not given"
+    )
+    box: Box | None = Field(
+        None,
+        description="x0,y0,z0,x1,y1,z1 in the scan's units: only the surface in it; resolution is then of the box",
     )
     refine: int = Field(2, ge=0, le=10, description="Newton steps of each vertex onto the level set")
     precision: Precision = Field(

@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.kdtree import KDTree
-from ..scan.noise_weight import CLEAN_NOISE
-from ..scan.smoothing import smoothed
-from ..winding_number import WindingNumber
+from ..winding_number import of_surface
 
 Array = NDArray[np.float64]
 
@@ -30,8 +27,6 @@ def closed(points: Array, normals: Array, noise: float, seed: int) -> bool | Non
     """
     rng = np.random.default_rng(seed)
     some = rng.permutation(len(points))[:POINTS]
-    tree = KDTree(points[some])
-    if noise > CLEAN_NOISE:  # with noise points lie inside and outside, where it is 1 and 0
-        tree = smoothed(tree, normals[some], noise)
-    median = float(np.median(WindingNumber(tree, normals[some])(np.asarray(tree.data)[:LOOKS])))
+    winding, places = of_surface(points[some], normals[some], noise)
+    median = float(np.median(winding(places[:LOOKS])))
     return True if median > CLOSED else False if median < OPEN else None

@@ -1,6 +1,6 @@
 """Reading a file in a process of its own: some native parsers do not raise on a damaged file, they end the program.
 
-    python -m shapesiren.pointcloud.io.isolated READER FILE MOST SEED OUT.npz
+    python -m shapesiren.pointcloud.io.isolated READER FILE MOST SEED BOX OUT.npz
 
 READER is a function by its name, ``module:name``. Exit codes: 0 and the cloud is in OUT.npz; 2 and the reason is the last line
 on stderr, as JSON.
@@ -21,6 +21,7 @@ import numpy as np
 
 from ...errors import InputError
 from ..cloud import PointCloud
+from ..region import Corners, NoPointInBox
 
 SECONDS = 20.0  # that a parser has, whatever the size of the file
 BYTES_PER_SECOND = 2e5  # of the slowest parser: the time that it has besides
@@ -28,16 +29,16 @@ PLAIN = "plain"  # the entry of OUT.npz for what is no array, as JSON
 
 
 class Reader(Protocol):
-    """A function of a module, so that another process finds it: a file, the most points wanted of it, a seed -> cloud."""
+    """A function of a module, so that another process finds it: a file, the most points, a seed, a box -> cloud."""
 
     __module__: str
     __qualname__: str
 
-    def __call__(self, path: Path, most: int | None, seed: int, /) -> PointCloud: ...
+    def __call__(self, path: Path, most: int | None, seed: int, box: Corners | None, /) -> PointCloud: ...
 
 
-def read_isolated(reader: Reader, path: Path, most: int | None, seed: int) -> PointCloud:
-    """``reader(path, most, seed)``, elsewhere.
+def read_isolated(reader: Reader, path: Path, most: int | None, seed: int, box: Corners | None = None) -> PointCloud:
+    """``reader(path, most, seed, box)``, elsewhere.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def read_isolated(reader: Reader, path: Path, most: int | None, seed: int) -> Po
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "cloud.npz"
         name = f"{reader.__module__}:{reader.__qualname__}"
-        words = [sys.executable, "-m", __name__, name, path, -1 if most is None else most, seed, out]
+        words = [sys.executable, "-m", __name__, name, path, -1 if most is None else most, seed, json.dumps(box), out]
         limit = SECONDS + path.stat().st_size / BYTES_PER_SECOND
         try:
             done = subprocess.run([str(w) for w in words], capture_output=True, text=True, check=False, timeout=limit)
@@ -55,7 +56,8 @@ def read_isolated(reader: Reader, path: Path, most: int | None, seed: int) -> Po
         lines = done.stderr.strip().splitlines()
         if done.returncode == 2 and lines:
             found = json.loads(lines[-1])
-            raise InputError(found["what"], where=path, hint=found["hint"])
+            kind = NoPointInBox if found["box"] else InputError
+            raise kind(found["what"], where=path, hint=found["hint"])
         if done.returncode or not out.exists():
             raise InputError(f"damaged, or not a {path.suffix[1:].upper()} file (its parser crashed)", where=path)
         return _load(out)
@@ -63,12 +65,12 @@ def read_isolated(reader: Reader, path: Path, most: int | None, seed: int) -> Po
 
 def main() -> None:
     """What the process does."""
-    name, path, most, seed, out = sys.argv[1:]
+    name, path, most, seed, box, out = sys.argv[1:]
     reader: Reader = pkgutil.resolve_name(name)
     try:
-        cloud = reader(Path(path), None if most == "-1" else int(most), int(seed))
+        cloud = reader(Path(path), None if most == "-1" else int(most), int(seed), json.loads(box))
     except InputError as e:
-        print(json.dumps({"what": e.what, "hint": e.hint}), file=sys.stderr)
+        print(json.dumps({"what": e.what, "hint": e.hint, "box": isinstance(e, NoPointInBox)}), file=sys.stderr)
         sys.exit(2)
     _save(Path(out), cloud)
 

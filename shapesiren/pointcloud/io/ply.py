@@ -14,12 +14,13 @@ from ..cloud import PointCloud
 from .columns import cloud_of, match, name_by_hand, plain
 from .mesh import checked_faces, strip_triangles, triangulate
 from .partial import ChooseRows, take_rows
+from .splats import are_splats, of_splats
 
 NORMALS, COLOURS, INTENSITY = ("nx", "ny", "nz"), ("red", "green", "blue"), "intensity"  # as they are written
 
 
 def read_ply(path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointCloud:
-    """ASCII and binary, any scalar types, faces with any number of corners, and triangle strips.
+    """ASCII and binary, any scalar types, faces with any number of corners, and triangle strips; Gaussian splats.
 
     A file with faces is read whole: its points belong together.
     """
@@ -37,9 +38,12 @@ def read_ply(path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointClo
     if rows is not None:
         vertex = take_rows(vertex, rows)
     faces, notes = _faces(elements)
-    if not is_mesh and not words:
+    splats = not is_mesh and not words and are_splats(scalars)
+    if not is_mesh and not words and not splats:
         notes += columns.notes()  # of a mesh nothing but points, colours and faces is used
     cloud = cloud_of(columns, lambda i: np.asarray(vertex[scalars[i]]), notes)
+    if splats:
+        return of_splats(cloud, lambda name: np.asarray(vertex[name]), path)
     return replace(cloud, faces=checked_faces(faces, len(cloud.points), path))
 
 

@@ -6,6 +6,7 @@ there. The function gets the path of a file that exists and is not empty, and
 - returns a `PointCloud` with whatever the file holds: points in float64, and None for what it lacks;
 - raises `InputError` for what it can say precisely. Whatever else its parser raises is reported as damage by `parse`;
 - if it can leave out points while it reads, takes a `partial.ChooseRows` besides, and is entered as ``in_part``;
+- if it need not read what lies outside a box, takes that too, and is entered as ``in_box``;
 - if the file is a table whose columns the user can name, takes these names too, and is entered as ``table``.
 
 Names of columns are in `columns`, ranges of colours in `colours`, polygons to triangles in `mesh`.
@@ -19,7 +20,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import InputError
-from ..cloud import PointCloud
+from ..cloud import PointCloud, subsample
+from ..region import Corners, in_box
 from .arrays import read_npy, read_npz
 from .columns import words_of
 from .isolated import read_isolated
@@ -34,12 +36,13 @@ from .text import read_text
 
 @dataclass(frozen=True)
 class Format:
-    """A format, and the function that reads it: ``whole``, ``in_part`` or as a ``table``.
+    """A format, and the function that reads it: ``whole``, ``in_part``, ``in_box`` or as a ``table``.
 
     suffixes : extensions of its files, lower case, with the dot
     whole : reads a file
     in_part : reads those points of a file that are chosen
-    table : reads the same, with names of its columns from `columns.words_of`, none if the user gives none
+    in_box : reads the same, or those points that lie in a box
+    table : reads those that are chosen, with names of its columns from `columns.words_of`, none if the user gives none
     isolated : whether the parser ends the program on some damaged files, so that it must run in a process of its own
     packages : which it needs and shapesiren does not
     extra : the extra of shapesiren that brings them
@@ -48,21 +51,24 @@ class Format:
     suffixes: tuple[str, ...]
     whole: Callable[[Path], PointCloud] | None = None
     in_part: Callable[[Path, ChooseRows], PointCloud] | None = None
+    in_box: Callable[[Path, ChooseRows, Corners | None], PointCloud] | None = None
     table: Callable[[Path, ChooseRows, tuple[str, ...]], PointCloud] | None = None
     isolated: bool = False
     packages: tuple[str, ...] = ()
     extra: str = ""
 
     def __post_init__(self) -> None:
-        if sum(function is not None for function in (self.whole, self.in_part, self.table)) != 1:
-            raise TypeError(f"{self.suffixes}: one function reads a format, whole, in part or as a table")
+        if sum(function is not None for function in (self.whole, self.in_part, self.in_box, self.table)) != 1:
+            raise TypeError(f"{self.suffixes}: one function reads a format, whole, in part, in a box or as a table")
 
-    def read(self, path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointCloud:
-        """What the file holds, of its points those that ``choose`` keeps, where that can be had."""
+    def read(self, path: Path, choose: ChooseRows, words: tuple[str, ...], box: Corners | None) -> PointCloud:
+        """What the file holds, of its points those that ``choose`` keeps, or that lie in the box, where that can be had."""
         if self.table is not None:
             return self.table(path, choose, words)
         if self.in_part is not None:
             return self.in_part(path, choose)
+        if self.in_box is not None:
+            return self.in_box(path, choose, box)
         assert self.whole is not None
         return self.whole(path)
 
@@ -84,22 +90,25 @@ FORMATS = (
     Format((".stl", ".off", ".glb"), whole=read_mesh),
     Format((".npz",), table=read_npz),
     Format((".npy",), table=read_npy),
-    Format((".las",), in_part=read_las, packages=("laspy",), extra="survey"),
-    Format((".laz",), in_part=read_las, isolated=True, packages=("laspy", "lazrs"), extra="survey"),
+    Format((".las",), in_box=read_las, packages=("laspy",), extra="survey"),
+    Format((".laz",), in_box=read_las, isolated=True, packages=("laspy", "lazrs"), extra="survey"),
     Format((".e57",), in_part=read_e57, packages=("pye57",), extra="survey"),
 )
 BY_SUFFIX = {suffix: form for form in FORMATS for suffix in form.suffixes}
 SUFFIXES = tuple(BY_SUFFIX)  # of all files that `read_cloud` reads, for help texts; depth images are in `depth`
 
 
-def read_cloud(path: Path, most: int | None = None, seed: int = 0, columns: str = "") -> PointCloud:
+def read_cloud(path: Path, most: int | None = None, seed: int = 0, columns: str = "", box: Corners | None = None) -> PointCloud:
     """Read a point cloud or mesh; the format follows the extension. ``columns`` is the setting ``ingest.columns``.
+
+    Of a cloud nothing is kept that lies outside ``box``; a mesh is left whole, as its points belong together.
 
     Of a cloud in a file that can be read in part (`Format.in_part`) at most ``most`` random points are brought into memory,
     and a note of the cloud says so; other formats are read whole.
 
     Raises
     ------
+    NoPointInBox : there are points in it, but not there
     InputError : no such file, a folder, empty, unknown extension, damaged, or no points in it; or a package is missing; or
         ``columns`` do not fit
     """
@@ -108,7 +117,7 @@ def read_cloud(path: Path, most: int | None = None, seed: int = 0, columns: str 
     if words and form.table is None:
         raise InputError(f"a {_kind(path)} file has no columns that ingest.columns could name", where=path)
     form.require_packages(path)
-    return read_isolated(parse, path, most, seed) if form.isolated else parse(path, most, seed, words)
+    return read_isolated(parse, path, most, seed, box) if form.isolated else parse(path, most, seed, box, words)
 
 
 def _format_of(path: Path) -> Format:
@@ -125,16 +134,16 @@ def _format_of(path: Path) -> Format:
     return BY_SUFFIX[path.suffix.lower()]
 
 
-def parse(path: Path, most: int | None, seed: int, words: tuple[str, ...] = ()) -> PointCloud:
+def parse(path: Path, most: int | None, seed: int, box: Corners | None = None, words: tuple[str, ...] = ()) -> PointCloud:
     """`read_cloud`, in this process whatever the format, of a file that is there.
 
     Raises
     ------
     InputError : for anything that is wrong with the file
     """
-    choose = None if most is None else RandomRows(most, seed)
+    choose = None if most is None or box is not None else RandomRows(most, seed)
     try:
-        cloud = BY_SUFFIX[path.suffix.lower()].read(path, choose or all_rows, words)
+        cloud = BY_SUFFIX[path.suffix.lower()].read(path, choose or all_rows, words, box)
     except InputError:
         raise
     except PermissionError:
@@ -146,6 +155,11 @@ def parse(path: Path, most: int | None, seed: int, words: tuple[str, ...] = ()) 
         raise InputError(f"damaged, or not a {_kind(path)} file ({_reason(e)})", where=path) from None
     if not len(cloud.points):
         raise InputError("there are no points in it", where=path)
+    if box is not None and cloud.faces is None:
+        cloud = in_box(cloud, box, path)
+        if most is not None and len(cloud.points) > most:
+            note = f"a random {most:,} of them are used (ingest.max_points)"
+            cloud = subsample(replace(cloud, notes=(*cloud.notes, note)), most, seed)
     if choose is not None and choose.total > choose.most and cloud.faces is None:
         note = f"{choose.total:,} points: a random {choose.most:,} of them are read (ingest.max_points)"
         cloud = replace(cloud, notes=(*cloud.notes, note))

@@ -11,62 +11,61 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..cloud import PointCloud, random_rows
+from ..region import Corners, corners, inside, none_in_it
 from . import degrees
 from .colours import survey_colours_to_uint8
 from .columns import Columns, find, finite_intensity
 from .partial import ChooseRows
 
 NOISE_CLASSES = (7, 18)  # low and high noise (ASPRS LAS 1.4 R15, table 17)
+COPC = "copc"  # who made the first record of a LAZ file whose points are in an octree
 RECORD_HEADER = 54  # bytes of a variable length record, at least
 POINTS_PER_CHUNK = 1 << 20
 MOST_POINTS_PER_BYTE = 100  # no compression gets so far
 
 
-def read_las(path: Path, choose: ChooseRows) -> PointCloud:
+def read_las(path: Path, choose: ChooseRows, box: Corners | None = None) -> PointCloud:
     """LAS and LAZ, in chunks: coordinates in float64, colours, intensity, and normals where extra bytes have them. Points
-    that are marked as noise or withheld are left out."""
+    that are marked as noise or withheld are left out, and those outside ``box``; of a COPC file these are not even read."""
     import laspy
 
     _check_records(path)
-    chunks: list[dict[str, NDArray[Any]]] = []
-    left_out = 0
+    parts: list[dict[str, NDArray[Any]]] = []
     with laspy.open(path) as file:
-        total = int(file.header.point_count)
+        header = file.header
+        total = int(header.point_count)
         if total > MOST_POINTS_PER_BYTE * path.stat().st_size:
             raise InputError(f"damaged: its header promises {total:,} points", where=path)
-        if degrees.of_las(file.header) and degrees.fit(np.stack([file.header.mins, file.header.maxs])):
+        if degrees.of_las(header) and degrees.fit(np.stack([header.mins, header.maxs])):
             raise degrees.refusal(path)
-        extra = find(list(file.header.point_format.extra_dimension_names))
+        extra = find(list(header.point_format.extra_dimension_names))
         extra = replace(extra, used={kind: at for kind, at in extra.used.items() if kind in ("normals", "intensity")})
+        by_octree = box is not None and any(record.user_id == COPC for record in header.vlrs)
         rows = choose(total)
         start = 0  # of the chunk, among all points of the file
-        for chunk in file.chunk_iterator(POINTS_PER_CHUNK):
+        for chunk in () if by_octree else file.chunk_iterator(POINTS_PER_CHUNK):
             n = len(chunk)
             chosen = np.ones(n, bool)
             if rows is not None:
                 first, last = np.searchsorted(rows, (start, start + n))
                 chosen[:] = False
                 chosen[rows[first:last] - start] = True
-            marked = np.isin(np.asarray(chunk.classification), NOISE_CLASSES) | np.asarray(chunk.withheld).astype(bool)
-            left_out += int((chosen & marked).sum())
-            keep = chosen & ~marked
-            part = {"points": np.stack([np.asarray(chunk[a], np.float64)[keep] for a in "xyz"], 1)}
-            part["intensity"] = np.asarray(chunk.intensity)[keep].astype(np.float32)
-            if "red" in chunk.point_format.dimension_names:
-                part["colours"] = np.stack([np.asarray(chunk[c])[keep] for c in ("red", "green", "blue")], 1)
-            for kind, at in extra.used.items():
-                part[f"extra {kind}"] = np.stack([np.asarray(chunk[extra.names[i]])[keep] for i in at], 1)
-            chunks.append(part)
+            parts.append(_columns(chunk, chosen, extra, box))
             start += n
-    if start < total:
+    if box is not None and by_octree:
+        parts.append(_in_octree(path, extra, box))
+    elif start < total:
         raise InputError(f"the file is truncated: {start:,} of {total:,} points could be read", where=path)
-    if not chunks:
+    if not parts:
         raise InputError("there are no points in it", where=path)
-    whole = {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if box is not None and not len(whole["points"]):
+        raise none_in_it(path, header.mins, header.maxs)
     colours, intensity, normals = whole.get("colours"), whole["intensity"], whole.get("extra normals")
     if not intensity.any() and "extra intensity" in whole:
         intensity = whole["extra intensity"][:, 0]
     intensity, notes = finite_intensity(intensity)
+    left_out = int(whole["left out"].sum())
     if left_out:
         notes += (f"left out {left_out:,} points that the file marks as noise or withheld",)
     return PointCloud(
@@ -76,6 +75,35 @@ def read_las(path: Path, choose: ChooseRows) -> PointCloud:
         intensity=intensity if intensity.any() else None,
         notes=notes + _extra_notes(extra),
     )
+
+
+def _columns(points: Any, chosen: NDArray[np.bool_], extra: Columns, box: Corners | None) -> dict[str, NDArray[Any]]:
+    """What is used of laspy's ``points`` (n): of those that are ``chosen`` (n,), in the box, and not marked as noise or
+    withheld; and how many were left out because of the marks, (1,)."""
+    at = np.stack([np.asarray(points[a], np.float64) for a in "xyz"], 1)
+    if box is not None:
+        chosen = chosen & inside(at, box)
+    marked = np.isin(np.asarray(points.classification), NOISE_CLASSES) | np.asarray(points.withheld).astype(bool)
+    keep = chosen & ~marked
+    part = {"points": at[keep], "left out": np.array([(chosen & marked).sum()])}
+    part["intensity"] = np.asarray(points.intensity)[keep].astype(np.float32)
+    if "red" in points.point_format.dimension_names:
+        part["colours"] = np.stack([np.asarray(points[c])[keep] for c in ("red", "green", "blue")], 1)
+    for kind, columns in extra.used.items():
+        part[f"extra {kind}"] = np.stack([np.asarray(points[extra.names[i]])[keep] for i in columns], 1)
+    return part
+
+
+def _in_octree(path: Path, extra: Columns, box: Corners) -> dict[str, NDArray[Any]]:
+    """`_columns` of the points of a COPC file in the box, of which it reads the nodes that the box meets."""
+    from laspy.copc import Bounds, CopcReader
+
+    with CopcReader.open(path) as file:
+        low, high = corners(box)
+        # beyond the file's own bounds its integers end
+        met = Bounds(np.clip(low, file.header.mins, file.header.maxs), np.clip(high, file.header.mins, file.header.maxs))
+        points = file.query(met)
+    return _columns(points, np.ones(len(points), bool), extra, box)
 
 
 def _check_records(path: Path) -> None:

@@ -26,6 +26,7 @@ MIXED_SIGNS, RANDOM_SIGNS = 0.01, 0.35  # share of flipped signs from which they
 CLEAN_NEIGHBOURS = 16  # neighbours that the plane of a clean point is fitted to
 NARROWEST_REACH = 4.3  # reach of the narrowest planes of noisy points, of the noise
 TELLING_NOISE = 0.05  # noise, of the reach of a plane, from which its direction is off by some degrees
+UNCHECKED = 0.99  # confidence, at most, of sides that only their neighbours agreed with
 CONFIDENT_SHARE = 0.97  # below it the user is told what settles the sides
 UNCERTAIN_HINT = (
     "their sides are uncertain; --viewpoint X,Y,Z (where the scanner stood) settles them,"
@@ -68,6 +69,7 @@ def make_normals(
     say: Say,
     signed: bool = True,
     floor: float = 0.0,
+    sided: bool = True,
 ) -> Normals:
     """Unit normals on consistent sides for every point, whatever the file had.
 
@@ -80,6 +82,7 @@ def make_normals(
     neighbours : of the local planes; None: 16, and where there is noise as many as `adaptive_normals` finds
     signed : False leaves them on whatever side they are found
     floor : of the noise, see `Scatter`
+    sided : False takes the given ones as axes: their sides are found as those of estimated ones are
     say : gets a line about each thing that was done
     """
     tree, points = tree_of(points), points_of(points)
@@ -103,28 +106,34 @@ def make_normals(
             found[alone] = plane_normals(points, CLEAN_NEIGHBOURS)[alone]
         return found, used
 
-    if given is not None:
+    axes = None
+    if given is not None and not sided:
+        axes = _filled_in(given, estimate)
+    elif given is not None:
         mended, facts = _mend(tree, given, count, estimate, say)
         if mended is not None:
             return Normals(mended, facts)
-    normals, used = estimate()
+    normals, used = estimate() if axes is None else (axes, None)
+    how_found = f"estimated from {used} neighbours" if axes is None else "taken from the axes in it"
     facts = facts.model_copy(update={"origin": "estimated", "neighbours": used})
     if not signed:
         facts = facts.model_copy(update={"oriented": "left to the fit"})
-        say(f"normals estimated from {used} neighbours; the fit finds their sides")
+        say(f"normals {how_found}; the fit finds their sides")
     elif sensors is not None and sensor is not None:
         clear = _clearness(points, normals, sensors, sensor)
-        facts = facts.model_copy(update={"oriented": "towards the scanner", "confidence": clear})
+        facts = facts.model_copy(update={"oriented": "towards the scanner", "checked": "scanner", "confidence": clear})
         known = sensor >= 0
         if not known.all():
             normals = orient(tree, normals, spacing, typical).normals
         normals = towards(points, normals, sensors, sensor)
         where = "position" if len(sensors) == 1 else f"{len(sensors)} positions"
-        say(f"normals estimated from {used} neighbours, turned towards the scanner's {where}")
+        say(f"normals {how_found}, turned towards the scanner's {where}")
     else:
         normals, confidence, how, winding = orient(tree, normals, spacing, typical)
-        facts = facts.model_copy(update={"oriented": how, "confidence": confidence, "winding": winding})
-        say(f"normals estimated from {used} neighbours, oriented {how} (confidence {confidence:.1%})")
+        by = "outside" if how == "from outside" else "winding number" if winding is not None and winding >= UNCHECKED else None
+        confidence = confidence if by else min(confidence, UNCHECKED)
+        facts = facts.model_copy(update={"oriented": how, "checked": by, "confidence": confidence, "winding": winding})
+        say(f"normals {how_found}, oriented {how} (confidence {confidence:.1%})")
         if confidence < CONFIDENT_SHARE:
             say(UNCERTAIN_HINT)
     return Normals(normals, facts)
@@ -138,6 +147,14 @@ def check_sides(facts: NormalsFacts, is_open: bool, say: Say) -> NormalsFacts:
     if winding < CONFIDENT_SHARE <= before:
         say(f"{1 - winding:.0%} of the normals do not look out of a closed surface: {UNCERTAIN_HINT}")
     return facts.model_copy(update={"confidence": winding})
+
+
+def _filled_in(axes: Array, estimate: Callable[[], tuple[Array, int]]) -> Array | None:
+    """Axes (n, 3) as unit vectors, those that are missing estimated; None if that is nearly all."""
+    normals, valid = unit_normals(axes)
+    if 1 - valid.mean() > MISSING_SHARE:
+        return None
+    return normals if valid.all() else np.where(valid[:, None], normals, estimate()[0])
 
 
 def _mend(

@@ -67,15 +67,15 @@ def orient(points: Points, normals: Array, spacing: float, noise: float) -> Orie
     part = some_of(tree, some)
     found, winding = by_winding_number(part, out[some], apart, noise)
     if found is None and winding < 1 - SURE_SHARE:
-        turned, share = _turned_outward(points, out, spacing, noise)
+        turned, share = turned_outward(points, out, spacing, noise)
         if ((turned * out).sum(1) < 0).mean() > SURE_SHARE:
             return Oriented(turned, min(confidence, share), "from outside")
     if found is None:
         return Oriented(out, confidence, "by propagation", winding)
-    return Oriented(_side_of_nearest(points, out, part, found), winding, "by winding number", winding)
+    return Oriented(side_of_nearest(points, out, part, found), winding, "by winding number", winding)
 
 
-def _turned_outward(points: Array, normals: Array, spacing: float, noise: float) -> tuple[Array, float]:
+def turned_outward(points: Array, normals: Array, spacing: float, noise: float) -> tuple[Array, float]:
     """Normals (n, 3) turned as `from_outside` says, and its share; points of which it says nothing go with those near them."""
     some = _some(len(points), MAX_POINTS, np.random.default_rng(0))
     apart = spacing * (len(points) / len(some)) ** 0.5
@@ -106,18 +106,18 @@ def propagate(points: Points, normals: Array, spacing: float) -> tuple[Array, fl
     p, n = points_of(part), normals[some].copy()
     apart = spacing * (len(points) / len(some)) ** 0.5
     n = _spanning_tree(p, n, JITTER * apart * rng.normal(size=p.shape))
-    label = _components(part, GAP_SPACINGS * apart)
+    label = components(part, GAP_SPACINGS * apart)
     n = _outward(p, n, label)
     first = n
     if not is_flat(p):
         n = _outward(p, _swept(p, n, COARSE_DEPTH, MAX_SWEEPS), label)
     confidence = float(((first * n).sum(1) > 0).mean())
-    out = _side_of_nearest(points, normals, part, n)
+    out = side_of_nearest(points, normals, part, n)
     if is_flat(p):
         return out, confidence
     index = _some(len(points), FINE_POINTS, rng)
     swept = _swept(points[index], out[index], FINE_DEPTH, FINE_SWEEPS)
-    return _side_of_nearest(points, out, some_of(tree, index), swept), confidence
+    return side_of_nearest(points, out, some_of(tree, index), swept), confidence
 
 
 def _swept(points: Array, normals: Array, depth: int, sweeps: int) -> Array:
@@ -138,7 +138,7 @@ def _some(count: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.arange(count) if count <= most else np.sort(rng.choice(count, most, replace=False))
 
 
-def _side_of_nearest(points: Array, normals: Array, known: KDTree, signed: Array) -> Array:
+def side_of_nearest(points: Array, normals: Array, known: KDTree, signed: Array) -> Array:
     """Normals (n, 3) turned to agree with that of the nearest ``known`` point, of m, ``signed`` (m, 3)."""
     nearest = known.query(points)[1]
     return np.where((normals * signed[nearest]).sum(1, keepdims=True) < 0, -normals, normals)
@@ -155,7 +155,7 @@ def _spanning_tree(points: Array, normals: Array, jitter: Array) -> Array:
     return np.array(cloud.normals)
 
 
-def _components(tree: KDTree, gap: float) -> NDArray[np.int64]:
+def components(tree: KDTree, gap: float) -> NDArray[np.int64]:
     """(n,) the connected component of each point, when those closer than ``gap`` are joined."""
     points = points_of(tree)
     count = min(13, len(points))

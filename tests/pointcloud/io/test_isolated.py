@@ -13,7 +13,7 @@ from shapesiren.pointcloud.io import isolated
 from shapesiren.pointcloud.io.isolated import read_isolated
 
 
-def everything(path, most, seed):
+def everything(path, most, seed, box):
     """A cloud with every field, that says what it was asked for."""
     rng = np.random.default_rng(seed)
     return PointCloud(
@@ -30,19 +30,19 @@ def everything(path, most, seed):
     )
 
 
-def only_points(path, most, seed):
+def only_points(path, most, seed, box):
     return PointCloud(np.ones((2, 3)))
 
 
-def refuses(path, most, seed):
+def refuses(path, most, seed, box):
     raise InputError("its moon is blue", where=path, hint="wait")
 
 
-def aborts(path, most, seed):
+def aborts(path, most, seed, box):
     os.abort()
 
 
-def hangs(path, most, seed):
+def hangs(path, most, seed, box):
     time.sleep(60)
 
 
@@ -57,7 +57,7 @@ def path(tmp_path, monkeypatch):
 @pytest.mark.parametrize("reader", [everything, only_points])
 def test_every_field_comes_back(path, reader):
     for most in (None, 7):
-        here, there = reader(path, most, 3), read_isolated(reader, path, most, 3)
+        here, there = reader(path, most, 3, None), read_isolated(reader, path, most, 3)
         for name, value in vars(here).items():
             np.testing.assert_array_equal(getattr(there, name), value)
             assert getattr(getattr(there, name), "dtype", None) == getattr(value, "dtype", None)
