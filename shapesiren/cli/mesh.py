@@ -10,7 +10,7 @@ import typer
 from . import names
 from .app import command
 from .existing_run import open_for_stage
-from .options import Layers, RunFolder, StageOptions
+from .options import Layers, RunFolder, StageOptions, Strict
 from .write_output import write_output
 
 
@@ -27,9 +27,10 @@ def mesh(
     smooth: Annotated[int | None, typer.Option(help="Rounds of Taubin smoothing.")] = None,
     largest: Annotated[int | None, typer.Option(help="Keep only so many components.")] = None,
     trim: Annotated[str | None, typer.Option(help="auto, on, or off: cut off what no point supports.")] = None,
+    strict: Strict,
     stage: StageOptions,
 ) -> None:
-    """Take the mesh from a fitted field, in the scan's own coordinates, and verify it.
+    """Take the mesh from a fitted field, in the scan's own coordinates, verify it and judge it by its points.
 
     Example: shapesiren mesh runs/scan --resolution 512 -o scan.glb
     """
@@ -44,4 +45,4 @@ def mesh(
         "trim": trim,
     }
     layers: Layers = [("--" + k.replace("_", "-"), {"mesh": {k: v}}) for k, v in given.items() if v is not None]
-    write_output(open_for_stage(run, layers, stage), "mesh", output, stage.printing.screen())
+    write_output(open_for_stage(run, layers, stage), "mesh", output, stage.printing.screen(), strict)

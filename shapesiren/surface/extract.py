@@ -1,4 +1,4 @@
-"""Field -> mesh, step by step: the level set, what of it belongs to the scan, what was asked for, verification."""
+"""Field -> mesh, step by step: the level set, what of it belongs to the scan, what was asked for, verification, judgement."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from ..pointcloud.header import CloudHeader
 from ..runtime.kdtree import KDTree
 from .attributes import carry_attributes
 from .components import drop_components
-from .facts import MeshFacts
+from .facts import InputDistances, MeshFacts
 from .level_set import level_set, resolution_of
+from .likeness import judge
 from .mesh import TriangleMesh
 from .postprocess import post_process
 from .settings import MeshSettings
+from .support import Support
 from .trim import trim_open_scan
-from .verify import input_distances, verify
+from .verify import point_distances, verify
 
 
 def extract(
@@ -31,13 +33,13 @@ def extract(
 
     Parameters
     ----------
-    arrays : of the ingested cloud; its points (box coordinates) trim and verify, its colours are carried over
+    arrays : of the ingested cloud; its points (box coordinates) and normals trim and judge, its colours are carried over
     say : is told what was cut off, left out or made coarser
 
     Returns
     -------
     mesh : vertices in the user's units
-    facts : resolution, times, evaluations, trimming, verification, distances of the input points
+    facts : resolution, times, evaluations, trimming, verification, distances of the input points, warnings
 
     Raises
     ------
@@ -54,6 +56,7 @@ def extract(
     # ---- What belongs to the scan ------------------------------------------------------------------------
     points = arrays["points"].astype(np.float64)
     tree = KDTree(points)
+    support = Support(tree, header)
     mesh, trimmed = trim_open_scan(surface.mesh, points, tree, header, settings)
     if trimmed is not None:
         say(trimmed.line())
@@ -71,7 +74,9 @@ def extract(
     # ---- Verification, of the coordinates that will be written -------------------------------------------
     mesh = replace(mesh, vertices=field.frame.to_user(mesh.vertices))
     checked = verify(mesh)
-    distances = input_distances(field.frame.to_box(mesh.vertices), mesh.faces, points, scale)
+    in_box = replace(mesh, vertices=field.frame.to_box(mesh.vertices))
+    distance = point_distances(in_box.vertices, in_box.faces, points)
+    likeness, warnings = judge(in_box, surface.mesh, support, arrays["normals"], distance, field, surface.cell)
     optional: dict[str, Any] = {
         "flipped_edges": surface.flipped_edges,
         "moved_vertices": None if surface.moved_vertices is None else surface.moved_vertices * scale,
@@ -90,7 +95,9 @@ def extract(
         dropped_components=dropped.small,
         dropped_phantoms=dropped.phantoms,
         verification=checked,
-        input_distance=distances,
+        input_distance=InputDistances.between(distance * scale),
+        likeness=likeness,
+        warnings=warnings,
         touches_boundary=bool(checked.boundary_edges) and surface.at_boundary,
         seconds=time.perf_counter() - begun,
         **{name: value for name, value in optional.items() if value is not None},
