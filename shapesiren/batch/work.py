@@ -90,11 +90,11 @@ def _stages(job: Job, plan: Plan) -> tuple[bool, Tree]:
             picture = task.thumbnail(finished_run(context))
             if picture is not None:
                 context.run.write(THUMBNAIL, picture)
-    facts |= _of_the_mesh(context.run.facts(task.output))
+    facts |= of_the_mesh(context.run.facts(task.output))
     return changed, {"steps": context.run.facts("fit")["steps"]} | facts
 
 
-def _of_the_mesh(found: Tree) -> Tree:
+def of_the_mesh(found: Tree) -> Tree:
     """What the summary tells of a mesh: its topology, how near its points are, what is wrong; nothing of other signals."""
     checked, likeness = found.get("verification", {}), found.get("likeness", {})
     facts = {k: checked[k] for k in ("watertight", "faces", "components") if k in checked}
