@@ -57,10 +57,10 @@ def extract(
     points = arrays["points"].astype(np.float64)
     tree = KDTree(points)
     support = Support(tree, header)
-    mesh, trimmed = trim_open_scan(surface.mesh, points, tree, header, settings)
+    mesh, trimmed = trim_open_scan(surface.mesh, support, settings)
     if trimmed is not None:
         say(trimmed.line())
-    mesh, dropped = drop_components(mesh, tree, header, settings, by_edge=trimmed is not None)
+    mesh, dropped = drop_components(mesh, support, settings, by_edge=trimmed is not None)
     for line in dropped.lines():
         say(line)
 

@@ -97,16 +97,20 @@ class Likeness(Facts):
 
 
 class Trimmed(Facts):
-    """What was cut off an open scan. distance : from the points, within which every face stays
+    """What was cut off an open scan. distance : from most points, within which every enclosed face stays
+    sparse_distance : the same where points are sparsest; None in older runs
     area_share : of the surface that went
     """
 
     distance: float
+    sparse_distance: float | None = None
     area_share: float
 
     def line(self) -> str:
+        sparse = self.sparse_distance or 0.0
+        where = f", {sparse:.3g} where they are sparse," if sparse > 1.5 * self.distance else ""
         return (
-            f"open scan: trimmed what lies farther than about {self.distance:.3g} from any point "
+            f"open scan: trimmed what lies farther than about {self.distance:.3g} from any point{where} "
             f"({self.area_share:.1%} of the area; --set mesh.trim=off keeps it)"
         )
 

@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 FAR_SPACINGS = 5.0  # spacings from the mesh, beyond which a point is far
 MOST_MEAN, MOST_FAR = 1.25, 0.01  # spacings, and share of far points: noise alone makes .8 and none
 MOST_LOST, MOST_AGAINST, MOST_UNSUPPORTED = 0.02, 0.1, 0.1  # shares
+LEAST_CAUSE = MOST_FAR / 2  # share of lost points that is a cause, where too many are far
 LOST_SPACINGS, KNOWN_SHARE = 1.0, 0.25  # off the mesh by that, of which the field, or the mesh before, is off by that share
 AREA_SAMPLES, FIELD_POINTS = 50_000, 10_000
 
@@ -51,7 +52,7 @@ def judge(
     )
     lost = (off > LOST_SPACINGS * unit) & (fit < KNOWN_SHARE * off)
     taken = np.zeros(len(some), bool)
-    if lost.mean() > MOST_LOST and mesh is not whole:
+    if lost.mean() > LEAST_CAUSE:
         taken[lost] = point_distances(whole.vertices, whole.faces, points[lost]) < KNOWN_SHARE * off[lost]
     return found, causes(found, float((lost & ~taken).mean()), float(taken.mean()), cell * header.frame.scale)
 
@@ -66,6 +67,8 @@ def causes(found: Likeness, thin: float, taken: float, cell: float) -> list[str]
     cell : of the grid, in the user's units
     """
     said = []
+    off = found.mean > MOST_MEAN or found.far_share > MOST_FAR
+    most_lost = LEAST_CAUSE if off else MOST_LOST
     if found.field_mean > MOST_MEAN or found.field_far_share > MOST_FAR:
         said.append(
             f"the fit is not the scan: its surface is {found.field_mean:.2g} spacings from the points on average, and farther "
@@ -77,12 +80,12 @@ def causes(found: Likeness, thin: float, taken: float, cell: float) -> list[str]
             f"{found.against_share:.0%} of the points' normals look against the surface: their sides are uncertain; fit with "
             "--viewpoint X,Y,Z, or with --set ingest.normals=unsigned"
         )
-    if thin > MOST_LOST:
+    if thin > most_lost:
         said.append(
             f"the field passes through its points and the mesh misses {thin:.0%} of them: something is too thin for the grid "
             f"(cells of {cell:.3g}); cut the scan or raise --resolution"
         )
-    if taken > MOST_LOST:
+    if taken > most_lost:
         said.append(
             f"{taken:.0%} of the points lie where the surface was cut off, dropped, smoothed or decimated; "
             "mesh.trim=off, mesh.min_component=0 or less of the rest keeps it"
@@ -92,7 +95,7 @@ def causes(found: Likeness, thin: float, taken: float, cell: float) -> list[str]
             f"{found.unsupported_share:.0%} of the surface has no point near, so the scan does not say that it is there; "
             "--trim on cuts it off"
         )
-    if not said and (found.mean > MOST_MEAN or found.far_share > MOST_FAR):
+    if off and not said:
         said.append(f"the mesh is not near its points: {found.beside()}; raise --resolution, or fit longer")
     return said
 

@@ -158,7 +158,11 @@ def test_an_unexpected_error_is_a_result(tmp_path):
 
 
 def test_a_mesh_that_is_not_its_scan_is_named(tmp_path):
-    found = {"verification": {"watertight": True}, "likeness": {"mean": 3.25, "p99": 9.5}, "warnings": ["too thin", "not fitted"]}
+    found = {
+        "verification": {"watertight": True},
+        "likeness": {"mean": 3.25, "p99": 9.5},
+        "warnings": ["too thin", "not fitted"],
+    }
     results = [Result("pipe", "done", facts=of_the_mesh(found)), Result("ball", "done", facts=of_the_mesh({}))]
     assert "warning: pipe: too thin; not fitted" in closing_lines(tmp_path, results)
     write_summary(tmp_path, results)

@@ -12,6 +12,7 @@ from shapesiren.pointcloud.scan.noise import scatter, support_distance
 from shapesiren.similarity import Similarity
 from shapesiren.stages.store import Run
 from shapesiren.surface.extract import extract
+from shapesiren.surface.likeness import causes
 from shapesiren.surface.settings import MeshSettings
 
 
@@ -111,6 +112,15 @@ def test_what_no_point_supports_and_what_was_cut_off(rng):
     rare = half | (rng.uniform(size=20_000) < 0.03)
     (warning,) = judged(field, points[rare], normals[rare], resolution=64, trim="on", trim_distance=0.008).warnings
     assert "of the points lie where the surface was cut off" in warning
+
+
+def test_a_far_part_that_was_dropped_is_named(rng):
+    points, normals = capsule(0, 0.5, 20_000, rng)
+    found = judged(Exact(0, 0.5, points), points, normals, resolution=64).likeness
+    off = found.model_copy(update={"far_share": 0.012})
+    assert "cut off, dropped" in causes(off, 0.0, 0.012, 0.03)[0]
+    assert "is not near its points" in causes(off, 0.0, 0.0, 0.03)[0]
+    assert causes(found, 0.01, 0.01, 0.03) == []
 
 
 def test_strict_fails_after_writing(tmp_path, quick_run, here):

@@ -37,7 +37,7 @@ def _counted(tree: KDTree, at: Array) -> Array:
         count, first = min(count, tree.n - 1), count == NEIGHBOURHOODS[0]
         long = []
         for part in np.array_split(left, max(1, len(left) // PART)):
-            distance, near = tree.query(at[part], count + 1)
+            distance, near = tree.query(at[part], [*range(1, count + 2)])
             # of a Poisson process in the plane: the median distance of the nearest from that of the last neighbour
             even = distance[:, -1] * np.sqrt(np.log(2) / max(count, 1))
             local = every[near] - at[part][:, None]
