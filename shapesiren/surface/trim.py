@@ -62,11 +62,15 @@ def trim(mesh: TriangleMesh, support: Support, fixed: float | None = None) -> tu
     """
     distance, nearest = support.nearest(mesh.vertices)
     if fixed is not None:
-        return (distance <= fixed)[mesh.faces].all(1), distance / fixed - 1, np.array([fixed])
+        return faces_of(mesh, distance <= fixed), distance / fixed - 1, np.array([fixed])
     level = distance / np.minimum(support.reach, BORDER_SPACINGS * support.local)[nearest] - 1
-    keep = (level <= 0)[mesh.faces].all(1)
-    near = (distance <= support.reach[nearest])[mesh.faces].all(1)
-    return fill_holes(mesh, keep, np.inf, near), level, support.reach
+    near = faces_of(mesh, distance <= support.reach[nearest])
+    return fill_holes(mesh, faces_of(mesh, level <= 0), np.inf, near), level, support.reach
+
+
+def faces_of(mesh: TriangleMesh, vertices: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The faces (m,) all of whose corners are among ``vertices`` (n,)."""
+    return np.asarray(vertices[mesh.faces].all(axis=1), bool)
 
 
 def cut(mesh: TriangleMesh, keep: NDArray[np.bool_], level: Array) -> TriangleMesh:

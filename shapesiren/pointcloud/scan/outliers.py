@@ -26,7 +26,7 @@ def find_outliers(points: Array, expected: Array | None = None) -> NDArray[np.bo
     sparse where the scanner was far, and that is no outlier. A point goes when it is
 
     - alone, with a neighbourhood that is no sheet: its eighth neighbour ``ALONE_RATIO`` times farther than the median, and the
-      nearest ``NEIGHBOURS`` as thick as ``MIN_THICKNESS`` of their size; or
+      nearest ``NEIGHBOURS`` as thick as ``MIN_THICKNESS`` of their size, and off every quadric; or
     - beside a surface: twice as alone as its own neighbours are, and off their plane by ``OFF_DEVIATIONS`` times their
       deviation.
 
