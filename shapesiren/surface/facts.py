@@ -108,7 +108,7 @@ class Trimmed(Facts):
 
     def line(self) -> str:
         sparse = self.sparse_distance or 0.0
-        where = f", {sparse:.3g} where they are sparse," if sparse > 1.5 * self.distance else ""
+        where = f", {sparse:.3g} where they are sparse" if sparse > 1.5 * self.distance else ""
         return (
             f"open scan: trimmed what lies farther than about {self.distance:.3g} from any point{where} "
             f"({self.area_share:.1%} of the area; --set mesh.trim=off keeps it)"
