@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from shapesiren.header import BoxBounds
+from shapesiren.pointcloud.header import CloudHeader
 from shapesiren.pointcloud.synthetic.shapes import SHAPES, tessellate
+from shapesiren.runtime.kdtree import KDTree
+from shapesiren.similarity import Similarity
+from shapesiren.surface.support import Support
 
 CORNER = np.array([511_000.0, 5_430_000.0, 310.0])  # somewhere in UTM, metres
+
+
+def support_of(points, spacing, reach):
+    """What a surface stands on: points (n, 3) in the box, their median spacing, and how far each of them reaches at least."""
+    bounds = BoxBounds(low=tuple(points.min(0)), high=tuple(points.max(0)))
+    header = CloudHeader(frame=Similarity((0.0, 0.0, 0.0), 1.0), bounds=bounds, spacing=spacing, support=reach, open=True)
+    return Support(KDTree(points), header)
 
 
 def write_pcd(path, points, width=None, real="<f8"):

@@ -16,7 +16,19 @@ from ..version import __version__
 from .work import THUMBNAIL, Result
 
 TABLE, PAGE = "summary.csv", "summary.html"
-SHOWN = ("watertight", "components", "faces", "surface.accuracy", "surface.f_score", "field.eikonal", "psnr", "snr", "steps")
+SHOWN = (
+    "watertight",
+    "spacings.mean",  # from the points to the mesh, beside what is said of its topology
+    "spacings.p99",
+    "components",
+    "faces",
+    "surface.accuracy",
+    "surface.f_score",
+    "field.eikonal",
+    "psnr",
+    "snr",
+    "steps",
+)
 PICTURES = 400  # thumbnails in the page, beyond which it would grow too large to mail
 
 
@@ -24,7 +36,8 @@ def closing_lines(out: Path, results: Sequence[Result]) -> list[str]:
     """What came of the jobs, for people: counts, where the summary is, and every failure."""
     done, same, failed = ([r for r in results if r.status == status] for status in ("done", "unchanged", "failed"))
     counts = f"{len(done)} done, {len(same)} unchanged, {len(failed)} failed"
-    return [f"{counts}; summary: {out / PAGE}, {out / TABLE}", *(f"failed: {r.name}: {r.error}" for r in failed)]
+    warned = [f"warning: {r.name}: {r.facts['warning']}" for r in results if r.facts.get("warning")]
+    return [f"{counts}; summary: {out / PAGE}, {out / TABLE}", *warned, *(f"failed: {r.name}: {r.error}" for r in failed)]
 
 
 def by_name(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
@@ -45,12 +58,15 @@ def write_summary(out: Path, results: Sequence[Result]) -> None:
 
 
 def summary_page(out: Path, results: Sequence[Result]) -> bytes:
-    """Failures first, then a picture and the figures of each run, with links to their reports."""
+    """Failures and warnings first, then a picture and the figures of each run, with links to their reports."""
     failed = [r for r in results if r.status == "failed"]
     good = [r for r in results if r.status != "failed"]
     sections = []
     if failed:
         sections.append(page.Section(f"Failed: {len(failed)}", [page.table([[r.name, r.error] for r in failed])]))
+    warned = [[r.name, r.facts["warning"]] for r in good if r.facts.get("warning")]
+    if warned:
+        sections.append(page.Section(f"Not the surface of their points: {len(warned)}", [page.table(warned)]))
     cells = []
     for r in good[:PICTURES]:
         picture = out / r.name / THUMBNAIL
@@ -64,6 +80,12 @@ def summary_page(out: Path, results: Sequence[Result]) -> bytes:
     names = [n for n in SHOWN if any(n in r.facts for r in good)]
     rows = [[r.name, r.seconds, *(r.facts.get(n) for n in names)] for r in good]
     if rows:
-        head = ["", "seconds", *(n.split(".")[-1].replace("_", " ") for n in names)]
+        head = ["", "seconds", *(_heading(n) for n in names)]
         sections.append(page.Section("Figures", [page.table(rows, head)]))
     return page.render(out.resolve().name, f"{len(good)} of {len(results)} good", sections, f"shapesiren {__version__}")
+
+
+def _heading(name: str) -> str:
+    """Of the column of a fact; by its last word, where that is enough."""
+    group, _, last = name.rpartition(".")
+    return (f"{last}, spacings" if group == "spacings" else last).replace("_", " ")

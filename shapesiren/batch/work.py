@@ -90,9 +90,16 @@ def _stages(job: Job, plan: Plan) -> tuple[bool, Tree]:
             picture = task.thumbnail(finished_run(context))
             if picture is not None:
                 context.run.write(THUMBNAIL, picture)
-    checked = context.run.facts(task.output).get("verification", {})
-    facts |= {k: checked[k] for k in ("watertight", "faces", "components") if k in checked}
+    facts |= of_the_mesh(context.run.facts(task.output))
     return changed, {"steps": context.run.facts("fit")["steps"]} | facts
+
+
+def of_the_mesh(found: Tree) -> Tree:
+    """What the summary tells of a mesh: its topology, how near its points are, what is wrong; nothing of other signals."""
+    checked, likeness = found.get("verification", {}), found.get("likeness", {})
+    facts = {k: checked[k] for k in ("watertight", "faces", "components") if k in checked}
+    facts |= {f"spacings.{k}": likeness[k] for k in ("mean", "p99") if k in likeness}
+    return facts | ({"warning": "; ".join(found["warnings"])} if found.get("warnings") else {})
 
 
 def check_settings(jobs: Sequence[Job], plan: Plan) -> None:

@@ -45,6 +45,11 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. fit.steps=2000."), Default(None)
 ]
 Force = Annotated[bool, typer.Option("--force", help="Do it again, replacing what is there."), Default(False)]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Exit with 1 after all is written, if the mesh is not the surface of its points."),
+    Default(False),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors."), Default(False)]
 Json = Annotated[bool, typer.Option("--json", help="Print the result to stdout as JSON."), Default(False)]
 

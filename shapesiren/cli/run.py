@@ -9,8 +9,9 @@ import typer
 
 from .app import command
 from .fit import ingest_and_fit
-from .options import FitOptions
+from .options import FitOptions, Strict
 from .settings_as_options import setting_layers, split
+from .write_output import fail_if_warned
 
 
 @command(settings_are_options=True, without=("config",))
@@ -19,6 +20,7 @@ def run(
     pipeline: Annotated[Path, typer.Argument(help="Settings of all stages, as TOML.")],
     arguments: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="The input; several registered scans are one.")],
     reference: Annotated[Path | None, typer.Option(help="The true surface, to evaluate against.")] = None,
+    strict: Strict,
     how: FitOptions,
 ) -> None:
     """All stages in one go; what has not changed since the last time is skipped.
@@ -48,3 +50,4 @@ def run(
     files = sorted(p.name for p in context.run.folder.iterdir() if not p.name.startswith("."))
     screen.say(f"made {context.run.folder}: {' '.join(files)}")
     screen.result({"run": str(context.run.folder), **results})
+    fail_if_warned(results[task.output], strict)

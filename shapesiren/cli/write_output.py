@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from .screen import Screen
 
 if TYPE_CHECKING:
+    from ..config import Tree
     from ..stages.stage import Context
 
 
-def write_output(context: Context, stage: str, copy: Path | None, screen: Screen) -> None:
-    """Run the output stage, write a copy where one is asked for, and say so."""
+def write_output(context: Context, stage: str, copy: Path | None, screen: Screen, strict: bool = False) -> None:
+    """Run the output stage, write a copy where one is asked for, and say so. ``strict``: see `fail_if_warned`."""
     from ..stages.output import output_and_copy
 
     facts = output_and_copy(context, stage, copy)
@@ -20,3 +23,10 @@ def write_output(context: Context, stage: str, copy: Path | None, screen: Screen
     made = [str(context.run.folder / context.task.output_file)] + ([str(copy)] if copy else [])
     screen.say(f"made {' and '.join(made)}; next: shapesiren evaluate {context.run.folder}")
     screen.result({"run": str(context.run.folder), "files": made, stage: facts})
+    fail_if_warned(facts, strict)
+
+
+def fail_if_warned(facts: Tree, strict: bool) -> None:
+    """Exit with 1 if the facts of what was written hold a warning, where that is asked for."""
+    if strict and facts.get("warnings"):
+        raise typer.Exit(1)

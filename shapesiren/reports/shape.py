@@ -185,6 +185,9 @@ def verification(run: FinishedRun) -> Markup:
     facts = MeshFacts.of(run.facts("mesh"))
     found = facts.tree()
     rows: list[list[Any]] = [[name.replace("_", " "), value] for name, value in facts.verification.tree().items()]
+    if facts.likeness is not None:  # next to what is said of the topology, which it does not follow from
+        rows += [[f"{name.replace('_', ' ')}, points and mesh", value] for name, value in facts.likeness.tree().items()]
+    rows += [["warning", warning] for warning in facts.warnings]
     wanted = (
         "method",
         "resolution",

@@ -1,4 +1,4 @@
-"""Field -> mesh, step by step: the level set, what of it belongs to the scan, what was asked for, verification."""
+"""Field -> mesh, step by step: the level set, what of it belongs to the scan, what was asked for, verification, judgement."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from ..pointcloud.region import inside, none_in_it
 from ..runtime.kdtree import KDTree
 from .attributes import carry_attributes
 from .components import drop_components
-from .facts import MeshFacts
+from .facts import InputDistances, MeshFacts
 from .level_set import level_set, resolution_of
+from .likeness import judge
 from .mesh import TriangleMesh
 from .postprocess import post_process
 from .settings import MeshSettings
+from .support import Support
 from .trim import trim_open_scan
-from .verify import input_distances, verify
+from .verify import point_distances, verify
 
 
 def extract(
@@ -32,13 +34,13 @@ def extract(
 
     Parameters
     ----------
-    arrays : of the ingested cloud; its points (box coordinates) trim and verify, its colours are carried over
+    arrays : of the ingested cloud; its points (box coordinates) and normals trim and judge, its colours are carried over
     say : is told what was cut off, left out or made coarser
 
     Returns
     -------
     mesh : vertices in the user's units
-    facts : resolution, times, evaluations, trimming, verification, distances of the input points
+    facts : resolution, times, evaluations, trimming, verification, distances of the input points, warnings
 
     Raises
     ------
@@ -50,10 +52,11 @@ def extract(
     header, scale = CloudHeader.of(field.header), field.frame.scale
 
     points = arrays["points"].astype(np.float64)
-    judged = points  # by whose distances the mesh is
+    judged, normals = points, arrays["normals"]  # by which the mesh is
     if settings.box is not None:
         at = field.frame.to_user(points)
-        judged = points[inside(at, settings.box)]
+        within = inside(at, settings.box)
+        judged, normals = points[within], normals[within]
         if not len(judged):
             raise none_in_it("mesh.box", at.min(0), at.max(0))
 
@@ -63,10 +66,11 @@ def extract(
 
     # ---- What belongs to the scan ------------------------------------------------------------------------
     tree = KDTree(points)
-    mesh, trimmed = trim_open_scan(surface.mesh, points, tree, header, settings)
+    support = Support(tree, header)
+    mesh, trimmed = trim_open_scan(surface.mesh, support, settings)
     if trimmed is not None:
         say(trimmed.line())
-    mesh, dropped = drop_components(mesh, tree, header, settings, by_edge=trimmed is not None)
+    mesh, dropped = drop_components(mesh, support, settings, by_edge=trimmed is not None)
     for line in dropped.lines():
         say(line)
 
@@ -80,7 +84,9 @@ def extract(
     # ---- Verification, of the coordinates that will be written -------------------------------------------
     mesh = replace(mesh, vertices=field.frame.to_user(mesh.vertices))
     checked = verify(mesh)
-    distances = input_distances(field.frame.to_box(mesh.vertices), mesh.faces, judged, scale)
+    in_box = replace(mesh, vertices=field.frame.to_box(mesh.vertices))
+    distance = point_distances(in_box.vertices, in_box.faces, judged)
+    likeness, warnings = judge(in_box, surface.mesh, support, judged, normals, distance, field, surface.cell)
     optional: dict[str, Any] = {
         "flipped_edges": surface.flipped_edges,
         "moved_vertices": None if surface.moved_vertices is None else surface.moved_vertices * scale,
@@ -100,7 +106,9 @@ def extract(
         dropped_components=dropped.small,
         dropped_phantoms=dropped.phantoms,
         verification=checked,
-        input_distance=distances,
+        input_distance=InputDistances.between(distance * scale),
+        likeness=likeness,
+        warnings=warnings,
         touches_boundary=bool(checked.boundary_edges) and surface.at_boundary,
         seconds=time.perf_counter() - begun,
         **{name: value for name, value in optional.items() if value is not None},

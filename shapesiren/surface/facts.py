@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,18 +37,20 @@ class Verification(Facts):
     area: float
     watertight: bool
 
-    def lines(self) -> list[str]:
+    def lines(self, beside: str = "") -> list[str]:
+        """``beside`` : how near the points are, of which topology alone says nothing"""
+        near = f"; {beside}" if beside else ""
         plural = "" if self.components == 1 else "s"
         if self.watertight:
             genus = f", genus {self.genus}" if self.genus is not None else ""
-            state = f"watertight (closed, edge-manifold, oriented){genus}"
+            state = f"watertight (closed, edge-manifold, oriented){genus}{near}"
         else:
             parts = [
                 (self.boundary_edges, "boundary edges"),
                 (self.nonmanifold_edges, "non-manifold edges"),
                 (self.misoriented_edges, "misoriented edges"),
             ]
-            state = "not watertight: " + ", ".join(f"{n:,} {name}" for n, name in parts if n)
+            state = "not watertight: " + ", ".join(f"{n:,} {name}" for n, name in parts if n) + near
         return [f"{self.vertices:,} vertices, {self.faces:,} faces, {self.components} component{plural}", state]
 
 
@@ -57,21 +61,56 @@ class InputDistances(Facts):
     p95: float
     max: float
 
+    @classmethod
+    def between(cls, distance: NDArray[np.float64]) -> Self:
+        """Of the distances (k,) of all points."""
+        return cls(mean=float(distance.mean()), p95=float(np.quantile(distance, 0.95)), max=float(distance.max()))
+
     def lines(self) -> list[str]:
         return [f"input points to mesh: mean {self.mean:.4g}, 95 % {self.p95:.4g}, max {self.max:.4g}"]
 
 
+class Likeness(Facts):
+    """How near a mesh and its points are to each other, see `likeness.judge`.
+
+    spacing : the median spacing of the points, or their noise where that is more, in the user's units. In spacings:
+    mean, p95, p99 : of the points' distances from the mesh
+    far_share : of the points, those farther than five from the mesh
+    unsupported_share : of the mesh's area, what lies farther from all points than gaps between them do
+    field_mean, field_far_share : the same of the field's own surface, as its values tell at the points: the fault of the fit
+    against_share : of the points, those whose normals look against the field's gradient; None where normals have no sides
+    """
+
+    spacing: float
+    mean: float
+    p95: float
+    p99: float
+    far_share: float
+    unsupported_share: float
+    field_mean: float
+    field_far_share: float
+    against_share: float | None
+
+    def beside(self) -> str:
+        """What stands beside whatever is said of the topology."""
+        return f"its points lie {self.mean:.2g} spacings from it on average, 99 % within {self.p99:.2g}"
+
+
 class Trimmed(Facts):
-    """What was cut off an open scan. distance : from the points, within which every face stays
+    """What was cut off an open scan. distance : from most points, within which every enclosed face stays
+    sparse_distance : the same where points are sparsest; None in older runs
     area_share : of the surface that went
     """
 
     distance: float
+    sparse_distance: float | None = None
     area_share: float
 
     def line(self) -> str:
+        sparse = self.sparse_distance or 0.0
+        where = f", {sparse:.3g} where they are sparse" if sparse > 1.5 * self.distance else ""
         return (
-            f"open scan: trimmed what lies farther than about {self.distance:.3g} from any point "
+            f"open scan: trimmed what lies farther than about {self.distance:.3g} from any point{where} "
             f"({self.area_share:.1%} of the area; --set mesh.trim=off keeps it)"
         )
 
@@ -122,6 +161,8 @@ class MeshFacts(Facts):
         were small, because no point supports them
     uncertainty : where it was asked for
     box : the part of the scan whose surface it is, if not all; two corners, in the scan's units
+    likeness : to the points; None in older runs
+    warnings : a line on each way in which it is not the surface of its points
     touches_boundary : whether the surface ends at the edge of the grid
     seconds : spent
     """
@@ -144,6 +185,8 @@ class MeshFacts(Facts):
     verification: Verification
     input_distance: InputDistances
     box: list[float] | None = None
+    likeness: Likeness | None = None
+    warnings: list[str] = []
     touches_boundary: bool
     seconds: float
 
@@ -152,9 +195,11 @@ class MeshFacts(Facts):
 
     def surface_lines(self) -> list[str]:
         """The surface alone, without what it cost."""
-        lines = [*self.verification.lines(), *self.input_distance.lines()]
+        near = f"its points lie {self.input_distance.mean:.4g} from it on average"
+        beside = near if self.likeness is None else self.likeness.beside()
+        lines = [*self.verification.lines(beside), *self.input_distance.lines()]
         if self.box is not None:
             lines.append(f"of the box {', '.join(f'{v:.10g}' for v in self.box)} alone, to whole cells")
         elif self.touches_boundary:
             lines.append("the surface reaches the edge of the grid and ends there (mesh.margin widens it)")
-        return lines
+        return lines + [f"warning: {warning}" for warning in self.warnings]

@@ -8,92 +8,69 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..errors import RunError
-from ..pointcloud.header import CloudHeader
-from ..runtime.kdtree import KDTree
 from .facts import Trimmed
 from .mesh import TriangleMesh
 from .settings import MeshSettings
+from .support import Support
 
 Array = NDArray[np.float64]
 
-DENSITY_NEIGHBOURS = 16  # over which density is counted
-# From the distance of the 16th neighbour to the median distance of the nearest one, of a Poisson process in the plane
-NEAREST_TO_NEIGHBOURS = float(np.sqrt(np.log(2) / DENSITY_NEIGHBOURS))
-HOLE_SPACINGS = 5.0  # local spacings: as far as a hole between the points of an even random sample goes
 BORDER_SPACINGS = 2.5  # local spacings that a surface goes on beyond the last points
+SPARSE_QUANTILE = 0.99  # of the points, by which what is told of sparse places is meant
 LEAST_CUT_SHARE = 0.05  # of an edge that a cut leaves at least, on both sides
-FAR_SPACINGS, FAR_AREA_SHARE = 5.0, 0.01  # median spacings, and the share of the kept area that may lie farther than them
 
 
-def trim_open_scan(
-    mesh: TriangleMesh, points: Array, tree: KDTree, header: CloudHeader, settings: MeshSettings
-) -> tuple[TriangleMesh, Trimmed | None]:
+def trim_open_scan(mesh: TriangleMesh, support: Support, settings: MeshSettings) -> tuple[TriangleMesh, Trimmed | None]:
     """The mesh cut where no point is any more, and what went; the mesh itself and None if it is not to be trimmed.
-
-    Parameters
-    ----------
-    points : (k, 3) of the scan, and their ``tree``
 
     Raises
     ------
     RunError : nothing would be left
     """
-    if settings.trim == "off" or (settings.trim == "auto" and not header.open):
+    if settings.trim == "off" or (settings.trim == "auto" and not support.header.open):
         return mesh, None
-    scale = header.frame.scale
+    scale = support.header.frame.scale
     fixed = settings.trim_distance / scale if settings.trim_distance else None
-    keep, level, reach = trim(mesh, points, tree, header.spacing, header.support, fixed)
+    keep, level, reach = trim(mesh, support, fixed)
     if settings.fill_holes:
         keep = fill_holes(mesh, keep, settings.fill_holes / scale)
     if not keep.any():
         raise RunError("trimming leaves nothing of the surface", where="mesh", hint="--set mesh.trim=off")
     left = cut(mesh, keep, level)
     share = 1 - float(left.face_areas().sum()) / float(mesh.face_areas().sum())
-    return left, Trimmed(distance=float(reach) * scale, area_share=share)
+    near, far = np.quantile(reach, (0.5, SPARSE_QUANTILE)) * scale
+    return left, Trimmed(distance=float(near), sparse_distance=float(far), area_share=share)
 
 
-def trim(
-    mesh: TriangleMesh, points: Array, tree: KDTree, spacing: float, support: float, fixed: float | None
-) -> tuple[NDArray[np.bool_], Array, float]:
+def trim(mesh: TriangleMesh, support: Support, fixed: float | None = None) -> tuple[NDArray[np.bool_], Array, Array]:
     """What of a surface the points support. `cut` makes a mesh of it.
 
-    Within the distance ``support`` of a point every hole stays filled; at the border of the scan the surface ends
-    `BORDER_SPACINGS` local spacings from the last points. Beyond it, holes between sparser points stay filled: a laser
-    scanner leaves lines on a far floor that are many median spacings apart. A face belongs to such a hole if a point is as
-    near as holes between the points *there* are large; the smallest holes come first, and in all at most `FAR_AREA_SHARE` of
-    the kept area lies farther than `FAR_SPACINGS` median spacings from any point.
+    At the border of the scan the surface ends `BORDER_SPACINGS` local spacings from the last points. What is enclosed stays as
+    far as each point reaches, `SUPPORT_SPACINGS` of the spacing round it: a laser scanner leaves lines on a far floor that are
+    many median spacings apart, and the floor between them is surface.
 
     Parameters
     ----------
-    mesh : vertices (n, 3); points : (k, 3) of the scan, and their ``tree``
-    spacing, support : of the scan, see `pointcloud.scan.noise`
+    mesh : vertices (n, 3)
     fixed : a distance that replaces all this; None
 
     Returns
     -------
     keep : (m,) whether a face stays
     level : (n,) distance of each vertex from the points over what is allowed at the border, less 1: 0 along the border
-    reach : the distance within which every face stays
+    reach : (k,) the distance from each point within which every enclosed face stays
     """
-    distance, nearest = tree.query(mesh.vertices)
-    face_distance = distance[mesh.faces].max(1)
+    distance, nearest = support.nearest(mesh.vertices)
     if fixed is not None:
-        return face_distance <= fixed, distance / fixed - 1, fixed
-    local = NEAREST_TO_NEIGHBOURS * tree.query(points, [min(DENSITY_NEIGHBOURS + 1, tree.n)])[0][:, 0]
-    local = np.median(local[tree.query(points, min(8, tree.n))[1]], axis=1)
-    face_local = local[nearest][mesh.faces].max(1)
-    near = face_distance <= support
-    level = distance / np.minimum(support, BORDER_SPACINGS * np.maximum(local[nearest], spacing)) - 1
-    keep = (level <= 0)[mesh.faces].all(1)
-    keep = fill_holes(mesh, keep, np.inf, near)
-    index = np.flatnonzero(~keep & ~near & (face_distance <= HOLE_SPACINGS * face_local))
-    index = index[np.argsort(face_distance[index])]
-    area = mesh.face_areas()
-    filled = np.cumsum(area[index])
-    # by corners: most faces of a hole lie across that distance, and by their centres half of what is beyond was not seen
-    far = np.cumsum(area[index] * (distance[mesh.faces[index]] > FAR_SPACINGS * spacing).mean(1))
-    keep[index[far <= FAR_AREA_SHARE * (area[keep].sum() + filled)]] = True
-    return keep, level, support
+        return faces_of(mesh, distance <= fixed), distance / fixed - 1, np.array([fixed])
+    level = distance / np.minimum(support.reach, BORDER_SPACINGS * support.local)[nearest] - 1
+    near = faces_of(mesh, distance <= support.reach[nearest])
+    return fill_holes(mesh, faces_of(mesh, level <= 0), np.inf, near), level, support.reach
+
+
+def faces_of(mesh: TriangleMesh, vertices: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The faces (m,) all of whose corners are among ``vertices`` (n,)."""
+    return np.asarray(vertices[mesh.faces].all(axis=1), bool)
 
 
 def cut(mesh: TriangleMesh, keep: NDArray[np.bool_], level: Array) -> TriangleMesh:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .connected_components import connected_components
-from .facts import InputDistances, Verification
+from .facts import Verification
 from .mesh import TriangleMesh, faces_in_parts
 
 
@@ -71,19 +71,15 @@ def verify(mesh: TriangleMesh) -> Verification:
     )
 
 
-def input_distances(
-    vertices: NDArray[np.float64], faces: NDArray[np.int64], points: NDArray[np.float64], scale: float
-) -> InputDistances:
-    """Distances from the input points to the mesh, times ``scale``.
+def point_distances(
+    vertices: NDArray[np.float64], faces: NDArray[np.int64], points: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Distances (k,) of points (k, 3) from a mesh, (n, 3) and (m, 3); near the origin: they are measured in float32."""
+    from ..runtime.open3d_loader import closest_points, ray_scene
 
-    Parameters
-    ----------
-    vertices : (n, 3), faces : (m, 3), points : (k, 3), near the origin: distances are measured in float32
-    """
-    from ..runtime.open3d_loader import ray_scene
-
-    distance = ray_scene(vertices, faces).compute_distance(points.astype(np.float32)).numpy() * scale
-    return InputDistances(mean=float(distance.mean()), p95=float(np.quantile(distance, 0.95)), max=float(distance.max()))
+    on_mesh = closest_points(ray_scene(vertices, faces), points)["points"]
+    distance: NDArray[np.float64] = np.linalg.norm(on_mesh.astype(np.float64) - points, axis=1)
+    return distance
 
 
 def _index(largest: int) -> type[np.signedinteger[Any]]:

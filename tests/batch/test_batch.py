@@ -16,7 +16,8 @@ import pytest
 
 from shapesiren.batch.engines import Resources, serial
 from shapesiren.batch.jobs import Job, jobs_of_files, jobs_of_manifest, shard
-from shapesiren.batch.work import Plan, Result, perform, recorded
+from shapesiren.batch.summary import closing_lines, write_summary
+from shapesiren.batch.work import Plan, Result, of_the_mesh, perform, recorded
 from shapesiren.config import to_toml
 from shapesiren.errors import InputError
 from shapesiren.media.image import write_image
@@ -154,6 +155,22 @@ def test_an_unexpected_error_is_a_result(tmp_path):
     result = perform(Job("a", (str(tmp_path / "a.ply"),), {}), Plan([("test", None)], str(tmp_path)))
     assert (result.status, result.error.split(":")[0]) == ("failed", "TypeError")
     assert "Traceback" in (tmp_path / ".batch" / "a.trace").read_text()
+
+
+def test_a_mesh_that_is_not_its_scan_is_named(tmp_path):
+    found = {
+        "verification": {"watertight": True},
+        "likeness": {"mean": 3.25, "p99": 9.5},
+        "warnings": ["too thin", "not fitted"],
+    }
+    results = [Result("pipe", "done", facts=of_the_mesh(found)), Result("ball", "done", facts=of_the_mesh({}))]
+    assert "warning: pipe: too thin; not fitted" in closing_lines(tmp_path, results)
+    write_summary(tmp_path, results)
+    page = (tmp_path / "summary.html").read_text()
+    assert "too thin; not fitted" in page and "mean, spacings" in page and "3.25" in page
+    with open(tmp_path / "summary.csv") as file:
+        rows = {r["name"]: r for r in csv.DictReader(file)}
+    assert (rows["pipe"]["warning"], rows["ball"]["warning"]) == ("too thin; not fitted", "")
 
 
 def test_manifests(tmp_path):

@@ -13,14 +13,16 @@ from shapesiren.similarity import Similarity
 from shapesiren.surface import connected_components
 from shapesiren.surface.attributes import carry_attributes
 from shapesiren.surface.cell_tables import LEAF
-from shapesiren.surface.components import drop_phantoms, drop_small_components, keep_largest
+from shapesiren.surface.components import drop_components, drop_phantoms, drop_small_components, keep_largest
 from shapesiren.surface.grid import Grid
 from shapesiren.surface.io import read_mesh, write_mesh
 from shapesiren.surface.marching_cubes import dense_marching_cubes, sparse_marching_cubes
 from shapesiren.surface.mesh import TriangleMesh
 from shapesiren.surface.narrow_band import narrow_band
 from shapesiren.surface.refine import newton_refine
+from shapesiren.surface.settings import MeshSettings
 from shapesiren.surface.verify import verify
+from tests.scans import support_of
 
 LOW, HIGH = np.array([-0.99, -0.98, -0.97]), np.array([0.98, 0.99, 0.96])
 
@@ -176,6 +178,20 @@ def test_small_components_go():
     assert len(mesh.vertices) == len(big.vertices)
 
 
+def test_a_small_body_with_points_stays():
+    """A hundredth in size, a ten-thousandth in area: surface all the same, where the scan has points on it."""
+    big, small = trimesh.creation.icosphere(4), trimesh.creation.icosphere(2, radius=0.01)
+    small.apply_translation([1.5, 0, 0])
+    both = trimesh.util.concatenate([big, small])
+    mesh = as_mesh(both.vertices, both.faces)
+    on_both = support_of(both.vertices, 0.005, 0.05)
+    assert drop_small_components(mesh, 0.001, support=on_both)[1] == 0
+    few = support_of(np.concatenate([big.vertices, small.vertices[:20]]), 0.005, 0.05)
+    assert drop_small_components(mesh, 0.001, support=few)[1] == 1
+    # what was asked for by number is done, whatever the points say
+    assert drop_components(mesh, on_both, MeshSettings(min_component=0.001), False)[1].small == 1
+
+
 def test_largest_and_phantoms():
     big, small = trimesh.creation.icosphere(3), trimesh.creation.icosphere(2, radius=0.3)
     small.apply_translation([2, 0, 0])
@@ -184,10 +200,10 @@ def test_largest_and_phantoms():
     kept, dropped = keep_largest(mesh, 1)
     assert (dropped, len(kept.faces)) == (1, len(big.faces))
     assert keep_largest(mesh, 2)[1] == 0
-    supported, phantoms = drop_phantoms(mesh, KDTree(big.vertices), 0.1)
+    supported, phantoms = drop_phantoms(mesh, support_of(big.vertices, 0.01, 0.1))
     assert (phantoms, len(supported.faces)) == (1, len(big.faces))
-    assert drop_phantoms(mesh, KDTree(both.vertices), 0.1)[1] == 0
-    assert drop_phantoms(mesh, KDTree(both.vertices + 9), 0.1)[1] == 0  # never all of it
+    assert drop_phantoms(mesh, support_of(both.vertices, 0.01, 0.1))[1] == 0
+    assert drop_phantoms(mesh, support_of(both.vertices + 9, 0.01, 0.1))[1] == 0  # never all of it
 
 
 def test_colours_and_intensity_are_blended():

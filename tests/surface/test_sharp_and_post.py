@@ -15,6 +15,7 @@ from shapesiren.surface.postprocess import decimate, decimate_to_error, farthest
 from shapesiren.surface.refine import newton_refine
 from shapesiren.surface.trim import cut, fill_holes, trim
 from shapesiren.surface.verify import verify
+from tests.scans import support_of
 
 TURN = np.array([[0.8, 0.6, 0], [-0.6, 0.8, 0], [0, 0, 1]]) @ np.array([[1, 0, 0], [0, 0.8, 0.6], [0, -0.6, 0.8]])
 
@@ -105,9 +106,10 @@ def test_trim_and_holes(rng):
     points = points[~hole & (points[:, 0] < 0.8)]
     tree = KDTree(points)
     spacing = float(np.median(tree.query(points, 2)[0][:, 1]))
-    keep, _, reach = trim(mesh, points, tree, spacing, 5 * spacing, None)
+    support = support_of(points, spacing, 5 * spacing)
+    keep, _, reach = trim(mesh, support)
     kept = mesh.vertices[mesh.faces[keep]].mean(1)
-    assert reach == pytest.approx(5 * spacing)
+    assert np.median(reach) == pytest.approx(5 * spacing, rel=0.1)
     assert kept[:, 0].max() < 0.8 + 6 * spacing
     assert np.quantile(tree.query(kept)[0], 0.98) < 5 * spacing  # a hundredth may lie farther, in the holes of chance
     assert tree.query(kept)[0].max() < 9 * spacing
@@ -117,20 +119,39 @@ def test_trim_and_holes(rng):
     assert filled[inside].all()
     np.testing.assert_array_equal(fill_holes(mesh, keep, 0.02), keep)
     assert mesh.vertices[mesh.faces[filled]].mean(1)[:, 0].max() == kept[:, 0].max()  # the border is no hole
-    fixed = trim(mesh, points, tree, spacing, 5 * spacing, 0.01)
-    assert fixed[2] == 0.01
+    fixed = trim(mesh, support, 0.01)
+    assert fixed[2] == [0.01]
     assert fixed[0].sum() < keep.sum()
 
 
 def test_sparse_lines_are_joined():
-    """Lines far apart beside an even part: joined as far as the share of far area allows."""
+    """Lines far apart beside an even part: joined."""
     mesh = plane(81)
     x, y = np.meshgrid(np.arange(0, 0.85, 0.005), np.arange(0, 1, 0.005))
     lines_x, lines_y = np.meshgrid(np.arange(0.87, 1, 0.03), np.arange(0, 1, 0.01))
     xy = np.concatenate([np.stack([x.ravel(), y.ravel()], 1), np.stack([lines_x.ravel(), lines_y.ravel()], 1)])
     points = np.concatenate([xy, np.zeros((len(xy), 1))], 1)
-    keep, _, _ = trim(mesh, points, KDTree(points), 0.005, 0.02, None)
+    keep, _, _ = trim(mesh, support_of(points, 0.005, 0.02))
     assert keep.all()
+
+
+def test_rings_are_joined_and_single_points_have_no_discs(rng):
+    """A scanner over a floor: rings that are ever farther apart, where the points along them are not. And density 1:400."""
+    mesh = plane(161)
+    radii = 0.04 * 1.13 ** np.arange(24)
+    angle = np.linspace(0, np.pi / 2, 60)[:, None]
+    rings = np.stack([radii * np.cos(angle), radii * np.sin(angle), 0 * radii * angle], -1).reshape(-1, 3)
+    middle, within = mesh.vertices[mesh.faces].mean(1), np.linalg.norm(mesh.vertices[mesh.faces].mean(1), axis=1)
+    keep, _, _ = trim(mesh, support_of(rings, 0.006, 0.03))
+    assert keep[(within > radii[1]) & (within < radii[-1])].all()
+    assert not keep[within > 1.3 * radii[-1]].any()
+    even = rng.uniform(0, 1, (40_000, 2))
+    thinned = even[rng.uniform(size=40_000) < 400.0 ** -even[:, 0]]
+    points = np.concatenate([thinned, np.zeros((len(thinned), 1))], 1)
+    keep, _, _ = trim(mesh, support_of(points, 0.004, 0.02))
+    assert keep[middle[:, 0] < 0.95].mean() > 0.99
+    count, _ = mesh.keep_faces(keep).face_components()
+    assert count == 1
 
 
 def test_a_trimmed_border_runs_through_faces():
@@ -139,7 +160,7 @@ def test_a_trimmed_border_runs_through_faces():
     u, v = np.meshgrid(np.arange(-1, 0, 0.01), np.arange(-1, 1, 0.01))
     along, across = np.array([np.cos(0.4), np.sin(0.4), 0]), np.array([-np.sin(0.4), np.cos(0.4), 0])
     points = np.array([0.5, 0.5, 0]) + u.reshape(-1, 1) * along + v.reshape(-1, 1) * across
-    keep, level, _ = trim(mesh, points, KDTree(points), 0.01, 0.05, None)
+    keep, level, _ = trim(mesh, support_of(points, 0.01, 0.05))
     made = cut(mesh, keep, level)
 
     def border(mesh):

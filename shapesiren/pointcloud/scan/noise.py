@@ -52,7 +52,7 @@ def scatter(points: Points, sample: int = 5000) -> Scatter:
         if neighbours >= len(points):
             break
         distance, near = tree.query(points[index], neighbours + 1)
-        residual = _quadric_residuals(points[near], distance[:, -1:])
+        residual = quadric_residuals(points[near], distance[:, -1:])
         found, first = float(np.median(residual)), neighbours == NEIGHBOURHOODS[0]
         if not first and found > MAX_GROWTH * sigma:
             break
@@ -62,7 +62,7 @@ def scatter(points: Points, sample: int = 5000) -> Scatter:
     return Scatter(sigma, spacing, min(sigma, floor))
 
 
-def _quadric_residuals(neighbourhoods: Array, size: Array) -> Array:
+def quadric_residuals(neighbourhoods: Array, size: Array) -> Array:
     """Standard deviations (n,) of (n, k, 3) neighbourhoods from their best quadrics."""
     local = neighbourhoods - neighbourhoods.mean(1, keepdims=True)
     _, axes = np.linalg.eigh(np.einsum("nki,nkj->nij", local, local))

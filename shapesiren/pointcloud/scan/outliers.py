@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.kdtree import KDTree
+from .noise import quadric_residuals
 
 Array = NDArray[np.float64]
 
 NEIGHBOURS, ALONE_RANK = 16, 8  # in a neighbourhood; the one whose distance measures how alone a point is
 ALONE_RATIO, MIN_THICKNESS = 2.2, 0.25  # times the median distance; share of a neighbourhood's size across its best plane
+CURVED_SHARE = 0.12  # of that size, by which a neighbourhood that is a curved sheet is off its best quadric at most
 ASIDE_RATIO, OFF_DEVIATIONS = 2.0, 3.0  # times its neighbours' distance; times their deviation from their plane
 MAX_ROUNDS, WORTHWHILE_SHARE = 4, 1e-4  # of search; share of the points that makes another round worth while
 
@@ -24,7 +26,7 @@ def find_outliers(points: Array, expected: Array | None = None) -> NDArray[np.bo
     sparse where the scanner was far, and that is no outlier. A point goes when it is
 
     - alone, with a neighbourhood that is no sheet: its eighth neighbour ``ALONE_RATIO`` times farther than the median, and the
-      nearest ``NEIGHBOURS`` as thick as ``MIN_THICKNESS`` of their size; or
+      nearest ``NEIGHBOURS`` as thick as ``MIN_THICKNESS`` of their size, and off every quadric; or
     - beside a surface: twice as alone as its own neighbours are, and off their plane by ``OFF_DEVIATIONS`` times their
       deviation.
 
@@ -61,7 +63,9 @@ def _one_round(points: Array, expected: Array | None) -> NDArray[np.bool_]:
     thickness = across / np.sqrt(np.maximum(variance.sum(1), 1e-300))
     off = np.abs(np.einsum("ni,ni->n", points[some] - centre, axes[:, :, 0]))
     aside = alone[some] / np.maximum(np.median(alone[near[some, 1:]], axis=1), 1e-300)
-    bad[some] = ((alone[some] > ALONE_RATIO * median) & (thickness > MIN_THICKNESS)) | (
-        (aside > ASIDE_RATIO) & (off > OFF_DEVIATIONS * across)
-    )
+    lost = (alone[some] > ALONE_RATIO * median) & (thickness > MIN_THICKNESS)
+    if lost.any():  # where points are sparse beside the size of the body, its surface bends across so few
+        size = np.sqrt(variance[lost].sum(1))
+        lost[lost] = quadric_residuals(neighbourhood[lost], distance[some[lost], -1:]) > CURVED_SHARE * size
+    bad[some] = lost | ((aside > ASIDE_RATIO) & (off > OFF_DEVIATIONS * across))
     return bad

@@ -25,6 +25,13 @@ def test_nothing_is_taken_from_a_good_scan(name, noise, points):
     assert find_outliers(cloud.points).mean() <= (0.005 if noise else 0)
 
 
+def test_two_bodies_of_different_density(rng):
+    """One that is sparse beside its own size, and another that makes the median spacing: neither loses a point."""
+    large, small = rng.normal(size=(300, 3)), rng.normal(size=(20_000, 3))
+    large, small = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (large, small))
+    assert not find_outliers(np.concatenate([large, 0.05 * small + [1.5, 0, 0]])).any()
+
+
 def test_one_far_point():
     points = np.concatenate([scan("sphere", Scanner(points=2000)).points, [[30.0, 0, 0]]])
     assert list(np.flatnonzero(find_outliers(points))) == [2000]
