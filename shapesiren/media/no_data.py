@@ -36,7 +36,7 @@ def no_data(values: NDArray[Any], declared: float | None = None) -> tuple[NDArra
 
     if values.dtype.kind == "f":
         drop(~np.isfinite(values).all(-1), "not finite")
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):  # float16 cannot hold HUGE: none of its numbers is
             drop((np.abs(values) >= HUGE).any(-1), "huge")
     if declared is not None and np.isfinite(declared):
         drop((values == _of_type(declared, values.dtype)).all(-1), f"{declared:g}, as the file declares")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -37,7 +38,8 @@ def decode_frames(fitted: Field, settings: VideoDecodeSettings) -> tuple[Iterato
         columns, rows = max(1, round(width * settings.scale)), max(1, round(height * settings.scale))
     if not 1 <= columns * rows <= 1 << 26:
         raise InputError(f"frames of {columns} x {rows} pixels", where="decode.size")
-    made = max(1, round((stop - start) * rate))
+    # a last frame that is shown for half a step is written, whichever way the product was rounded
+    made = max(1, math.floor((stop - start) * rate + 0.5 + 1e-6))
     times = (start + (np.arange(made) + 0.5) / rate) * header.rate  # in frames of the original
     facts = DecodedVideo(frames=made, width=columns, height=rows, rate=rate, start=start)
     return (to_bytes(frame_at(fitted, t, rows, columns)) for t in times), facts
