@@ -23,6 +23,8 @@ from shapesiren.nets.cpu.engine import Engine, threads_for
 from shapesiren.pointcloud.synthetic.scanner import Scanner, load_surface, scan
 from shapesiren.similarity import Similarity
 
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+MESHES = ("armadillo", "rocker-arm", "fandisk", "spot", "stanford-bunny")
 LONGEST_SIDE = 1.8  # box units, of every surface that is judged: errors of all of them compare
 
 
@@ -144,7 +146,13 @@ def command(*words: object) -> tuple[float, float]:
     return seconds, most
 
 
-# ---- What a mesh is judged by -----------------------------------------------------------------------
+# ---- What is scanned, and what a mesh of it is judged by --------------------------------------------
+def meshes() -> list[str]:
+    """The mesh files of ../shared that lie there; where there are none, analytic shapes."""
+    found = [SHARED / "shapes" / f"{name}.obj" for name in MESHES]
+    return [str(path) for path in found if path.exists()] or ["trefoil", "holed_plate"]
+
+
 def reference(name: str, views: int | None = None) -> tuple[Similarity, Surface]:
     """The box of a mesh file or analytic shape, longest side `LONGEST_SIDE`, and its surface in it.
 

@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 import peers
 import torch
-from common import Table, command, machine, parser, peak, reference
+from common import Table, command, machine, meshes, parser, peak, reference
 
 import shapesiren
 from shapesiren.metrics.shape import field_errors
@@ -39,8 +39,6 @@ from shapesiren.pointcloud.synthetic.scanner import Scanner, load_surface, scan,
 from shapesiren.stages.stage import stored_config
 from shapesiren.stages.store import Run
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "shapes"
-MESHES = ("armadillo", "rocker-arm", "fandisk", "spot", "stanford-bunny")
 COLUMNS = (
     "surface",
     "noise %",
@@ -79,15 +77,14 @@ def main() -> None:
     arguments.add_argument("--quick", action="store_true", help="one surface, less noise, no slow preset")
     arguments.add_argument("--every-setting", action="store_true", help="of PoissonRecon")
     args = arguments.parse_args()
-    found = [str(SHARED / f"{name}.obj") for name in MESHES if (SHARED / f"{name}.obj").exists()]
-    surfaces = args.surfaces or found[: 1 if args.quick else None]
+    surfaces = args.surfaces or meshes()[: 1 if args.quick else None]
     if args.quick:
         args.noise, args.presets = [0.0, 0.0025], ["fast", "default"]
     peers.poissonrecon()  # that it is missing is said at once
     peaks = {name: peak(getattr(torch, name)) for name in ("float32", "bfloat16")}
     print(f"{machine()}; fastest matrix products: " + ", ".join(f"{k} {v:.0f} GFLOP/s" for k, v in peaks.items()) + "\n")
     table = Table(*COLUMNS)
-    for name in surfaces or ["trefoil", "holed_plate"]:
+    for name in surfaces:
         for noise in args.noise:
             bench(name, noise, args, table, peaks)
     if args.csv:

@@ -6,16 +6,20 @@
 Of a scan whose file says where the scanner stood: the share of its normals that look to the side that the position tells, when
 the points are all that is given, moved so that the origin says nothing; as they are, and with 20 % of outliers more. Of a
 surface (a mesh file or an analytic shape): the share of right ones of scans without normals, clean and damaged; with ``--fit``
-also the Chamfer distance x 1000 (longest side 1.8) of a fit to them, and of one that is left to find the sides itself
-(``ingest.normals=unsigned``), with the genus of its mesh.
+also the Chamfer distance x 1000 (longest side 1.8) of a fit to them, with the genus of its mesh; with ``--unsigned`` of one
+that is left to find the sides itself (``ingest.normals=unsigned``); with ``--peers`` of PoissonRecon 18.74 at the best of some
+settings against the truth, trimmed as ours, with the same normals, and with those of iPSR (`peers.iterated_normals`), whose
+share of right sides stands beside it. What few views have not seen is left out of all Chamfer distances.
 """
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peers
 from common import Table, parser, reference
 from scipy.spatial import cKDTree
 
@@ -27,6 +31,20 @@ from shapesiren.pointcloud.settings import IngestSettings
 from shapesiren.pointcloud.synthetic.scanner import Scanner, scan
 from shapesiren.pointcloud.synthetic.shapes import SHAPES
 
+COLUMNS = (
+    "input",
+    "damage",
+    "right",
+    "oriented",
+    "Chamfer",
+    "genus",
+    "Poisson",
+    "iPSR",
+    "iPSR: right",
+    "ratio",
+    "unsigned: Chamfer",
+    "unsigned: genus",
+)
 DAMAGES: dict[str, dict[str, Any]] = {
     "none": {},
     "noise .25 %": {"noise": 0.0025},
@@ -44,15 +62,19 @@ def main() -> None:
     arguments.add_argument("inputs", nargs="+", help="scans with a scanner's position; mesh files, analytic shapes")
     arguments.add_argument("--only", nargs="*", default=[""], help="damages whose name contains one of these")
     arguments.add_argument("--fit", metavar="PRESET", help="fit as well, with this preset")
+    arguments.add_argument("--unsigned", action="store_true", help="fit without sides as well")
+    arguments.add_argument("--peers", action="store_true", help="beside Poisson with the same normals, and with those of iPSR")
     args = arguments.parse_args()
-    table = Table("input", "damage", "right", "oriented", "Chamfer", "genus", "unsigned: Chamfer", "genus")
+    if args.peers:
+        peers.poissonrecon()  # that it is missing is said at once
+    table = Table(*COLUMNS)
     for name in args.inputs:
         if name not in SHAPES and load(name).faces is None:
             real(table, Path(name))
             continue
         for damage, settings in DAMAGES.items():
             if any(o in damage for o in args.only):
-                surface(table, name, damage, {"points": 100_000} | settings, args.fit)
+                surface(table, name, damage, {"points": 100_000} | settings, args)
 
 
 def load(name: str) -> PointCloud:
@@ -87,22 +109,43 @@ def real(table: Table, path: Path) -> None:
             damage,
             f"{share:.4f}",
             f"{made.facts.normals.oriented}, {made.facts.sensors.origin}",
-            *"----",
+            *["-"] * (len(COLUMNS) - 4),
         )
 
 
-def surface(table: Table, name: str, damage: str, settings: dict[str, Any], preset: str | None) -> None:
+def surface(table: Table, name: str, damage: str, settings: dict[str, Any], args: argparse.Namespace) -> None:
     """The row of one damage of a known surface."""
     cloud = scan(name, Scanner(**settings))
     assert cloud.normals is not None
     made = prepare(PointCloud(cloud.points, None), IngestSettings(), 0, lambda _: None)
-    cells = [f"{right(made.cloud, cloud.points, cloud.normals):.4f}", made.facts.normals.oriented]
     frame, exact = reference(name, settings.get("views"))
-    for normals in ("auto", "unsigned") if preset else ():
-        mesh = shapesiren.fit(cloud.points, preset=preset, settings={"ingest": {"normals": normals}}).mesh()
-        found = compare_surfaces(Surface(frame.to_box(mesh.vertices), mesh.faces), exact, 200_000, 0.01, 0)
-        cells += [f"{1000 * found.chamfer:.3f}", str(mesh.facts.verification.genus)]
-    table.add(Path(name).stem, damage, *cells, *["-"] * (6 - len(cells)))
+    cells = {"right": f"{right(made.cloud, cloud.points, cloud.normals):.4f}", "oriented": made.facts.normals.oriented}
+
+    def chamfer(vertices: np.ndarray, faces: np.ndarray) -> float:
+        return 1000 * compare_surfaces(Surface(vertices, faces), exact, 200_000, 0.01, 0).chamfer
+
+    open_scan = False
+    for normals, prefix in (("auto", ""), ("unsigned", "unsigned: "))[: 1 + args.unsigned] if args.fit else ():
+        mesh = shapesiren.fit(cloud.points, preset=args.fit, settings={"ingest": {"normals": normals}}).mesh()
+        cells[prefix + "Chamfer"] = f"{chamfer(frame.to_box(mesh.vertices), mesh.faces):.3f}"
+        cells[prefix + "genus"] = str(mesh.facts.verification.genus)
+        open_scan = open_scan or mesh.facts.trimmed is not None
+    if args.peers:
+        points = frame.to_box(made.cloud.points)
+        some = peers.SOME_NOISY if "noise" in settings else peers.SOME_CLEAN
+
+        def error(peer: peers.Peer) -> float:
+            kept = peers.trimmed(peer, points) if open_scan else peer
+            return np.inf if kept is None else chamfer(kept.vertices, kept.faces)
+
+        cells["Poisson"] = f"{peers.best(peers.tuned(points, made.normals, some), error)[1]:.3f}"
+        iterated = peers.iterated_normals(points)
+        cells["iPSR"] = f"{peers.best(peers.tuned(points, iterated, some), error)[1]:.3f}"
+        cells["iPSR: right"] = f"{right(PointCloud(made.cloud.points, iterated), cloud.points, cloud.normals):.4f}"
+        if args.fit:
+            cells["ratio"] = f"{float(cells['Chamfer']) / min(float(cells['Poisson']), float(cells['iPSR'])):.2f}"
+    row = {"input": Path(name).stem, "damage": damage} | cells
+    table.add(*(row.get(column, "-") for column in COLUMNS))
 
 
 if __name__ == "__main__":
