@@ -36,6 +36,7 @@ class Scan:
     spacing : median distance from a point to the nearest other one
     closed : whether the surface has an inside
     given : whether the normals are, and not estimated
+    tilt : standard deviation of given normals about each axis, radians
     """
 
     points: Array
@@ -44,6 +45,7 @@ class Scan:
     spacing: float
     closed: bool
     given: bool = True
+    tilt: float = 0.0
 
     @property
     def typical(self) -> float:

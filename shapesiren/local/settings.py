@@ -54,8 +54,9 @@ class Prior:
     blur: float
 
     @classmethod
-    def of(cls, settings: LocalSettings, deviation: float, spacing: float, given: bool = True) -> Prior:
-        """``deviation``, ``spacing`` : of the points, box units; ``given`` : the normals, not estimated.
+    def of(cls, settings: LocalSettings, deviation: float, spacing: float, given: bool = True, tilt: float = 0.0) -> Prior:
+        """``deviation``, ``spacing`` : of the points, box units; ``given`` : the normals, not estimated; ``tilt`` : of these,
+        about each axis, radians.
 
         Clean points are followed closely: small cells, a rough prior. Of noisy ones more are needed to tell the surface from
         its noise, by the variance, and supports that overlap farther make neighbours agree.
@@ -69,6 +70,6 @@ class Prior:
             support=settings.support or (2.0 if noisy else 1.6),
             length=settings.length or (0.25 if noisy else 0.2),
             smoothness=settings.smoothness or (2.5 if noisy else 1.5),
-            normals=settings.normals or (_NORMALS if given else _ESTIMATED)[noisy],
+            normals=settings.normals or max(tilt, (_NORMALS if given else _ESTIMATED)[noisy]),
             blur=deviation * (min(1.0, SHARPENED / scatter) ** 0.5 if settings.sharpen and noisy else 0.0),
         )

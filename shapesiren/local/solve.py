@@ -53,7 +53,7 @@ def solve_local(
     ------
     Stopped : ``progress`` said so
     """
-    prior = Prior.of(settings, scan.typical, scan.spacing, scan.given)
+    prior = Prior.of(settings, scan.typical, scan.spacing, scan.given, scan.tilt)
     problem = Problem(scan, settings, prior, device)
     surface = Surface(KDTree(scan.points), scan.normals, scan.spacing, scan.typical, scan.closed, seed)
     sines = draw(settings.units, prior.length, prior.smoothness, seed, device)

@@ -22,6 +22,7 @@ from .region import NoPointInBox, in_box
 from .scan.dimension import require_surface
 from .scan.noise import scatter, smooth_steps, step_noise, support_distance
 from .scan.outliers import find_outliers
+from .scan.told_deviation import told_deviation
 from .scan.viewpoint import believable, high_above, seen_from_above
 from .scan.viewpoint_search import find_position
 from .settings import IngestSettings
@@ -266,7 +267,7 @@ def measure(cloud: PointCloud, frame: Similarity, settings: IngestSettings, say:
     noise, spacing, floor = scatter(tree)
     deviation = np.full(tree.n, noise)
     if cloud.deviation is not None:
-        deviation = np.maximum(noise, cloud.deviation / frame.scale)
+        deviation = told_deviation(tree, cloud.deviation / frame.scale, noise)
         noise = float(np.median(deviation))
     if cloud.depth_axis is not None and settings.steps == "smooth":
         steps = step_noise(points_of(tree)[:, cloud.depth_axis])

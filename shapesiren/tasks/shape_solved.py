@@ -10,6 +10,7 @@ from ..local.error_bars import error_bars
 from ..local.problem import Scan
 from ..local.settings import LocalSettings
 from ..pointcloud.header import CloudHeader
+from ..pointcloud.normals.deviation import normals_deviation
 from ..pointcloud.scan.noise import noise_across
 from ..pointcloud.scan.noise_weight import CLEAN_NOISE
 from .base import Arrays
@@ -26,7 +27,8 @@ def scan_of(arrays: Arrays, header: CloudHeader, loss: LossSettings) -> Scan:
     deviation = np.full(len(points), noise)
     if loss.noise != "ignore" and "deviation" in arrays:
         deviation = arrays["deviation"].astype(np.float64)
-    return Scan(points, normals, deviation, max(header.spacing, 1e-6), not header.open, given)
+    tilt = normals_deviation(points, normals) if given else 0.0  # estimated ones agree with their neighbours, right or wrong
+    return Scan(points, normals, deviation, max(header.spacing, 1e-6), not header.open, given, tilt)
 
 
 def error_bars_at(
