@@ -74,7 +74,7 @@ def test_sides_are_found(torus):
     assert (found.normals * clean.normals).sum(1).min() > 0.99999
     assert found.facts.normals.origin == "estimated"
     assert found.facts.normals.checked == "winding number"
-    assert found.measured.noise * found.frame.scale == pytest.approx(0.002, rel=0.1)
+    assert found.measured.noise * found.frame.scale < 0.0005  # thick ones, whose centres lie on the surface all the same
     assert [line for line in said if "normals taken from the axes in it, oriented" in line]
 
 
@@ -88,7 +88,18 @@ def test_round_ones_have_no_axis(tmp_path, rng):
     assert np.isnan(cloud.normals[::3]).all() and np.isfinite(cloud.normals[1::3]).all()
     found = prepare(cloud, IngestSettings(outliers="keep"), 0, lambda _: None)
     assert (found.normals * clean.normals).sum(1).min() > 0.9
-    assert found.measured.deviation.max() == pytest.approx(0.02 / found.frame.scale, rel=1e-5)
+    assert found.measured.deviation.max() < 0.001 / found.frame.scale  # of the balls, too, the centres are where they should be
+
+
+def test_centres_are_off_as_splats_are_thick(tmp_path, rng):
+    clean = scan("torus", Scanner(points=N))
+    scales = np.tile([0.0, 0.02, 0.03], (N, 1))
+    scales[:, 0] = 0.006 * np.exp(0.7 * rng.normal(size=N))
+    points = clean.points + clean.normals * (scales[:, :1] * rng.normal(size=(N, 1)))
+    write_splats(tmp_path / "a.ply", points, clean.normals, np.full(N, 0.9), scales, rng)
+    found = prepare(tmp_path / "a.ply", IngestSettings(outliers="keep"), 0, lambda _: None)
+    told = np.sort(scales, 1)[:, 0]
+    assert np.median(found.measured.deviation * found.frame.scale / told) == pytest.approx(1, abs=0.25)
 
 
 def test_none_of_a_surface(tmp_path, rng):
