@@ -111,7 +111,10 @@ class ShapeTask(Task[ShapeConfig]):
 
     name = "shape"
     has_surface = True
-    suffixes = (".ply", ".pcd", ".xyz", ".pts", ".txt", ".obj", ".stl", ".off", ".glb", ".npz", ".npy", ".las", ".laz", ".e57")
+    suffixes = (
+        *(".ply", ".pcd", ".xyz", ".pts", ".txt", ".csv", ".asc", ".ptx", ".obj", ".stl", ".off", ".glb", ".npz", ".npy"),
+        *(".las", ".laz", ".e57"),
+    )
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
     header_type: ClassVar[type[Header]] = CloudHeader

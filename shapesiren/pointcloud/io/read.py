@@ -30,6 +30,7 @@ from .obj import read_obj
 from .partial import ChooseRows, RandomRows, all_rows
 from .pcd import read_pcd
 from .ply import read_ply
+from .ptx import read_ptx
 from .survey import read_e57, read_las
 from .text import read_text
 
@@ -85,7 +86,8 @@ class Format:
 FORMATS = (
     Format((".ply",), table=read_ply),
     Format((".pcd",), table=read_pcd),
-    Format((".xyz", ".pts", ".txt"), table=read_text),
+    Format((".xyz", ".pts", ".txt", ".csv", ".asc"), table=read_text),
+    Format((".ptx",), in_part=read_ptx),
     Format((".obj",), whole=read_obj),
     Format((".stl", ".off", ".glb"), whole=read_mesh),
     Format((".npz",), table=read_npz),

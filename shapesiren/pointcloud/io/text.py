@@ -1,4 +1,4 @@
-"""Text: XYZ, PTS, TXT, a table of numbers; its encoding, comments, header and counts."""
+"""Text: XYZ, PTS, TXT, CSV, ASC, a table of numbers; its encoding, comments, header and counts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .arrays import from_table
 from .by_value import counts
 from .columns import find, is_geographic
 from .dialect import ANY_SEPARATOR, DECIMAL_COMMA, Dialect, dialect_of
+from .esri_grid import is_grid, read_grid
 from .numbers import IS_NO_NUMBER, Lines, is_number, numbers
 from .partial import ChooseRows
 
@@ -40,8 +41,11 @@ class TextTable:
 
 def read_text(path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointCloud:
     """A point a line, in any dialect (`dialect`); ``words`` say what the columns are, or the header, or what is in them
-    (`by_value`). It is read whole."""
-    table = read_table(path.read_bytes(), path)
+    (`by_value`); or a grid of heights. It is read whole."""
+    content = path.read_bytes()
+    if is_grid(content):
+        return read_grid(content, path)
+    table = read_table(content, path)
     cloud = from_table(table.values, path, words, table.names)
     return replace(cloud, notes=(*table.notes, *cloud.notes))
 

@@ -24,6 +24,7 @@ from shapesiren.pointcloud.cloud import PointCloud
 from shapesiren.pointcloud.io.read import BY_SUFFIX, read_cloud
 from shapesiren.pointcloud.synthetic.scanner import write_scan
 from tests.pointcloud.io.test_pcd import POINTS, N, write_pcd
+from tests.pointcloud.io.test_ptx import FRAMES, scan_text
 from tests.pointcloud.io.test_survey import write_e57, write_las
 
 SLOWEST = 20.0  # seconds of one small file, on a busy machine
@@ -65,6 +66,12 @@ def good_files(folder):
     out[".txt"].append(out[".txt"][0].replace(b".", b","))
     text(".pts", "60", np.hstack([points, rgb[:, :1], rgb]))
     out[".pts"].append(out[".pts"][0] * 2)
+    text(".csv", "X,Y,Z,Nx,Ny,Nz", np.hstack([points, normals]), ",")
+    out[".asc"].append(
+        b"ncols 6\nnrows 10\nxllcorner 0\nyllcorner 0\ncellsize 1\nNODATA_value -9999\n" + b"1 2 3 -9999 5 6\n" * 10
+    )
+    out[".ptx"].append(scan_text(points, *FRAMES[0], 6).encode())
+    out[".ptx"].append(b"".join(scan_text(points, *frame, 6, np.hstack([points[:, :1], rgb])).encode() for frame in FRAMES))
     strip = (
         "ply\nformat ascii 1.0\nelement vertex 4\nproperty double X\nproperty double Y\nproperty double Z\nproperty uchar r\n"
     )

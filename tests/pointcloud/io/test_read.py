@@ -167,7 +167,7 @@ def test_clouds_without_a_surface(points, message):
         clean(PointCloud(points), "x")
 
 
-@pytest.mark.parametrize("suffix", sorted(set(SUFFIXES) - {".las", ".laz", ".e57"}))  # those: test_fuzz.py
+@pytest.mark.parametrize("suffix", sorted(set(SUFFIXES) - {".las", ".laz", ".e57", ".ptx"}))  # those: test_fuzz.py
 def test_damaged_files_give_one_line(tmp_path, cloud, suffix, rng):
     """Empty, garbage, binary noise and truncations of a good file: an InputError that names the file, or a smaller cloud."""
     path = tmp_path / f"a{suffix}"
@@ -175,7 +175,7 @@ def test_damaged_files_give_one_line(tmp_path, cloud, suffix, rng):
         write_scan(path, cloud)
     elif suffix == ".pcd":
         path.write_text("FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 9\nHEIGHT 1\nPOINTS 9\nDATA ascii\n1 2 3\n")
-    elif suffix in (".xyz", ".pts", ".txt"):
+    elif suffix in (".xyz", ".pts", ".txt", ".csv", ".asc"):
         path.write_text("1 2 3\n4 5 6\n" * 10)
     else:
         trimesh.creation.icosphere(1).export(path)
@@ -191,7 +191,7 @@ def test_damaged_files_give_one_line(tmp_path, cloud, suffix, rng):
             assert "\n" not in e.line()
         else:
             assert len(back.points) > 0
-            assert suffix in (".xyz", ".pts", ".txt", ".obj", ".off", ".stl")
+            assert suffix in (".xyz", ".pts", ".txt", ".csv", ".asc", ".obj", ".off", ".stl")
 
 
 @pytest.mark.parametrize("suffix", [".ply", ".npy"])
