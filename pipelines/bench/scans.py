@@ -3,7 +3,8 @@
     python pipelines/bench/scans.py ../shared/data/scans/*.pcd --out runs
 
 For each file `shapesiren fit` and `shapesiren mesh`, then: mean distance from the file's points (all finite ones, outliers
-included) to the mesh over the median spacing, and the share of the mesh's area farther than 5 spacings from any of them.
+included) to the mesh over the median spacing, and the share of the mesh's area farther than 5 spacings from any of them; then the
+same by the spacing round each point (`scan/local_spacing.py`), which differs within a scan.
 Run folders stay under OUT, to be looked at (`shapesiren picture`).
 """
 
@@ -18,6 +19,7 @@ from scipy.spatial import cKDTree
 
 from shapesiren.metrics.surface_distance import Surface
 from shapesiren.pointcloud.io.read import read_cloud
+from shapesiren.pointcloud.scan.local_spacing import local_spacing
 from shapesiren.runtime.open3d_loader import ray_scene
 from shapesiren.similarity import Similarity
 
@@ -29,6 +31,8 @@ COLUMNS = (
     "spacing",
     "mean distance / spacing",
     "area beyond 5 spacings",
+    "distance / local spacing",
+    "area beyond 5 local spacings",
     "components",
     "trimmed",
     "normals",
@@ -59,7 +63,8 @@ def measure(path: Path, mesh_file: Path, fit: float, mesh: float, stages: dict[s
     spacing = float(np.median(tree.query(points, 2)[0][:, 1]))
     distance = ray_scene(vertices, written.faces).compute_distance(points.astype(np.float32)).numpy()
     samples, _ = Surface(vertices, written.faces).sample(400_000, 0)
-    far = float((tree.query(samples)[0] > 5 * spacing).mean())
+    away, nearest = tree.query(samples)
+    local = local_spacing(points)
     facts, info = stages["mesh"]["facts"], stages["ingest"]["facts"]["normals"]
     return [
         f"{len(points):,}",
@@ -67,7 +72,9 @@ def measure(path: Path, mesh_file: Path, fit: float, mesh: float, stages: dict[s
         f"{mesh:.1f}",
         f"{spacing * frame.scale:.3g}",
         f"{distance.mean() / spacing:.2f}",
-        f"{far:.2%}",
+        f"{(away > 5 * spacing).mean():.2%}",
+        f"{(distance / local).mean():.2f}",
+        f"{(away > 5 * local[nearest]).mean():.2%}",
         str(facts["verification"]["components"]),
         f"{facts.get('trimmed', {}).get('area_share', 0):.0%}",
         info.get("oriented", info["origin"]),
