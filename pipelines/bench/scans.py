@@ -3,7 +3,7 @@
     python pipelines/bench/scans.py ../shared/data/scans/*.pcd --out runs
 
 For each file `shapesiren fit` and `shapesiren mesh`, then: mean distance from the file's points (all finite ones, outliers
-included) to the mesh over the median spacing, and the share of the mesh's area farther than 5 spacings from any of them; then the
+included) to the mesh over the median spacing, and the share of the mesh's area farther than 5 spacings from any; then the
 same by the spacing round each point (`scan/local_spacing.py`), which differs within a scan.
 Run folders stay under OUT, to be looked at (`shapesiren picture`).
 """
