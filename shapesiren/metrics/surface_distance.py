@@ -82,7 +82,8 @@ class Surface:
         return REACH_SPACINGS * float(np.median(self._tree.query(some, 2)[0][:, 1]))
 
     @cached_property
-    def _face_normals(self) -> Array:
+    def face_normals(self) -> Array:
+        """(m, 3) of a mesh, of length 1."""
         a, b, c = self.vertices[self.faces].transpose(1, 0, 2)
         normal = np.cross(b - a, c - a)
         return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
@@ -106,7 +107,7 @@ class Surface:
 
         mesh = trimesh.Trimesh(self.vertices, self.faces, process=False)
         points, face = trimesh.sample.sample_surface(mesh, count, seed=seed)[:2]
-        return np.asarray(points), self._face_normals[face]
+        return np.asarray(points), self.face_normals[face]
 
     def nearest(self, points: Array) -> tuple[Array, Array | None]:
         """Distance from each of (n, 3) points to this surface, (n,), and the normal there, (n, 3)."""
@@ -118,12 +119,17 @@ class Surface:
             across = np.abs(((points - self.vertices[index]) * self.normals[index]).sum(1))
             along = np.sqrt(np.maximum(distance**2 - across**2, 0))
             return np.where(along <= self._reach, across, distance), self.normals[index]
-        from ..runtime.open3d_loader import closest_points
-
-        hit = closest_points(self._scene, points)
+        hit = self.closest(points)
         # float32 positions near the origin, but the difference in float64
         distance = np.linalg.norm(hit["points"].astype(np.float64) - points.astype(np.float32), axis=1)
-        return distance, self._face_normals[hit["primitive_ids"]]
+        return distance, self.face_normals[hit["primitive_ids"]]
+
+    def closest(self, points: Array) -> dict[str, Any]:
+        """The nearest points of a mesh to (n, 3) points: ``points`` (n, 3) float32, ``primitive_ids`` (n,), ``primitive_uvs``
+        (n, 2)."""
+        from ..runtime.open3d_loader import closest_points
+
+        return closest_points(self._scene, points)
 
     def signed_distance(self, points: Array) -> Array:
         """Signed distance at (n, 3) points, negative inside; of a closed mesh."""

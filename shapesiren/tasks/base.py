@@ -289,6 +289,11 @@ class Task(ABC, Generic[C]):
         raise InputError(f"a run of task {cls.name} is not decoded", where="decode", hint=f"use {cls.output}")
 
     @classmethod
+    def as_made(cls, config: C, made: Tree) -> C:
+        """The settings under which an output is judged, given what the facts of its stage say that it is. By default these."""
+        return config
+
+    @classmethod
     @abstractmethod
     def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: C, say: Say) -> Facts:
         """Judge the written output and the field; return metrics."""

@@ -360,12 +360,18 @@ class ShapeTask(Task[ShapeConfig]):
         check_output(path)
 
     @classmethod
+    def as_made(cls, config: ShapeConfig, made: Tree) -> ShapeConfig:
+        """With the box that the mesh was cut to, which is an option of the command that made it and not of the run."""
+        mesh = config.mesh.model_copy(update={"box": tuple(made["box"]) if made.get("box") else None})
+        return config.model_copy(update={"mesh": mesh})
+
+    @classmethod
     def evaluate(
         cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: ShapeConfig, say: Say
     ) -> ShapeMetrics:
         from ..metrics.shape import evaluate_shape
 
-        return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say)
+        return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say, config.mesh.box)
 
     @classmethod
     def fitted(cls, field: Field, arrays: Arrays, config: ShapeConfig, run: Path | None = None) -> ShapeField:
