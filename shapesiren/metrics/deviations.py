@@ -28,7 +28,7 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 class Histogram(Facts):
-    """Counts of signed deviations in bins of one width. first : where the first bin begins; below, above : counts beyond them"""
+    """Counts of signed deviations in bins of one width. first : where the first bin begins; below, above : beyond them all"""
 
     first: float
     width: float
@@ -37,7 +37,7 @@ class Histogram(Facts):
     above: int
 
     @classmethod
-    def of(cls, deviation: Array, tolerance: float | None) -> Self:
+    def counted(cls, deviation: Array, tolerance: float | None) -> Self:
         """Of deviations (n,). With a tolerance the bins end at it, so that each is within it or is not."""
         reach = float(np.quantile(np.abs(deviation), 0.995)) or 1e-12
         reach = max(reach, 1.2 * tolerance if tolerance is not None else 0.0)
@@ -57,7 +57,8 @@ class Histogram(Facts):
 
     @property
     def edges(self) -> Array:
-        return self.first + self.width * np.arange(len(self.counts) + 1)
+        edges: Array = self.first + self.width * np.arange(len(self.counts) + 1, dtype=np.float64)
+        return edges
 
     def line(self, columns: int = 24) -> str:
         """The same as a row of bars."""
@@ -144,7 +145,7 @@ class Sided:
         import trimesh
 
         assert self.surface.faces is not None
-        faces = self.surface.faces.astype(np.int64)
+        faces: NDArray[np.int64] = self.surface.faces.astype(np.int64)
         if not self.welded:  # STL has three vertices of its own for each face
             merged = np.unique(self.surface.vertices, axis=0, return_inverse=True)[1]
             faces = merged.reshape(-1)[faces]
@@ -154,7 +155,7 @@ class Sided:
         opposite = np.sort(faces[:, [[1, 2], [2, 0], [0, 1]]], axis=2)
         key = opposite[..., 0] * count + opposite[..., 1]
         _, inverse, uses = np.unique(key, return_inverse=True, return_counts=True)
-        border = (uses[inverse] == 1).reshape(-1, 3)
+        border: Mask = np.asarray(uses[inverse] == 1).reshape(-1, 3)
         on_border = np.zeros(count, bool)
         on_border[opposite[border].reshape(-1)] = True
         normals = np.asarray(trimesh.Trimesh(vertices, faces, process=False).vertex_normals, np.float64)
@@ -226,7 +227,7 @@ def statistics(
         **{name: float(np.percentile(size, percent)) for name, percent in PERCENTILES.items()},
         lowest=float(d.min()),
         highest=float(d.max()),
-        histogram=Histogram.of(d, limit),
+        histogram=Histogram.counted(d, limit),
         places=places,
         **known,
     )

@@ -172,7 +172,7 @@ def evaluate_shape(
     written = read_cloud(mesh_file)
     mesh = Surface(frame.to_box(written.points), written.faces)
     target = surface_of(field, arrays, reference, box)
-    name = reference.name if reference else "input points"
+    name = reference.name if reference else "the input points"
     say(f"against {name}")
     diagonal = float(np.linalg.norm(np.ptp(target.vertices, axis=0)))
     threshold = settings.threshold / 100 * diagonal
