@@ -15,12 +15,12 @@ from ..pointcloud.header import CloudHeader
 from ..pointcloud.scan.local_spacing import local_spacing
 from ..runtime.kdtree import KDTree
 from .deviations import PLACE_SPACINGS, Deviations, Sided, statistics
-from .surface_distance import Surface
+from .surface_distance import Surface, drawn
 
 Array = NDArray[np.float64]
 
 REQUIRED = 0.95  # share within the tolerance, as survey standards state accuracies: at 95 % confidence
-ITSELF = "the input points from the mesh"  # what is measured where there is no reference
+ITSELF = "the input points"  # which are measured where there is no reference
 FAR_DIAGONALS = 1.0  # median deviation, in diagonals of the reference, that only other coordinates explain
 
 
@@ -82,17 +82,24 @@ def deviations_of(
     reach = PLACE_SPACINGS * np.maximum(local_spacing(tree), header.spacing)
     ours = Sided(mesh, welded=True)
 
-    def found(deviation: Array, counts: NDArray[np.bool_], at: Array, what: str, positive: str) -> Deviations:
+    def found(deviation: Array, counts: NDArray[np.bool_], at: Array, *words: str) -> Deviations:
         return statistics(
-            deviation, counts, at, frame.scale, frame.to_user, lambda x: reach[tree.query(x)[1]], tolerance, what, positive
+            deviation,
+            counts,
+            at,
+            frame.scale,
+            frame.to_user,
+            lambda x: reach[tree.query(x)[1]],
+            tolerance,
+            (words[0], words[1], words[2]),
         )
 
     if reference is None:
         deviation, _ = ours.deviation(target.vertices)
         everything = np.ones(len(deviation), bool)
-        return [found(deviation, everything, target.vertices, ITSELF, "the point is outside the mesh")]
+        return [found(deviation, everything, target.vertices, ITSELF, "the mesh", "the point is outside the mesh")]
     above = f"the mesh is outside {reference}"
-    theirs, their_normals = target.sample(samples, seed + 1)
+    at, normals, theirs, _ = drawn(mesh, target, samples, seed)
     deviation, over = ours.deviation(theirs)
     if not over.any():
         raise InputError("no part of it lies over the mesh", where=reference, hint="is it in the coordinates of the scan?")
@@ -100,19 +107,17 @@ def deviations_of(
     if len(theirs) > 1 and float(np.median(np.abs(deviation[over]))) > FAR_DIAGONALS * diagonal:
         say(f"warning: {reference} lies farther from the mesh than it is large; is it in the coordinates of the scan?")
     if target.faces is None:
-        return [found(-deviation, over, theirs, f"the mesh from the points of {reference}", above)]
-    drawn, normals = mesh.sample(samples, seed)
-    sided = Sided(target)
-    from_reference, counts = sided.deviation(drawn)
-    _, there = target.nearest(drawn)
+        return [found(-deviation, over, theirs, "the mesh", f"the points of {reference}", above)]
+    from_reference, counts = Sided(target).deviation(at)
+    _, there = target.nearest(at)
     if normals is not None and there is not None and float((normals * there).sum(1).mean()) < 0:
         say(f"the faces of {reference} look the other way than those of the mesh; signs are by the mesh's")
         from_reference = -from_reference
     if not counts.any():
         raise InputError("no part of the mesh lies over it", where=reference, hint="is it in the coordinates of the scan?")
     return [
-        found(from_reference, counts, drawn, f"the mesh from {reference}", above),
-        found(-deviation, over, theirs, f"{reference} from the mesh", above),
+        found(from_reference, counts, at, "the mesh", reference, above),
+        found(-deviation, over, theirs, reference, "the mesh", above),
     ]
 
 
@@ -125,9 +130,7 @@ def judged(found: list[Deviations], tolerance: float, required: float) -> Accept
 def verdict_line(accepted: Acceptance, deviation: Deviations, reverse: Deviations | None) -> str:
     """The verdict in a line: which share of what, and what was required."""
     both = [d for d in (deviation, reverse) if d is not None and d.within is not None]
-    shares = " and ".join(f"{percent(d.within or 0.0)} of {d.what}" for d in both)
+    limit = f"{accepted.tolerance:.6g}"
+    shares = " and ".join(f"{percent(d.within or 0.0)} of {d.measured} lie within {limit} of {d.against}" for d in both)
     each = " of each" if len(both) > 1 else ""
-    return (
-        f"{accepted.verdict}: {shares} lie within {accepted.tolerance:.6g}; {100 * accepted.required:.6g} %{each} required "
-        "(--required)"
-    )
+    return f"{accepted.verdict}: {shares}; {100 * accepted.required:.6g} %{each} required (--required)"

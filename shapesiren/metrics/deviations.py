@@ -95,7 +95,7 @@ class Place(Facts):
 class Deviations(Facts):
     """Signed deviations, in the user's units.
 
-    what : which distances they are, in words; positive : what a positive one means
+    measured : what was measured, in words; against : and from what; positive : what a positive one means
     count : how many were measured
     outside : of them, those that lie beyond an open edge of what they were measured from, and do not count
     mean, standard_deviation : signed; rms : their root mean square
@@ -105,7 +105,8 @@ class Deviations(Facts):
     histogram; places : the worst ones, farthest first
     """
 
-    what: str
+    measured: str
+    against: str
     positive: str
     count: int
     outside: int = 0
@@ -121,6 +122,10 @@ class Deviations(Facts):
     within: float | None = None
     histogram: Histogram
     places: list[Place] = []
+
+    @property
+    def what(self) -> str:
+        return f"{self.measured} from {self.against}"
 
     def lines(self) -> list[str]:
         beside = f" ({self.outside:,} of {self.count:,} lie beyond its edges and do not count)" if self.outside else ""
@@ -155,7 +160,8 @@ class Sided:
         opposite = np.sort(faces[:, [[1, 2], [2, 0], [0, 1]]], axis=2)
         key = opposite[..., 0] * count + opposite[..., 1]
         _, inverse, uses = np.unique(key, return_inverse=True, return_counts=True)
-        border: Mask = np.asarray(uses[inverse] == 1).reshape(-1, 3)
+        alone: Mask = np.equal(uses, 1)
+        border: Mask = alone[inverse].reshape(-1, 3)
         on_border = np.zeros(count, bool)
         on_border[opposite[border].reshape(-1)] = True
         normals = np.asarray(trimesh.Trimesh(vertices, faces, process=False).vertex_normals, np.float64)
@@ -165,11 +171,11 @@ class Sided:
         """Signed distances (n,) of points (n, 3), and whether each lies over the surface, and not beyond an open edge."""
         distance, corner, weight, away = self._nearest(points)
         faces, normals, border, on_border = self._merged
-        at = weight > ON_FEATURE
+        at: Mask = np.greater(weight, ON_FEATURE)
         # inside a triangle its own normal tells the side, on an edge or a corner those of the corners do
         own = self.surface.face_normals[corner]
         smooth = (normals[faces[corner]] * weight[..., None]).sum(1)
-        facing = np.where(at.all(1)[:, None], own, smooth)
+        facing = np.where(np.all(at, axis=1, keepdims=True), own, smooth)
         side = np.where((away * facing).sum(1) < 0, -1.0, 1.0)
         on_edge = (at.sum(1) == 2) & (border[corner] & ~at).any(1)
         on_corner = (at.sum(1) == 1) & (on_border[faces[corner]] & at).any(1)
@@ -192,8 +198,7 @@ def statistics(
     to_user: Callable[[Array], Array],
     radius_at: Callable[[Array], Array],
     tolerance: float | None,
-    what: str,
-    positive: str,
+    words: tuple[str, str, str],
 ) -> Deviations:
     """What deviations (n,) come to.
 
@@ -203,6 +208,7 @@ def statistics(
     positions : (n, 3) where they were measured; like ``deviation`` in box units, of which one is ``scale`` of the user's
     radius_at : of a place (1, 3), within which there is no second one, in box units, (1,)
     tolerance : in the user's units, or None
+    words : ``measured``, ``against`` and ``positive`` of `Deviations`
     """
     there = positions[counts]
     d = deviation[counts] * scale
@@ -217,8 +223,9 @@ def statistics(
         places.append(Place(position=(x, y, z), deviation=float(d[k]), radius=radius * scale, beyond=beyond))
     known: dict[str, Any] = {} if limit is None else {"within": float((size <= limit).mean())}
     return Deviations(
-        what=what,
-        positive=positive,
+        measured=words[0],
+        against=words[1],
+        positive=words[2],
         count=len(deviation),
         outside=int((~counts).sum()),
         mean=float(d.mean()),

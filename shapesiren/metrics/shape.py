@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..field import Field
 
 
+ALONE = "without a reference: how far the scan itself is off the object is not in these figures"
 NINETY = 1.645  # standard deviations within which 90 % of a normal distribution lies
 
 
@@ -117,14 +118,21 @@ class ShapeMetrics(Facts):
             return None
         return verdict_line(self.acceptance, self.deviation, self.reverse)
 
+    @property
+    def whose(self) -> str:
+        """A sentence on what the deviations are measured against."""
+        if self.deviation is not None and self.deviation.measured == ITSELF:
+            return f"{ALONE[0].upper()}{ALONE[1:]}."
+        return f"Measured against {self.reference}."
+
     def deviation_lines(self) -> list[str]:
         """Verdict, statistics, histogram and the worst places; three of them where nothing is judged."""
         if self.deviation is None:
             return []
         verdict = self.verdict_line
         lines = [] if verdict is None else [verdict]
-        if self.deviation.what == ITSELF:
-            lines.append("without a reference: how far the scan itself is off the object is not in these figures")
+        if self.deviation.measured == ITSELF:
+            lines.append(ALONE)
         lines += [line for d in (self.deviation, self.reverse) if d is not None for line in d.lines()]
         lines.append(f"+ where {self.deviation.positive}: {self.deviation.histogram.line()}")
         shown = self.deviation.places[: 3 if verdict is None else None]

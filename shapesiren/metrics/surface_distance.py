@@ -73,7 +73,7 @@ class Surface:
         return KDTree(self.vertices)
 
     @cached_property
-    def _reach(self) -> float:
+    def reach(self) -> float:
         """How far from it a cloud's point stands for the surface: `REACH_SPACINGS` times the median spacing.
 
         The largest hole in N random samples has a radius of sqrt(ln N / (pi density)), 4 median spacings at 10^5.
@@ -118,7 +118,7 @@ class Surface:
             # Where the cloud is sampled, its tangent planes are the surface; beside it, the nearest point is.
             across = np.abs(((points - self.vertices[index]) * self.normals[index]).sum(1))
             along = np.sqrt(np.maximum(distance**2 - across**2, 0))
-            return np.where(along <= self._reach, across, distance), self.normals[index]
+            return np.where(along <= self.reach, across, distance), self.normals[index]
         hit = self.closest(points)
         # float32 positions near the origin, but the difference in float64
         distance = np.linalg.norm(hit["points"].astype(np.float64) - points.astype(np.float32), axis=1)
@@ -147,8 +147,7 @@ def compare_surfaces(mesh: Surface, reference: Surface, samples: int, threshold:
     samples : drawn on each of the two; of a cloud, at most that many of its points
     threshold : of precision and recall
     """
-    ours, our_normals = mesh.sample(samples, seed)
-    theirs, their_normals = reference.sample(samples, seed + 1)
+    ours, our_normals, theirs, their_normals = drawn(mesh, reference, samples, seed)
     to_reference, reference_normals = reference.nearest(ours)
     to_mesh, mesh_normals = mesh.nearest(theirs)
     precision, recall = float((to_reference <= threshold).mean()), float((to_mesh <= threshold).mean())
@@ -169,3 +168,10 @@ def compare_surfaces(mesh: Surface, reference: Surface, samples: int, threshold:
         f_score=2 * precision * recall / max(precision + recall, 1e-12),
         **consistency,
     )
+
+
+def drawn(mesh: Surface, reference: Surface, samples: int, seed: int) -> tuple[Array, Array | None, Array, Array | None]:
+    """The samples that every figure is measured at: points of the mesh and their normals, and those of the reference."""
+    ours, our_normals = mesh.sample(samples, seed)
+    theirs, their_normals = reference.sample(samples, seed + 1)
+    return ours, our_normals, theirs, their_normals
