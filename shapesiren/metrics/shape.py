@@ -139,6 +139,15 @@ class ShapeMetrics(Facts):
         return lines + [f"worst place {i}: {place.line()}" for i, place in enumerate(shown, 1)]
 
     def lines(self) -> list[str]:
+        return self.deviation_lines() + self.surface_lines()
+
+    def brief_lines(self) -> list[str]:
+        """Without statistics, histogram and places."""
+        verdict = self.verdict_line
+        return ([] if verdict is None else [verdict]) + self.surface_lines()
+
+    def surface_lines(self) -> list[str]:
+        """Without signs: how near mesh and reference are, and how near the field is to a distance."""
         surface, percent, field = self.surface, self.percent.tree(), self.field
         said = {"accuracy": f"mesh to {self.reference}, mean", "completeness": f"{self.reference} to mesh, mean"}
         said = {k: f"{k}, {said[k]}" if k in said else k for k in percent}
@@ -148,7 +157,7 @@ class ShapeMetrics(Facts):
         lines.append(f"F-score at {self.units.threshold:.3g}: {surface.f_score:.4f}")
         error = "" if field.distance is None else f", distance error {field.distance:.3g}"
         lines.append(f"field: Eikonal error {field.eikonal:.3f}{error}")
-        return self.deviation_lines() + lines + (self.within.lines() if self.within else [])
+        return lines + (self.within.lines() if self.within else [])
 
 
 def evaluate_shape(

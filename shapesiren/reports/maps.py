@@ -126,8 +126,12 @@ def picture(
 
     painted = cloud if shown is None else replace(cloud, colours=shown.colours())
     camera = Camera.framing(cloud.points, azimuth, 22.0, up)
-    image = Image.fromarray((np.clip(draw(painted, camera, size, inside), 0, 1) * 255).round().astype(np.uint8))
+    drawing = (np.clip(draw(painted, camera, size, inside), 0, 1) * 255).round().astype(np.uint8)
+    image = Image.fromarray(drawing)
     _number(image, cloud, camera, size, places, inside)
+    rows = np.flatnonzero((drawing < 255).any((1, 2)))  # what is flat leaves much above and below it
+    if len(rows):
+        image = image.crop((0, max(0, int(rows[0]) - 12), size, min(size, int(rows[-1]) + 12)))
     out = io.BytesIO()
     image.save(out, "JPEG", quality=88)
     if shown is None:

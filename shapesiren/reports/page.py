@@ -86,8 +86,19 @@ def _table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> Markup:
     return Markup('<div class="wide"><table>{}<tbody>{}</tbody></table></div>').format(top, body)
 
 
+class Digits(str):
+    """A number that is already written as it is to be shown."""
+
+
+def beside(*blocks: Markup) -> Markup:
+    """Two blocks side by side, where there is room; the first one as wide as it needs."""
+    return Markup('<div class="beside">{}</div>').format(
+        Markup("").join(Markup("<div>{}</div>").format(block) for block in blocks)
+    )
+
+
 def _cell(value: Any) -> Markup:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = isinstance(value, (int, float, Digits)) and not isinstance(value, bool)
     return Markup('<td class="{}">{}</td>').format("number" if number else "", show(value))
 
 

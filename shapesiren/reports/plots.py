@@ -148,7 +148,7 @@ def points(at: NDArray[Any], colours: NDArray[np.uint8] | None = None, size: flo
 
 
 def histogram(
-    edges: Sequence[float], counts: Sequence[int], x_name: str, y_name: str, tolerance: float | None = None
+    edges: Sequence[float], counts: Sequence[int], x_name: str, y_name: str, tolerance: float | None = None, height: int = 300
 ) -> Markup:
     """Bars between ``edges``; those beyond the tolerance are red, and lines mark it."""
     middle = [(a + b) / 2 for a, b in pairwise(edges)]
@@ -162,11 +162,12 @@ def histogram(
         "hovertemplate": "%{x:.4g}: %{y:,}<extra></extra>",
     }
     layout = flat_layout(x_name, y_name)
+    layout["yaxis"] |= {"exponentformat": "none", "separatethousands": True, "automargin": True}
     layout |= {"showlegend": False, "bargap": 0}
     if tolerance is not None:
         line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 1.4, "dash": "dash", "color": OUT}}
         layout["shapes"] = [line | {"x0": x, "x1": x} for x in (-tolerance, tolerance)]
-    return page.chart([trace], layout, height=280)
+    return page.chart([trace], layout, height=height)
 
 
 def scene_layout(up: str) -> Trace:

@@ -164,16 +164,16 @@ def acceptance(run: FinishedRun, mesh: TriangleMesh) -> page.Section | None:
     shown = [name for name in names if name != "outside" or any(d.outside for d in both)]
     rows = [[FIGURES[name], *(getattr(d, name) for d in both)] for name in shown]
     if accepted is not None:
-        rows.insert(0, ["within the tolerance", *(percent(d.within or 0.0) for d in both)])
-    blocks.append(page.table(rows, ["", *(d.what for d in both)]))
+        rows.insert(0, ["within the tolerance", *(page.Digits(percent(d.within or 0.0)) for d in both)])
     bins = found.deviation.histogram
-    blocks.append(plots.histogram(bins.edges.tolist(), bins.counts, found.deviation.what, "how many", tolerance))
+    chart = plots.histogram(bins.edges.tolist(), bins.counts, f"deviation of {found.deviation.what}", "how many", tolerance)
+    blocks.append(page.beside(page.table(rows, ["", *(d.what for d in both)]), chart))
     if bins.below or bins.above:
         blocks.append(page.text(f"{bins.below:,} lie below the histogram and {bins.above:,} above it.", quiet=True))
     places = found.deviation.places
     if places:
         many = "beyond it there" if tolerance is not None else "as bad by half there"
-        worst = [[str(i), *p.coordinates, f"{p.deviation:+.4g}", p.beyond] for i, p in enumerate(places, 1)]
+        worst = [[i, *map(page.Digits, (*p.coordinates, f"{p.deviation:+.4g}")), p.beyond] for i, p in enumerate(places, 1)]
         blocks.append(page.table(worst, ["worst places", "x", "y", "z", "deviation", many]))
         radius = page.show(float(np.median([p.radius for p in places])))
         blocks.append(page.text(f"No two of them are nearer to each other than ten spacings, about {radius}.", quiet=True))

@@ -300,9 +300,14 @@ class Task(ABC, Generic[C]):
 
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:
-        """What a stage's facts come to, as lines for the screen and the report."""
+        """What a stage's facts come to, as lines for the screen."""
         shared: dict[str, type[Facts]] = {"fit": FitFacts, "report": ReportFacts}
         return {**shared, **cls.facts_types}.get(stage, Facts).of(facts).lines()
+
+    @classmethod
+    def brief(cls, stage: str, facts: Tree) -> list[str]:
+        """The same without what has a section of its own in the report."""
+        return cls.summary(stage, facts)
 
     @classmethod
     def fitted(cls, field: Field, arrays: Arrays, config: C, run: Path | None = None) -> FittedField:

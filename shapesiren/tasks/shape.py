@@ -374,6 +374,10 @@ class ShapeTask(Task[ShapeConfig]):
         return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say, config.mesh.box)
 
     @classmethod
+    def brief(cls, stage: str, facts: Tree) -> list[str]:
+        return ShapeMetrics.of(facts).brief_lines() if stage == "evaluate" else cls.summary(stage, facts)
+
+    @classmethod
     def fitted(cls, field: Field, arrays: Arrays, config: ShapeConfig, run: Path | None = None) -> ShapeField:
         from .shape_field import ShapeField
 
