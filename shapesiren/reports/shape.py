@@ -166,7 +166,7 @@ def acceptance(run: FinishedRun, mesh: TriangleMesh) -> page.Section | None:
     if accepted is not None:
         rows.insert(0, ["within the tolerance", *(page.Digits(percent(d.within or 0.0)) for d in both)])
     bins = found.deviation.histogram
-    chart = plots.histogram(bins.edges.tolist(), bins.counts, f"deviation of {found.deviation.what}", "how many", tolerance)
+    chart = plots.histogram(bins.edges.tolist(), bins.counts, "deviation", "how many", tolerance)
     blocks.append(page.beside(page.table(rows, ["", *(d.what for d in both)]), chart))
     if bins.below or bins.above:
         blocks.append(page.text(f"{bins.below:,} lie below the histogram and {bins.above:,} above it.", quiet=True))
