@@ -47,11 +47,14 @@ def percent(share: float) -> str:
 
 def required_share(text: str | float) -> float:
     """``95%``, ``95`` and ``0.95`` -> .95. Raises ValueError for what is no share."""
-    if isinstance(text, str):
-        stripped = text.strip()
-        value = float(stripped.removesuffix("%"))
-        return value / 100 if stripped.endswith("%") or value > 1 else value
-    return text / 100 if text > 1 else float(text)
+    if not isinstance(text, str):
+        return text / 100 if text > 1 else float(text)
+    number = text.strip().removesuffix("%")
+    try:
+        value = float(number)
+    except ValueError:
+        raise ValueError("no share; for example 95% or 0.95") from None
+    return value / 100 if text.strip().endswith("%") or value > 1 else value
 
 
 def deviations_of(
@@ -107,7 +110,7 @@ def deviations_of(
     if len(theirs) > 1 and float(np.median(np.abs(deviation[over]))) > FAR_DIAGONALS * diagonal:
         say(f"warning: {reference} lies farther from the mesh than it is large; is it in the coordinates of the scan?")
     if target.faces is None:
-        return [found(-deviation, over, theirs, "the mesh", f"the points of {reference}", above)]
+        return [found(-deviation, over, theirs, f"the points of {reference}", "the mesh", above)]
     from_reference, counts = Sided(target).deviation(at)
     _, there = target.nearest(at)
     if normals is not None and there is not None and float((normals * there).sum(1).mean()) < 0:
@@ -131,6 +134,6 @@ def verdict_line(accepted: Acceptance, deviation: Deviations, reverse: Deviation
     """The verdict in a line: which share of what, and what was required."""
     both = [d for d in (deviation, reverse) if d is not None and d.within is not None]
     limit = f"{accepted.tolerance:.6g}"
-    shares = " and ".join(f"{percent(d.within or 0.0)} of {d.measured} lie within {limit} of {d.against}" for d in both)
+    shares = " and ".join(f"{percent(d.within or 0.0)} of {d.measured} within {limit} of {d.against}" for d in both)
     each = " of each" if len(both) > 1 else ""
     return f"{accepted.verdict}: {shares}; {100 * accepted.required:.6g} %{each} required (--required)"

@@ -78,10 +78,13 @@ def diverging(values: Array, known: NDArray[np.bool_], tolerance: float | None, 
     return Map("deviation", title, values, -reach, reach, [*stops, (1.0, ABOVE[1])], known, note)
 
 
-def support_map(run: FinishedRun, vertices: Array) -> Map:
+def support_of(run: FinishedRun) -> Support:
+    return Support(KDTree(run.arrays["points"].astype(np.float64)), CloudHeader.of(run.field.header))
+
+
+def support_map(support: Support, vertices: Array) -> Map:
     """How far vertices (n, 3), in box coordinates, are from the nearest point, in the spacings there: what is measured, and
     what is invented. The break lies where `Support.unsupported` does, by which ``likeness.unsupported_share`` is counted."""
-    support = Support(KDTree(run.arrays["points"].astype(np.float64)), CloudHeader.of(run.field.header))
     distance, index = support.nearest(vertices)
     spacings = SUPPORT_SPACINGS * distance / support.reach[index]
     middle = 0.5
@@ -103,7 +106,7 @@ def deviation_map(run: FinishedRun, mesh: Surface, target: Surface, reference: s
     tree = KDTree(target.vertices[over] if over.any() else target.vertices)
     distance, index = tree.query(mesh.vertices)
     values = (of_points[over] if over.any() else of_points)[index] * scale * (1 if reference is None else -1)
-    support = Support(KDTree(run.arrays["points"].astype(np.float64)), CloudHeader.of(run.field.header))
+    support = support_of(run)
     known = ~support.unsupported(mesh.vertices) if reference is None else distance <= target.reach
     whose = "the scan's points" if reference is None else reference
     outside = "the point is outside the mesh" if reference is None else f"the mesh is outside {reference}"

@@ -163,7 +163,7 @@ def histogram(
     }
     layout = flat_layout(x_name, y_name)
     layout["yaxis"] |= {"exponentformat": "none", "separatethousands": True, "automargin": True}
-    layout["xaxis"] |= {"nticks": 6, "tickangle": 0}
+    layout["xaxis"] |= {"nticks": 6, "tickangle": 0, "showexponent": "last"}
     layout |= {"showlegend": False, "bargap": 0}
     if tolerance is not None:
         line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 1.4, "dash": "dash", "color": OUT}}

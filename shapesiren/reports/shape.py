@@ -127,7 +127,7 @@ def maps_of(run: FinishedRun, mesh: TriangleMesh, box: Array) -> list[maps.Map]:
     shown = [
         maps.sequential("distance", f"distance to {name}", against.nearest(box)[0] * run.field.frame.scale),
         maps.deviation_map(run, surface, against, whose, tolerance),
-        maps.support_map(run, box),
+        maps.support_map(maps.support_of(run), box),
     ]
     if mesh.uncertainty is not None:
         bars = mesh.uncertainty.astype(np.float64)
