@@ -78,6 +78,14 @@ def diverging(values: Array, known: NDArray[np.bool_], tolerance: float | None, 
     return Map("deviation", title, values, -reach, reach, [*stops, (1.0, ABOVE[1])], known, note)
 
 
+def error_bars_map(deviation: Array, support: Support, vertices: Array) -> Map:
+    """Of standard deviations (n,) of vertices (n, 3), in the user's units. They were measured at points that are held out, and
+    tell nothing of what is far from all points."""
+    known = ~support.unsupported(vertices)
+    shown = sequential("error bars", "standard deviation of the surface", deviation)
+    return shown if known.all() else replace(shown, known=known, note="Grey: no point is near, so nothing is known.")
+
+
 def support_of(run: FinishedRun) -> Support:
     return Support(KDTree(run.arrays["points"].astype(np.float64)), CloudHeader.of(run.field.header))
 

@@ -124,14 +124,14 @@ def maps_of(run: FinishedRun, mesh: TriangleMesh, box: Array) -> list[maps.Map]:
     against, name = target(run)
     surface, whose = Surface(box, mesh.faces), run.reference.name if run.reference else None
     tolerance = None if (found := metrics_of(run)) is None or found.acceptance is None else found.acceptance.tolerance
+    support = maps.support_of(run)
     shown = [
         maps.sequential("distance", f"distance to {name}", against.nearest(box)[0] * run.field.frame.scale),
         maps.deviation_map(run, surface, against, whose, tolerance),
-        maps.support_map(maps.support_of(run), box),
+        maps.support_map(support, box),
     ]
     if mesh.uncertainty is not None:
-        bars = mesh.uncertainty.astype(np.float64)
-        shown.append(maps.sequential("error bars", "standard deviation of the surface", bars))
+        shown.append(maps.error_bars_map(mesh.uncertainty.astype(np.float64), support, box))
     return shown
 
 

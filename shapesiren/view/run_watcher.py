@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, ShapesirenError
 from ..field import Field
 from ..pointcloud.header import CloudHeader
-from ..reports.maps import sequential, support_map
+from ..reports.maps import Map, error_bars_map, support_map
 from ..runtime.kdtree import KDTree
 from ..stages.fit import FIELD, LOG, SNAPSHOT
 from ..stages.ingest import unpack
@@ -96,23 +96,28 @@ class RunWatcher:
             return None
         return (band.grid.positions(vertices), faces) if len(faces) else None
 
-    def measured(self, vertices: Array) -> Array | None:
-        """(n, 3) uint8 colours of vertices (n, 3), in box coordinates: blue where the surface is measured, orange and red where
-        no point is near and it is invented. None before there is a scan."""
+    def measured(self, vertices: Array) -> Map | None:
+        """Of vertices (n, 3), in box coordinates: where the surface is measured, and where no point is near and it is invented.
+        None before there is a scan."""
+        support = self.support()
+        return None if support is None else support_map(support, vertices)
+
+    def support(self) -> Support | None:
+        """The scan's points and how far each of them reaches. None before there are points and a field."""
         cloud = self.cloud()
         if self.field is None or cloud is None:
             return None
-        support = Support(KDTree(cloud["points"].astype(np.float64)), CloudHeader.of(self.field.header))
-        return support_map(support, vertices).colours()
+        return Support(KDTree(cloud["points"].astype(np.float64)), CloudHeader.of(self.field.header))
 
-    def error_bars(self, vertices: Array) -> Array | None:
-        """(n, 3) uint8 colours of vertices (n, 3) by the error bars of the run's mesh nearby, in box coordinates; None where it
-        has none."""
+    def error_bars(self, vertices: Array) -> Map | None:
+        """Of vertices (n, 3), in box coordinates: the error bars of the run's mesh nearby; None where it has none."""
         path = self.folder / MESH
         if self.field is None or self.fitting or not path.is_file() or (bars := error_bars_of(path)) is None:
             return None
         tree = KDTree(self.field.frame.to_box(read_mesh(path).vertices))
-        return sequential("error bars", "", bars.astype(np.float64)).colours()[tree.query(vertices)[1]]
+        support = self.support()
+        assert support is not None  # as there is a mesh
+        return error_bars_map(bars.astype(np.float64)[tree.query(vertices)[1]], support, vertices)
 
     def slice(self, axis: int, at: float, samples: int = 128) -> tuple[Array, Array, Array] | None:
         """A plane of the field as a picture.
