@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -74,6 +74,12 @@ def table(rows: Sequence[Sequence[Any]], head: Sequence[str] = ()) -> Markup:
         half = (len(rows) + 1) // 2
         return Markup('<div class="columns">{}{}</div>').format(_table(rows[:half], head), _table(rows[half:], head))
     return _table(rows, head)
+
+
+def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
+    """Names and what they mean."""
+    items = Markup("").join(Markup("<dt>{}</dt><dd>{}</dd>").format(name, meaning) for name, meaning in pairs)
+    return Markup("<dl>{}</dl>").format(items)
 
 
 def _table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> Markup:

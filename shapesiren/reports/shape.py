@@ -11,6 +11,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ..metrics.acceptance import ITSELF, percent
+from ..metrics.definitions import rows as definitions
 from ..metrics.shape import EvaluateSettings, ShapeMetrics, surface_of
 from ..metrics.surface_distance import Surface, drawn
 from ..pointcloud.cloud import PointCloud, random_rows
@@ -66,6 +67,7 @@ def sections(run: FinishedRun) -> list[page.Section]:
         page.Section("Six sides", [page.gallery(six_sides(cloud, vertical(run), settings.size, see_inside(run)))]),
         page.Section("Slices of the field", slices(run)),
         page.Section("Verification", [verification(run)]),
+        page.Section("What the figures mean", [page.definitions((name, meaning) for name, meaning, _ in definitions())]),
     ]
 
 
