@@ -66,9 +66,11 @@ def provenance(run: FinishedRun) -> page.Section:
 
 
 def flatten(tree: Tree, above: str = "") -> dict[str, Any]:
-    """Nested figures as one level, names joined by dots; lists are left out."""
+    """Nested figures as one level, names joined by dots; lists are left out, and histograms, which are mostly lists."""
     flat: dict[str, Any] = {}
     for name, value in tree.items():
+        if name == "histogram":
+            continue
         if isinstance(value, dict):
             flat |= flatten(value, f"{above}{name}.")
         elif not isinstance(value, list):
