@@ -100,6 +100,7 @@ class ShapeMetrics(Facts):
     within : vertices within the tolerance that was asked for; acceptance : the verdict, where there is one
     deviation : signed, of the scan's points from the mesh, or of the mesh from a reference; None in older runs
     reverse : of a reference mesh from the mesh
+    samples : drawn on each surface; None in older runs
     """
 
     reference: str
@@ -111,6 +112,7 @@ class ShapeMetrics(Facts):
     acceptance: Acceptance | None = None
     deviation: Deviations | None = None
     reverse: Deviations | None = None
+    samples: int | None = None
 
     @property
     def verdict_line(self) -> str | None:
@@ -210,6 +212,7 @@ def evaluate_shape(
         percent=SurfaceLengths(**{k: 100 * v / diagonal for k, v in lengths.items()}),
         field=field_errors(field, target, arrays["points"], seed),
         deviation=found[0],
+        samples=settings.samples,
         **optional,
     )
 

@@ -196,10 +196,11 @@ def acceptance(run: FinishedRun, mesh: TriangleMesh) -> page.Section | None:
 
 def distances(run: FinishedRun, mesh: TriangleMesh) -> list[Markup]:
     """What share of each side lies how far from the other; at the samples of the evaluation, so that the figures agree."""
-    scale, settings = run.field.frame.scale, EvaluateSettings.model_validate(run.config.section("evaluate"))
+    scale, found = run.field.frame.scale, metrics_of(run)
+    samples = (found and found.samples) or EvaluateSettings.model_validate(run.config.section("evaluate")).samples
     ours = Surface(run.field.frame.to_box(mesh.vertices), mesh.faces)
     against, name = target(run)
-    at, _, theirs, _ = drawn(ours, against, settings.samples, run.config.seed)
+    at, _, theirs, _ = drawn(ours, against, samples, run.config.seed)
     both = {
         f"mesh to {name} (accuracy)": against.nearest(at)[0] * scale,
         f"{name} to mesh (completeness)": ours.nearest(theirs)[0] * scale,

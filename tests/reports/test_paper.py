@@ -1,6 +1,7 @@
 """The report on paper: printed by Chromium to PDF, and what is on its pages."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import shapesiren
 from shapesiren.metrics.deviations import Place
+from shapesiren.reports.page import show
 from tests.conftest import CHROMIUM_ARGUMENTS
 
 OLD = Path(__file__).parents[1] / "data" / "old_runs" / "shape"
@@ -25,6 +27,15 @@ def judged_run(tmp_path_factory):
     shapesiren.evaluate(run, samples=4000, tolerance=told["deviation"]["p68_3"])  # which is refused
     shapesiren.report(run)
     return run
+
+
+def test_the_page_and_the_evaluation_say_the_same(judged_run):
+    text = (judged_run / "report.html").read_text()
+    told = json.loads((judged_run / "metrics.json").read_text())["surface"]
+    for row, name in (("mesh to the input points", "accuracy"), ("the input points to mesh", "completeness")):
+        first = re.search(rf'<th>{row} \({name}\)</th><td class="number">([^<]*)<', text)
+        assert first is not None and first[1] == show(told[name])
+    assert text.index("<h2>Acceptance</h2>") < text.index("<h2>What came out</h2>") < text.index("<h2>Surface</h2>")
 
 
 def pages(pdf):
