@@ -28,6 +28,7 @@ GREY = "#b4b4b0"  # where nothing is known
 VIRIDIS = ("#440154", "#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#a0da39", "#fde725")
 BELOW, ABOVE = ("#2346b0", "#9fc0f2"), ("#f7b08f", "#b3152a")  # from the tolerance outwards, on either side
 WITHIN = "#cfe6c8"
+SIDE, BEHIND, ABOVE_ALL = (41.0, 22.0), (221.0, 22.0), (-90.0, 89.9)  # azimuth and elevation, degrees
 MEASURED, INVENTED = ("#1f5fa8", "#cfe0ee"), ("#f0a05a", "#a8201a")
 
 
@@ -127,16 +128,16 @@ def picture(
     shown: Map | None,
     up: str,
     size: int,
-    azimuth: float = 41.0,
+    direction: tuple[float, float] = SIDE,
     inside: bool = False,
     places: Sequence[Place] = (),
 ) -> Markup:
-    """A mesh from the side and a little from above, coloured by a map, with its colour bar, and the places numbered that can be
-    seen."""
+    """A mesh from a ``direction`` (azimuth and elevation, degrees), coloured by a map, with its colour bar, and the places
+    numbered that can be seen."""
     from PIL import Image
 
     painted = cloud if shown is None else replace(cloud, colours=shown.colours())
-    camera = Camera.framing(cloud.points, azimuth, 22.0, up)
+    camera = Camera.framing(cloud.points, *direction, up)
     drawing = (np.clip(draw(painted, camera, size, inside), 0, 1) * 255).round().astype(np.uint8)
     image = Image.fromarray(drawing)
     _number(image, cloud, camera, size, places, inside)

@@ -186,8 +186,9 @@ def acceptance(run: FinishedRun, mesh: TriangleMesh) -> page.Section | None:
     )
     cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), faces=mesh.faces)
     size, inside = max(run.config.report.size, 420), see_inside(run)
-    both_sides = [maps.picture(cloud, coloured, vertical(run), size, turn, inside, places) for turn in (41.0, 221.0)]
-    blocks.append(page.gallery(both_sides, large=True))
+    second = maps.ABOVE_ALL if is_open(run) and not inside else maps.BEHIND  # terrain is read from above
+    pictures = [maps.picture(cloud, coloured, vertical(run), size, way, inside, places) for way in (maps.SIDE, second)]
+    blocks.append(page.gallery(pictures, large=True))
     if (found.deviation.measured != ITSELF) != (run.reference is not None):
         hint = "the colours are by the scan's points; `shapesiren report --reference FILE` shows them by the reference"
         blocks.append(page.text(f"The figures are against {found.reference}; {hint}.", quiet=True))
