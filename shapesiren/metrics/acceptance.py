@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..facts import Facts
-from ..field import Field
 from ..pointcloud.header import CloudHeader
-from ..pointcloud.scan.local_spacing import local_spacing
-from ..runtime.kdtree import KDTree
 from .deviations import PLACE_SPACINGS, Deviations, Sided, statistics
 from .surface_distance import Surface, drawn
+
+if TYPE_CHECKING:
+    from ..field import Field
 
 Array = NDArray[np.float64]
 
@@ -80,6 +81,9 @@ def deviations_of(
     ------
     InputError : nothing of the reference lies over the mesh
     """
+    from ..pointcloud.scan.local_spacing import local_spacing
+    from ..runtime.kdtree import KDTree
+
     header, frame = CloudHeader.of(field.header), field.frame
     tree = KDTree(points)
     reach = PLACE_SPACINGS * np.maximum(local_spacing(tree), header.spacing)
