@@ -28,11 +28,11 @@ def evaluate(
 
     Example: shapesiren evaluate runs/scan --reference truth.ply --tolerance 0.05 --required 95%
     """
-    if required is not None and tolerance is None:
-        raise InputError("a share is required within a tolerance", where="--required", hint="add --tolerance")
     given = {"tolerance": tolerance, "required": required}
     layers: Layers = [(f"--{name}", {"evaluate": {name: value}}) for name, value in given.items() if value is not None]
     context = open_for_stage(run, layers, stage)
+    if required is not None and context.config.section("evaluate")["tolerance"] is None:
+        raise InputError("a share is required within a tolerance", where="--required", hint="add --tolerance")
 
     from ..stages.evaluate import evaluate as evaluate_stage  # here, as torch comes with it
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..field import Field
 
 
-ALONE = "without a reference: how far the scan itself is off the object is not in these figures"
+ALONE = "without a reference: the scan's noise is in these figures, and what the scan as a whole is off is not"
 NINETY = 1.645  # standard deviations within which 90 % of a normal distribution lies
 
 

@@ -103,10 +103,10 @@ def support_map(support: Support, vertices: Array) -> Map:
     return Map("measured or invented", title, spacings, 0.0, 2 * SUPPORT_SPACINGS, stops, note=note)
 
 
-def deviation_map(run: FinishedRun, mesh: Surface, target: Surface, reference: str | None, tolerance: float | None) -> Map:
+def deviation_map(support: Support, mesh: Surface, target: Surface, reference: str | None, tolerance: float | None) -> Map:
     """The signed deviation at the vertices of a mesh, in the user's units: from a reference mesh; or of the point that is
-    nearest, of a scan or a reference of points. Where none is near, nothing is known."""
-    scale = run.field.frame.scale
+    nearest, of a scan or a reference of points. Where none is near, nothing is known: control points are spots."""
+    scale = support.header.frame.scale
     if target.faces is not None:
         values, known = Sided(target).deviation(mesh.vertices)
         note = f"Red is outside {reference}, blue inside."
@@ -115,8 +115,10 @@ def deviation_map(run: FinishedRun, mesh: Surface, target: Surface, reference: s
     tree = KDTree(target.vertices[over] if over.any() else target.vertices)
     distance, index = tree.query(mesh.vertices)
     values = (of_points[over] if over.any() else of_points)[index] * scale * (1 if reference is None else -1)
-    support = support_of(run)
-    known = ~support.unsupported(mesh.vertices) if reference is None else distance <= target.reach
+    near, nearest = support.nearest(mesh.vertices)
+    known = near <= support.reach[nearest]
+    if reference is not None:
+        known = distance <= np.minimum(target.reach, 2 * support.reach[nearest])
     whose = "the scan's points" if reference is None else reference
     outside = "the point is outside the mesh" if reference is None else f"the mesh is outside {reference}"
     title = "deviation of the nearest point" if reference is None else f"deviation from {reference}"

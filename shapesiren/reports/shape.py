@@ -57,11 +57,12 @@ def sections(run: FinishedRun) -> list[page.Section]:
     if np.abs(np.array(frame.centre)).max() > 10 * frame.scale:
         notes.append(f"Coordinates in this page count from {', '.join(f'{c:,.3f}' for c in frame.centre)}.")
     cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), colours=mesh.colours, faces=mesh.faces)
-    judged = acceptance(run, mesh)
+    shown = maps_of(run, mesh)
+    judged = acceptance(run, mesh, next(one for one in shown if one.name == "deviation"))
     opening = [judged] if judged is not None and judged.title == ACCEPTANCE else []
     return [
         *opening,
-        page.Section("Surface", [model_view(run, mesh), page.text(*notes, quiet=True)]),
+        page.Section("Surface", [model_view(run, mesh, shown), page.text(*notes, quiet=True)]),
         *([judged] if judged is not None and not opening else []),
         page.Section("Distance", distances(run, mesh)),
         page.Section("Six sides", [page.gallery(six_sides(cloud, vertical(run), settings.size, see_inside(run)))]),
@@ -92,11 +93,10 @@ def see_inside(run: FinishedRun) -> bool:
     return is_open(run) and float(((points * normals).sum(1) < 0).mean()) > 0.7
 
 
-def model_view(run: FinishedRun, mesh: TriangleMesh, together: str = "") -> Markup:
+def model_view(run: FinishedRun, mesh: TriangleMesh, shown: Sequence[maps.Map], together: str = "") -> Markup:
     """Mesh, maps and scan to turn; on paper, pictures of them. Views with the same ``together`` turn together."""
     settings, scale = run.config.report, run.field.frame.scale
     box = run.field.frame.to_box(mesh.vertices)
-    shown = maps_of(run, mesh, box)
     vertices, faces = decimate(box, mesh.faces, settings.faces)
     nearest = KDTree(box).query(vertices)[1]
     held = run.arrays["points"]
@@ -121,15 +121,16 @@ def model_view(run: FinishedRun, mesh: TriangleMesh, together: str = "") -> Mark
     return page.chart(traces, plots.scene_layout(vertical(run)), views, 420 if together else 560, together, still)
 
 
-def maps_of(run: FinishedRun, mesh: TriangleMesh, box: Array) -> list[maps.Map]:
-    """What is shown on a mesh, whose vertices are ``box`` (n, 3) in box coordinates."""
+def maps_of(run: FinishedRun, mesh: TriangleMesh) -> list[maps.Map]:
+    """What is shown on a mesh by colours."""
+    box = run.field.frame.to_box(mesh.vertices)
     against, name = target(run)
     surface, whose = Surface(box, mesh.faces), run.reference.name if run.reference else None
     tolerance = None if (found := metrics_of(run)) is None or found.acceptance is None else found.acceptance.tolerance
     support = maps.support_of(run)
     shown = [
         maps.sequential("distance", f"distance to {name}", against.nearest(box)[0] * run.field.frame.scale),
-        maps.deviation_map(run, surface, against, whose, tolerance),
+        maps.deviation_map(support, surface, against, whose, tolerance),
         maps.support_map(support, box),
     ]
     if mesh.uncertainty is not None:
@@ -151,8 +152,9 @@ def metrics_of(run: FinishedRun) -> ShapeMetrics | None:
     return ShapeMetrics.of(found) if found else None
 
 
-def acceptance(run: FinishedRun, mesh: TriangleMesh) -> page.Section | None:
-    """The verdict, what it rests on, and the worst places. None without an evaluation that measured deviations."""
+def acceptance(run: FinishedRun, mesh: TriangleMesh, coloured: maps.Map) -> page.Section | None:
+    """The verdict, what it rests on, and the worst places, on the mesh ``coloured`` by deviation. None without an evaluation
+    that measured deviations."""
     found = metrics_of(run)
     if found is None or found.deviation is None:
         return None
@@ -179,11 +181,6 @@ def acceptance(run: FinishedRun, mesh: TriangleMesh) -> page.Section | None:
         blocks.append(page.table(worst, ["worst places", "x", "y", "z", "deviation", many]))
         radius = page.show(float(np.median([p.radius for p in places])))
         blocks.append(page.text(f"No two of them are nearer to each other than ten spacings, about {radius}.", quiet=True))
-    box = run.field.frame.to_box(mesh.vertices)
-    against, _ = target(run)
-    coloured = maps.deviation_map(
-        run, Surface(box, mesh.faces), against, run.reference.name if run.reference else None, tolerance
-    )
     cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), faces=mesh.faces)
     size, inside = max(run.config.report.size, 420), see_inside(run)
     second = maps.ABOVE_ALL if is_open(run) and not inside else maps.BEHIND  # terrain is read from above

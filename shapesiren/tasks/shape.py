@@ -397,9 +397,10 @@ class ShapeTask(Task[ShapeConfig]):
 
     @classmethod
     def turning_view(cls, run: FinishedRun, together: str) -> Markup | None:
-        from ..reports.shape import mesh_of, model_view
+        from ..reports.shape import maps_of, mesh_of, model_view
 
-        return model_view(run, mesh_of(run), together)
+        mesh = mesh_of(run)
+        return model_view(run, mesh, maps_of(run, mesh), together)
 
     @classmethod
     def report_sections(cls, run: FinishedRun) -> list[Section]:
