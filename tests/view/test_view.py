@@ -72,6 +72,12 @@ def test_view_of_a_run(quick_run, tab):
         until(tab, lambda: picture(tab), lambda p: np.abs(p - plain).max(2).mean() > 3)  # the slice is there
         tab.get_by_label("slice", exact=True).click()
         until(tab, lambda: picture(tab), lambda p: np.abs(p - plain).max(2).mean() < 0.5)  # and gone
+        tab.get_by_role("checkbox", name="error bars").click()
+        tab.get_by_text("has no error bars").wait_for()
+        tab.get_by_role("checkbox", name="measured or invented").click()
+        tab.get_by_text("Blue is measured").wait_for()  # beside the colour bar
+        until(tab, lambda: picture(tab), lambda p: (p[..., 2] - p[..., 0] > 40).mean() > 0.02)
+        assert not tab.get_by_role("checkbox", name="error bars").is_checked()  # one kind of colours at a time
         inside = distance_transform_edt(model_in(plain))
         row, column = np.unravel_index(inside.argmax(), inside.shape)  # in the middle of the torus' tube
         tab.mouse.click(50 + int(column), 100 + int(row))
