@@ -113,27 +113,34 @@ def quick_run(tmp_path_factory, torus_scan):
     return run
 
 
-@pytest.fixture(scope="session")
-def chromium():
-    """A headless Chromium with WebGL in software."""
-    import shutil
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 
-    from playwright.sync_api import sync_playwright
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    import shutil
 
     names = ("chromium", "chromium-browser", "google-chrome")
     path = os.environ.get("SHAPESIREN_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if path is None:
         pytest.skip("no Chromium here; SHAPESIREN_CHROMIUM names one")
-    arguments = [
-        "--no-sandbox",
-        "--use-angle=swiftshader",
-        "--enable-unsafe-swiftshader",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-    ]
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium(chromium_path):
+    """A headless Chromium with WebGL in software."""
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()

@@ -10,13 +10,16 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ..metrics.acceptance import percent
 from ..reports import page
 from ..runtime.files import write_atomically
 from ..version import __version__
 from .work import THUMBNAIL, Result
 
 TABLE, PAGE = "summary.csv", "summary.html"
+ACCEPTED = {"acceptance.passed": "accepted", "acceptance.share": "share within the tolerance"}
 SHOWN = (
+    *ACCEPTED,
     "watertight",
     "spacings.mean",  # from the points to the mesh, beside what is said of its topology
     "spacings.p99",
@@ -37,7 +40,17 @@ def closing_lines(out: Path, results: Sequence[Result]) -> list[str]:
     done, same, failed = ([r for r in results if r.status == status] for status in ("done", "unchanged", "failed"))
     counts = f"{len(done)} done, {len(same)} unchanged, {len(failed)} failed"
     warned = [f"warning: {r.name}: {r.facts['warning']}" for r in results if r.facts.get("warning")]
-    return [f"{counts}; summary: {out / PAGE}, {out / TABLE}", *warned, *(f"failed: {r.name}: {r.error}" for r in failed)]
+    refused = [
+        f"refused: {r.name}: {percent(r.facts['acceptance.share'])} within the tolerance"
+        for r in results
+        if r.facts.get("acceptance.passed") is False
+    ]
+    return [
+        f"{counts}; summary: {out / PAGE}, {out / TABLE}",
+        *warned,
+        *refused,
+        *(f"failed: {r.name}: {r.error}" for r in failed),
+    ]
 
 
 def by_name(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
@@ -87,5 +100,7 @@ def summary_page(out: Path, results: Sequence[Result]) -> bytes:
 
 def _heading(name: str) -> str:
     """Of the column of a fact; by its last word, where that is enough."""
+    if name in ACCEPTED:
+        return ACCEPTED[name]
     group, _, last = name.rpartition(".")
     return (f"{last}, spacings" if group == "spacings" else last).replace("_", " ")

@@ -11,7 +11,7 @@ from .app import command
 from .fit import ingest_and_fit
 from .options import FitOptions, Strict
 from .settings_as_options import setting_layers, split
-from .write_output import fail_if_warned
+from .write_output import fail_if_refused, fail_if_warned
 
 
 @command(settings_are_options=True, without=("config",))
@@ -51,3 +51,4 @@ def run(
     screen.say(f"made {context.run.folder}: {' '.join(files)}")
     screen.result({"run": str(context.run.folder), **results})
     fail_if_warned(results[task.output], strict)
+    fail_if_refused(results["evaluate"])

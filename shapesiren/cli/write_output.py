@@ -30,3 +30,9 @@ def fail_if_warned(facts: Tree, strict: bool) -> None:
     """Exit with 1 if the facts of what was written hold a warning, where that is asked for."""
     if strict and facts.get("warnings"):
         raise typer.Exit(1)
+
+
+def fail_if_refused(facts: Tree) -> None:
+    """Exit with 1 if what stage ``evaluate`` found holds a verdict that is FAIL."""
+    if not facts.get("acceptance", {}).get("passed", True):
+        raise typer.Exit(1)

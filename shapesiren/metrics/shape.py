@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 from pydantic import Field as Setting
 
 from ..config import Settings
-from ..errors import InputError
 from ..facts import Facts
 from ..pointcloud.io.read import read_cloud
+from ..pointcloud.region import Corners, inside
 from ..surface.io import error_bars_of
+from .acceptance import ITSELF, REQUIRED, Acceptance, deviations_of, judged, required_share, verdict_line
+from .deviations import Deviations
 from .surface_distance import Surface, SurfaceDistances, SurfaceLengths, compare_surfaces
 
 if TYPE_CHECKING:
     from ..field import Field
 
 
+ALONE = "without a reference: the scan's noise is in these figures, and what the scan as a whole is off is not"
 NINETY = 1.645  # standard deviations within which 90 % of a normal distribution lies
+
+
+Share = Annotated[float, BeforeValidator(required_share)]  # .95 or "95%"
 
 
 class EvaluateSettings(Settings):
@@ -29,7 +36,8 @@ class EvaluateSettings(Settings):
 
     samples: int = Setting(200_000, ge=100, description="points drawn on each surface")
     threshold: float = Setting(0.5, gt=0, description="of the F-score, in percent of the bounding-box diagonal")
-    tolerance: float | None = Setting(None, gt=0, description="say how many vertices are within it, in the scan's units")
+    tolerance: float | None = Setting(None, gt=0, description="accept the mesh by it, or not; in the scan's units")
+    required: Share = Setting(REQUIRED, gt=0, le=1, description="share of the deviations that has to be within the tolerance")
 
 
 class ReferenceUnits(Facts):
@@ -73,17 +81,14 @@ class WithinTolerance(Facts):
     expected: float | None = None
 
     def lines(self) -> list[str]:
-        start, lines = f"tolerance {self.tolerance:.3g}:", []
-        if self.within is not None:
-            share = self.within / self.vertices
-            lines.append(f"{start} {self.within:,} of {self.vertices:,} vertices within it of the reference ({share:.1%})")
-        if self.sure is not None and self.expected is not None:
-            share = self.sure / self.vertices
-            lines.append(
-                f"{start} {self.sure:,} of {self.vertices:,} vertices within it with 90 % confidence ({share:.1%}), "
-                f"{self.expected:.1%} expected within it"
-            )
-        return lines
+        """By the error bars; what is within it of a reference is said by the verdict, of the surface and not of vertices."""
+        if self.sure is None or self.expected is None:
+            return []
+        share = self.sure / self.vertices
+        return [
+            f"error bars: {self.sure:,} of {self.vertices:,} vertices within {self.tolerance:.3g} of the true surface with "
+            f"90 % confidence ({share:.1%}), {self.expected:.1%} expected within it"
+        ]
 
 
 class ShapeMetrics(Facts):
@@ -92,7 +97,10 @@ class ShapeMetrics(Facts):
     reference : the name of what was measured against
     surface : distances between mesh and reference, in the user's units
     percent : the same lengths in percent of the reference's bounding-box diagonal
-    within : of the tolerance that was asked for
+    within : vertices within the tolerance that was asked for; acceptance : the verdict, where there is one
+    deviation : signed, of the scan's points from the mesh, or of the mesh from a reference; None in older runs
+    reverse : of a reference mesh from the mesh
+    samples : drawn on each surface; None in older runs
     """
 
     reference: str
@@ -101,15 +109,57 @@ class ShapeMetrics(Facts):
     percent: SurfaceLengths
     field: FieldErrors
     within: WithinTolerance | None = None
+    acceptance: Acceptance | None = None
+    deviation: Deviations | None = None
+    reverse: Deviations | None = None
+    samples: int | None = None
+
+    @property
+    def verdict_line(self) -> str | None:
+        if self.acceptance is None or self.deviation is None:
+            return None
+        return verdict_line(self.acceptance, self.deviation, self.reverse)
+
+    @property
+    def whose(self) -> str:
+        """A sentence on what the deviations are measured against."""
+        if self.deviation is not None and self.deviation.measured == ITSELF:
+            return f"{ALONE[0].upper()}{ALONE[1:]}."
+        return f"Measured against {self.reference}."
+
+    def deviation_lines(self) -> list[str]:
+        """Verdict, statistics, histogram and the worst places; three of them where nothing is judged."""
+        if self.deviation is None:
+            return []
+        verdict = self.verdict_line
+        lines = [] if verdict is None else [verdict]
+        if self.deviation.measured == ITSELF:
+            lines.append(ALONE)
+        lines += [line for d in (self.deviation, self.reverse) if d is not None for line in d.lines()]
+        lines.append(f"+ where {self.deviation.positive}: {self.deviation.histogram.line()}")
+        shown = self.deviation.places[: 3 if verdict is None else None]
+        return lines + [f"worst place {i}: {place.line()}" for i, place in enumerate(shown, 1)]
 
     def lines(self) -> list[str]:
+        return self.deviation_lines() + self.surface_lines()
+
+    def brief_lines(self) -> list[str]:
+        """Without statistics, histogram and places."""
+        verdict = self.verdict_line
+        return ([] if verdict is None else [verdict]) + self.surface_lines()
+
+    def surface_lines(self) -> list[str]:
+        """Without signs: how near mesh and reference are, and how near the field is to a distance."""
         surface, percent, field = self.surface, self.percent.tree(), self.field
-        lines = [f"{k}: {getattr(surface, k):.4g} ({percent[k]:.3g} % of the diagonal)" for k in percent]
+        said = {"accuracy": f"mesh to {self.reference}, mean", "completeness": f"{self.reference} to mesh, mean"}
+        said = {k: f"{k}, {said[k]}" if k in said else k for k in percent}
+        lines = [f"{said[k]}: {getattr(surface, k):.4g} ({percent[k]:.3g} % of the diagonal)" for k in percent]
         if surface.normal_consistency is not None:
             lines.append(f"normal consistency: {surface.normal_consistency:.4f}")
         lines.append(f"F-score at {self.units.threshold:.3g}: {surface.f_score:.4f}")
         error = "" if field.distance is None else f", distance error {field.distance:.3g}"
-        return [*lines, f"field: Eikonal error {field.eikonal:.3f}{error}", *(self.within.lines() if self.within else ())]
+        lines.append(f"field: Eikonal error {field.eikonal:.3f}{error}")
+        return lines + (self.within.lines() if self.within else [])
 
 
 def evaluate_shape(
@@ -120,6 +170,7 @@ def evaluate_shape(
     settings: EvaluateSettings,
     seed: int,
     say: Callable[[str], None],
+    box: Corners | None = None,
 ) -> ShapeMetrics:
     """The mesh and the field of a run against a reference.
 
@@ -127,34 +178,42 @@ def evaluate_shape(
     ----------
     arrays : the ingested cloud; stands in for the reference when there is none
     reference : mesh or cloud in the user's coordinates, or None
+    box : the part of the scan whose surface the mesh is, in the user's coordinates, if not all
 
     Raises
     ------
-    InputError : a tolerance is given, and neither a reference nor error bars
+    InputError : nothing of the reference lies over the mesh
     """
     tolerance = settings.tolerance
     bars = None if tolerance is None else error_bars_of(mesh_file)
-    if tolerance is not None and reference is None and bars is None:
-        hint = "give --reference, or make the mesh with --uncertainty"
-        raise InputError("nothing tells how far the vertices are off", where="evaluate.tolerance", hint=hint)
     # Everything is measured in box coordinates, where float32 ray casting is exact enough, and scaled back.
     frame = field.frame
     written = read_cloud(mesh_file)
     mesh = Surface(frame.to_box(written.points), written.faces)
-    target = surface_of(field, arrays, reference)
+    target = surface_of(field, arrays, reference, box)
     name = reference.name if reference else "the input points"
     say(f"against {name}")
     diagonal = float(np.linalg.norm(np.ptp(target.vertices, axis=0)))
     threshold = settings.threshold / 100 * diagonal
     surface = compare_surfaces(mesh, target, settings.samples, threshold, seed)
     lengths = {k: getattr(surface, k) for k in SurfaceLengths.model_fields}
+    points = arrays["points"].astype(np.float64)
+    against = reference.name if reference else None
+    found = deviations_of(field, points, mesh, target, against, tolerance, settings.samples, seed, say)
+    optional: dict[str, Any] = {"reverse": found[1]} if len(found) > 1 else {}
+    if tolerance is not None:
+        optional["acceptance"] = judged(found, tolerance, settings.required)
+        if reference is not None or bars is not None:
+            optional["within"] = within(mesh, target, bars, tolerance, frame.scale, reference)
     return ShapeMetrics(
         reference=name,
         units=ReferenceUnits(diagonal=diagonal * frame.scale, threshold=threshold * frame.scale),
         surface=surface.model_copy(update={k: v * frame.scale for k, v in lengths.items()}),
         percent=SurfaceLengths(**{k: 100 * v / diagonal for k, v in lengths.items()}),
         field=field_errors(field, target, arrays["points"], seed),
-        **({} if tolerance is None else {"within": within(mesh, target, bars, tolerance, frame.scale, reference)}),
+        deviation=found[0],
+        samples=settings.samples,
+        **optional,
     )
 
 
@@ -174,10 +233,15 @@ def within(
     return WithinTolerance(tolerance=tolerance, vertices=len(mesh.vertices), **found)
 
 
-def surface_of(field: Field, arrays: dict[str, NDArray[Any]], reference: Path | None) -> Surface:
-    """What a run is measured against, in box coordinates: a mesh or cloud file, or the ingested cloud."""
+def surface_of(field: Field, arrays: dict[str, NDArray[Any]], reference: Path | None, box: Corners | None = None) -> Surface:
+    """What a run is measured against, in box coordinates: a mesh or cloud file, or what of the ingested cloud lies in ``box``,
+    which is in the user's."""
     if reference is None:
-        return Surface(arrays["points"].astype(np.float64), None, arrays["normals"].astype(np.float64))
+        points, normals = arrays["points"].astype(np.float64), arrays["normals"].astype(np.float64)
+        if box is not None:
+            kept = inside(field.frame.to_user(points), box)
+            points, normals = points[kept], normals[kept]
+        return Surface(points, None, normals)
     cloud = read_cloud(reference)
     finite = np.asarray(np.isfinite(cloud.points).all(1))
     vertices = field.frame.to_box(np.where(finite[:, None], cloud.points, 0))

@@ -73,7 +73,7 @@ class Surface:
         return KDTree(self.vertices)
 
     @cached_property
-    def _reach(self) -> float:
+    def reach(self) -> float:
         """How far from it a cloud's point stands for the surface: `REACH_SPACINGS` times the median spacing.
 
         The largest hole in N random samples has a radius of sqrt(ln N / (pi density)), 4 median spacings at 10^5.
@@ -82,7 +82,8 @@ class Surface:
         return REACH_SPACINGS * float(np.median(self._tree.query(some, 2)[0][:, 1]))
 
     @cached_property
-    def _face_normals(self) -> Array:
+    def face_normals(self) -> Array:
+        """(m, 3) of a mesh, of length 1."""
         a, b, c = self.vertices[self.faces].transpose(1, 0, 2)
         normal = np.cross(b - a, c - a)
         return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
@@ -106,7 +107,7 @@ class Surface:
 
         mesh = trimesh.Trimesh(self.vertices, self.faces, process=False)
         points, face = trimesh.sample.sample_surface(mesh, count, seed=seed)[:2]
-        return np.asarray(points), self._face_normals[face]
+        return np.asarray(points), self.face_normals[face]
 
     def nearest(self, points: Array) -> tuple[Array, Array | None]:
         """Distance from each of (n, 3) points to this surface, (n,), and the normal there, (n, 3)."""
@@ -117,13 +118,18 @@ class Surface:
             # Where the cloud is sampled, its tangent planes are the surface; beside it, the nearest point is.
             across = np.abs(((points - self.vertices[index]) * self.normals[index]).sum(1))
             along = np.sqrt(np.maximum(distance**2 - across**2, 0))
-            return np.where(along <= self._reach, across, distance), self.normals[index]
-        from ..runtime.open3d_loader import closest_points
-
-        hit = closest_points(self._scene, points)
+            return np.where(along <= self.reach, across, distance), self.normals[index]
+        hit = self.closest(points)
         # float32 positions near the origin, but the difference in float64
         distance = np.linalg.norm(hit["points"].astype(np.float64) - points.astype(np.float32), axis=1)
-        return distance, self._face_normals[hit["primitive_ids"]]
+        return distance, self.face_normals[hit["primitive_ids"]]
+
+    def closest(self, points: Array) -> dict[str, Any]:
+        """The nearest points of a mesh to (n, 3) points: ``points`` (n, 3) float32, ``primitive_ids`` (n,), ``primitive_uvs``
+        (n, 2)."""
+        from ..runtime.open3d_loader import closest_points
+
+        return closest_points(self._scene, points)
 
     def signed_distance(self, points: Array) -> Array:
         """Signed distance at (n, 3) points, negative inside; of a closed mesh."""
@@ -141,8 +147,7 @@ def compare_surfaces(mesh: Surface, reference: Surface, samples: int, threshold:
     samples : drawn on each of the two; of a cloud, at most that many of its points
     threshold : of precision and recall
     """
-    ours, our_normals = mesh.sample(samples, seed)
-    theirs, their_normals = reference.sample(samples, seed + 1)
+    ours, our_normals, theirs, their_normals = drawn(mesh, reference, samples, seed)
     to_reference, reference_normals = reference.nearest(ours)
     to_mesh, mesh_normals = mesh.nearest(theirs)
     precision, recall = float((to_reference <= threshold).mean()), float((to_mesh <= threshold).mean())
@@ -163,3 +168,10 @@ def compare_surfaces(mesh: Surface, reference: Surface, samples: int, threshold:
         f_score=2 * precision * recall / max(precision + recall, 1e-12),
         **consistency,
     )
+
+
+def drawn(mesh: Surface, reference: Surface, samples: int, seed: int) -> tuple[Array, Array | None, Array, Array | None]:
+    """The samples that every figure is measured at: points of the mesh and their normals, and those of the reference."""
+    ours, our_normals = mesh.sample(samples, seed)
+    theirs, their_normals = reference.sample(samples, seed + 1)
+    return ours, our_normals, theirs, their_normals

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup
@@ -74,6 +76,12 @@ def table(rows: Sequence[Sequence[Any]], head: Sequence[str] = ()) -> Markup:
     return _table(rows, head)
 
 
+def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
+    """Names and what they mean."""
+    items = Markup("").join(Markup("<dt>{}</dt><dd>{}</dd>").format(name, meaning) for name, meaning in pairs)
+    return Markup("<dl>{}</dl>").format(items)
+
+
 def _table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> Markup:
     top = Markup("")
     if head:
@@ -84,8 +92,19 @@ def _table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> Markup:
     return Markup('<div class="wide"><table>{}<tbody>{}</tbody></table></div>').format(top, body)
 
 
+class Digits(str):
+    """A number that is already written as it is to be shown."""
+
+
+def beside(*blocks: Markup) -> Markup:
+    """Two blocks side by side, where there is room; the first one as wide as it needs."""
+    return Markup('<div class="beside">{}</div>').format(
+        Markup("").join(Markup("<div>{}</div>").format(block) for block in blocks)
+    )
+
+
 def _cell(value: Any) -> Markup:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = isinstance(value, (int, float, Digits)) and not isinstance(value, bool)
     return Markup('<td class="{}">{}</td>').format("number" if number else "", show(value))
 
 
@@ -103,7 +122,40 @@ def show(value: Any) -> str:
 
 
 def image(data: bytes, alt: str, caption: str = "") -> Markup:
-    return Markup('<figure><img src="{}" alt="{}">{}</figure>').format(data_uri(data), alt, _caption(caption))
+    return figure(picture(data, alt), caption=caption)
+
+
+def picture(data: bytes, alt: str) -> Markup:
+    return Markup('<img src="{}" alt="{}">').format(data_uri(data), alt)
+
+
+def figure(*blocks: Markup, caption: str = "") -> Markup:
+    return Markup("<figure>{}{}</figure>").format(Markup("").join(blocks), _caption(caption))
+
+
+def colour_bar(stops: Sequence[tuple[float, str]], low: float, high: float, title: str) -> Markup:
+    """What the colours of a picture mean. ``stops``: places from 0 (``low``) to 1 (``high``), and their colours."""
+    inside = sorted({p for (p, _), (q, _) in pairwise(stops) if p == q and 0 < p < 1} | {0.0, 1.0})
+    ticks = [(p, show(low + p * (high - low))) for p in inside]
+    name = "bar-" + hashlib.sha256(repr((stops, title)).encode()).hexdigest()[:8]
+    gradient = Markup("").join(Markup('<stop offset="{:.4f}" stop-color="{}"/>').format(p, c) for p, c in stops)
+    anchor = {0.0: "start", 1.0: "end"}
+    words = Markup("").join(
+        Markup('<text x="{:.1f}" y="30" text-anchor="{}">{}</text>').format(300 * p, anchor.get(p, "middle"), t)
+        for p, t in ticks
+    )
+    return Markup(
+        '<svg class="bar" viewBox="0 0 300 50" role="img" aria-label="{}">'
+        '<defs><linearGradient id="{}">{}</linearGradient></defs>'
+        '<rect width="300" height="14" fill="url(#{})"/>{}<text x="150" y="46" text-anchor="middle">{}</text></svg>'
+    ).format(title, name, gradient, name, words, title)
+
+
+def verdict(word: str, passed: bool, line: str) -> Markup:
+    """A verdict in large letters, and a line on it."""
+    return Markup('<p class="verdict {}"><strong>{}</strong> <span>{}</span></p>').format(
+        "passed" if passed else "failed", word, line
+    )
 
 
 def gallery(items: Sequence[Markup], large: bool = False) -> Markup:
@@ -133,14 +185,21 @@ def chart(
     views: Sequence[tuple[str, Sequence[int]]] = (),
     height: int = 380,
     together: str = "",
+    still: Markup | None = None,
 ) -> Markup:
     """A plotly figure. ``views`` are buttons: a name, and which traces it shows. Charts with the same ``together`` share
-    their camera and their buttons."""
+    their camera and their buttons. ``still`` stands in for it on paper."""
     spec = {"data": list(traces), "layout": layout, "views": [{"name": n, "show": list(s)} for n, s in views]}
     content = json.dumps(spec, allow_nan=False).replace("</", "<\\/")
+    kind = Markup((" data-square" if "scene" in layout else "") + (" data-still" if still is not None else ""))
     return Markup(
-        '<div class="chart" style="height:{}px" data-together="{}"{}><script type="application/json">{}</script></div>'
-    ).format(height, together, Markup(" data-square" if "scene" in layout else ""), Markup(content))
+        '{}<div class="chart" style="height:{}px" data-together="{}"{}><script type="application/json">{}</script></div>'
+    ).format(printed(still) if still is not None else "", height, together, kind, Markup(content))
+
+
+def printed(block: Markup) -> Markup:
+    """What is there on paper alone."""
+    return Markup('<div class="printed">{}</div>').format(block)
 
 
 def _caption(caption: str) -> Markup:

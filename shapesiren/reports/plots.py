@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from . import page
 Trace = dict[str, Any]
 CODES = {"float32": "f4", "int32": "i4", "uint8": "u1"}
 CLAY = "#c9b9a4"
+OUT = "#c23b4b"  # of what is out of tolerance
 COLOURS = ("#0b63b5", "#d9822b", "#2a9d5c", "#c23b4b", "#7d5fb2", "#8c6d46", "#c65fa5", "#7a8288")
 
 
@@ -81,8 +83,12 @@ def mesh(
     heat: NDArray[Any] | None = None,
     most: float = 1.0,
     heat_name: str = "",
+    least: float = 0.0,
+    stops: Sequence[tuple[float, str]] | None = None,
+    colour: str = CLAY,
 ) -> Trace:
-    """Triangles, lit; of one colour, coloured by vertex, or by a value ``heat`` (n,) from 0 to ``most``."""
+    """Triangles, lit; of one ``colour``, coloured by vertex, or by a value ``heat`` (n,) from ``least`` to ``most``, in the
+    colours of ``stops``."""
     trace: Trace = {
         "type": "mesh3d",
         "x": packed(vertices[:, 0]),
@@ -107,9 +113,9 @@ def mesh(
         bar = {"title": {"text": heat_name, "side": "right"}, "thickness": 14, "len": 0.85, "exponentformat": "power"}
         trace |= {
             "intensity": packed(heat),
-            "cmin": 0,
+            "cmin": least,
             "cmax": most,
-            "colorscale": "Viridis",
+            "colorscale": "Viridis" if stops is None else [list(stop) for stop in stops],
             "colorbar": bar,
             "hovertemplate": "%{intensity:.3g}<extra></extra>",
         }
@@ -117,8 +123,13 @@ def mesh(
     elif colours is not None:
         trace["vertexcolor"] = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in colours.tolist()]
     else:
-        trace["color"] = CLAY
+        trace["color"] = colour
     return trace
+
+
+def like(trace: Trace, other: Trace, index: int) -> Trace:
+    """A mesh without the arrays that it shares with trace ``other``, number ``index`` of its chart: the page puts them back."""
+    return {k: v for k, v in trace.items() if k not in "xyzijk" or v != other[k]} | {"like": index}
 
 
 def points(at: NDArray[Any], colours: NDArray[np.uint8] | None = None, size: float = 1.6) -> Trace:
@@ -134,6 +145,30 @@ def points(at: NDArray[Any], colours: NDArray[np.uint8] | None = None, size: flo
         "marker": marker,
         "hovertemplate": "%{x:.6g}, %{y:.6g}, %{z:.6g}<extra></extra>",
     }
+
+
+def histogram(
+    edges: Sequence[float], counts: Sequence[int], x_name: str, y_name: str, tolerance: float | None = None, height: int = 300
+) -> Markup:
+    """Bars between ``edges``; those beyond the tolerance are red, and lines mark it."""
+    middle = [(a + b) / 2 for a, b in pairwise(edges)]
+    out = [tolerance is not None and abs(m) > tolerance for m in middle]
+    trace = {
+        "type": "bar",
+        "x": middle,
+        "y": list(counts),
+        "width": [b - a for a, b in pairwise(edges)],
+        "marker": {"color": [OUT if o else COLOURS[2] if tolerance is not None else COLOURS[0] for o in out]},
+        "hovertemplate": "%{x:.4g}: %{y:,}<extra></extra>",
+    }
+    layout = flat_layout(x_name, y_name)
+    layout["yaxis"] |= {"exponentformat": "none", "separatethousands": True, "automargin": True}
+    layout["xaxis"] |= {"nticks": 6, "tickangle": 0, "showexponent": "last"}
+    layout |= {"showlegend": False, "bargap": 0}
+    if tolerance is not None:
+        line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 1.4, "dash": "dash", "color": OUT}}
+        layout["shapes"] = [line | {"x0": x, "x1": x} for x in (-tolerance, tolerance)]
+    return page.chart([trace], layout, height=height)
 
 
 def scene_layout(up: str) -> Trace:

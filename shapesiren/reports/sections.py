@@ -19,7 +19,7 @@ def headline(run: FinishedRun) -> str:
 def outcome(run: FinishedRun) -> page.Section:
     """What the stages found, in the words of the screen."""
     stages = [s for s in ("ingest", "fit", run.task.output, "evaluate") if s in run.manifest["stages"]]
-    rows = [[stage, line] for stage in stages for line in run.task.summary(stage, run.facts(stage))]
+    rows = [[stage, line] for stage in stages for line in run.task.brief(stage, run.facts(stage))]
     rows = [["" if i and rows[i - 1][0] == stage else stage, line] for i, (stage, line) in enumerate(rows)]
     blocks = [page.table(rows)]
     if "evaluate" not in stages:
@@ -66,9 +66,11 @@ def provenance(run: FinishedRun) -> page.Section:
 
 
 def flatten(tree: Tree, above: str = "") -> dict[str, Any]:
-    """Nested figures as one level, names joined by dots; lists are left out."""
+    """Nested figures as one level, names joined by dots; lists are left out, and histograms, which are mostly lists."""
     flat: dict[str, Any] = {}
     for name, value in tree.items():
+        if name == "histogram":
+            continue
         if isinstance(value, dict):
             flat |= flatten(value, f"{above}{name}.")
         elif not isinstance(value, list):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..metrics.shape import ShapeMetrics, surface_of
-from ..metrics.surface_distance import Surface
+from ..metrics.acceptance import ITSELF, percent
+from ..metrics.definitions import rows as definitions
+from ..metrics.shape import EvaluateSettings, ShapeMetrics, surface_of
+from ..metrics.surface_distance import Surface, drawn
 from ..pointcloud.cloud import PointCloud, random_rows
 from ..pointcloud.header import CloudHeader
 from ..pointcloud.io.read import read_cloud
@@ -21,13 +24,27 @@ from ..surface.mesh import TriangleMesh
 from ..surface.postprocess import decimate
 from ..surface.query import plane
 from ..tasks.base import FinishedRun
-from . import page, plots
+from . import maps, page, plots
 from .render import Camera, draw
 
 Array = NDArray[np.float64]
 SIDES = {"front": (0, 0), "right": (90, 0), "back": (180, 0), "left": (270, 0), "top": (0, 89.9), "bottom": (0, -89.9)}
 SLICE = 160  # samples along the longer side of a slice
 AXES = "xyz"
+ACCEPTANCE = "Acceptance"  # the section that a page opens with where a tolerance was given
+FIGURES = {
+    "mean": "mean, signed",
+    "standard_deviation": "standard deviation",
+    "rms": "RMS",
+    "p50": "50 % within",
+    "p68_3": "68.3 % within",
+    "p95": "95 % within",
+    "p99": "99 % within",
+    "lowest": "lowest",
+    "highest": "highest",
+    "count": "measured at",
+    "outside": "of these beyond its edges, not counted",
+}
 
 
 def sections(run: FinishedRun) -> list[page.Section]:
@@ -40,12 +57,18 @@ def sections(run: FinishedRun) -> list[page.Section]:
     if np.abs(np.array(frame.centre)).max() > 10 * frame.scale:
         notes.append(f"Coordinates in this page count from {', '.join(f'{c:,.3f}' for c in frame.centre)}.")
     cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), colours=mesh.colours, faces=mesh.faces)
+    shown = maps_of(run, mesh)
+    judged = acceptance(run, mesh, next(one for one in shown if one.name == "deviation"))
+    opening = [judged] if judged is not None and judged.title == ACCEPTANCE else []
     return [
-        page.Section("Surface", [model_view(run, mesh), page.text(*notes, quiet=True)]),
+        *opening,
+        page.Section("Surface", [model_view(run, mesh, shown), page.text(*notes, quiet=True)]),
+        *([judged] if judged is not None and not opening else []),
         page.Section("Distance", distances(run, mesh)),
         page.Section("Six sides", [page.gallery(six_sides(cloud, vertical(run), settings.size, see_inside(run)))]),
         page.Section("Slices of the field", slices(run)),
         page.Section("Verification", [verification(run)]),
+        page.Section("What the figures mean", [page.definitions((name, meaning) for name, meaning, _ in definitions())]),
     ]
 
 
@@ -70,48 +93,126 @@ def see_inside(run: FinishedRun) -> bool:
     return is_open(run) and float(((points * normals).sum(1) < 0).mean()) > 0.7
 
 
-def model_view(run: FinishedRun, mesh: TriangleMesh, together: str = "") -> Markup:
-    """Mesh, distance and scan to turn. Views with the same ``together`` turn together."""
+def model_view(run: FinishedRun, mesh: TriangleMesh, shown: Sequence[maps.Map], together: str = "") -> Markup:
+    """Mesh, maps and scan to turn; on paper, pictures of them. Views with the same ``together`` turn together."""
     settings, scale = run.config.report, run.field.frame.scale
     box = run.field.frame.to_box(mesh.vertices)
-    against, name = target(run)
-    heat = against.nearest(box)[0] * scale
     vertices, faces = decimate(box, mesh.faces, settings.faces)
     nearest = KDTree(box).query(vertices)[1]
     held = run.arrays["points"]
     index = random_rows(len(held), min(settings.points, len(held)), 0)
     colours = run.arrays.get("colours")
-    most = float(np.quantile(heat, 0.99)) or 1e-12
     traces = [
         plots.mesh(vertices * scale, faces, colours=None if mesh.colours is None else mesh.colours[nearest]),
-        plots.mesh(vertices * scale, faces, heat=heat[nearest], most=most, heat_name=f"distance to {name}"),
         plots.points(held[index] * scale, None if colours is None else colours[index]),
     ]
-    views = [("mesh", [0]), ("distance", [1]), ("scan", [2]), ("mesh and scan", [0, 2])]
+    views: list[tuple[str, list[int]]] = [("mesh", [0])]
+    for one in shown:
+        unknown = np.zeros(len(faces), bool) if one.known is None else ~one.known[nearest][faces].all(1)
+        heat = {"heat": one.values[nearest], "least": one.low, "most": one.high, "heat_name": one.title, "stops": one.stops}
+        views.append((one.name, [len(traces)]))
+        traces.append(plots.like(plots.mesh(vertices * scale, faces[~unknown], **heat), traces[0], 0))
+        if unknown.any():
+            used, of = np.unique(faces[unknown], return_inverse=True)
+            views[-1][1].append(len(traces))
+            traces.append(plots.mesh(vertices[used] * scale, of.reshape(-1, 3), colour=maps.GREY))
+    views += [("scan", [1]), ("mesh and scan", [0, 1])]
+    still = None if together else stills(run, mesh, shown)
+    return page.chart(traces, plots.scene_layout(vertical(run)), views, 420 if together else 560, together, still)
+
+
+def maps_of(run: FinishedRun, mesh: TriangleMesh) -> list[maps.Map]:
+    """What is shown on a mesh by colours."""
+    box = run.field.frame.to_box(mesh.vertices)
+    against, name = target(run)
+    surface, whose = Surface(box, mesh.faces), run.reference.name if run.reference else None
+    tolerance = None if (found := metrics_of(run)) is None or found.acceptance is None else found.acceptance.tolerance
+    support = maps.support_of(run)
+    shown = [
+        maps.sequential("distance", f"distance to {name}", against.nearest(box)[0] * run.field.frame.scale),
+        maps.deviation_map(support, surface, against, whose, tolerance),
+        maps.support_map(support, box),
+    ]
     if mesh.uncertainty is not None:
-        bars, top = mesh.uncertainty, float(np.quantile(mesh.uncertainty, 0.99)) or 1e-12
-        traces.append(plots.mesh(vertices * scale, faces, heat=bars[nearest], most=top, heat_name="standard deviation"))
-        views.append(("error bars", [3]))
-    return page.chart(traces, plots.scene_layout(vertical(run)), views, 420 if together else 560, together)
+        shown.append(maps.error_bars_map(mesh.uncertainty.astype(np.float64), support, box))
+    return shown
+
+
+def stills(run: FinishedRun, mesh: TriangleMesh, shown: Sequence[maps.Map]) -> Markup:
+    """Pictures that stand in for the view on paper: of the mesh and of its maps, but for the unsigned distance."""
+    cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), colours=mesh.colours, faces=mesh.faces)
+    wanted = [None, *(one for one in shown if one.name != "distance")]
+    up, size, inside = vertical(run), run.config.report.size, see_inside(run)
+    return page.gallery([maps.picture(cloud, one, up, size, inside=inside) for one in wanted], large=True)
+
+
+def metrics_of(run: FinishedRun) -> ShapeMetrics | None:
+    """What the evaluation found, if there was one."""
+    found = run.facts("evaluate")
+    return ShapeMetrics.of(found) if found else None
+
+
+def acceptance(run: FinishedRun, mesh: TriangleMesh, coloured: maps.Map) -> page.Section | None:
+    """The verdict, what it rests on, and the worst places, on the mesh ``coloured`` by deviation. None without an evaluation
+    that measured deviations."""
+    found = metrics_of(run)
+    if found is None or found.deviation is None:
+        return None
+    accepted, both = found.acceptance, [d for d in (found.deviation, found.reverse) if d is not None]
+    tolerance = None if accepted is None else accepted.tolerance
+    blocks = []
+    if accepted is not None and found.verdict_line is not None:
+        blocks.append(page.verdict(accepted.verdict, accepted.passed, found.verdict_line.partition(": ")[2]))
+    blocks.append(page.text(f"{found.whose} Positive where {found.deviation.positive}.", quiet=True))
+    names = ("mean", "standard_deviation", "rms", "p50", "p68_3", "p95", "p99", "lowest", "highest", "count", "outside")
+    shown = [name for name in names if name != "outside" or any(d.outside for d in both)]
+    rows = [[FIGURES[name], *(getattr(d, name) for d in both)] for name in shown]
+    if accepted is not None:
+        rows.insert(0, ["within the tolerance", *(page.Digits(percent(d.within or 0.0)) for d in both)])
+    bins = found.deviation.histogram
+    chart = plots.histogram(bins.edges.tolist(), bins.counts, "deviation", "how many", tolerance)
+    blocks.append(page.beside(page.table(rows, ["", *(d.what for d in both)]), chart))
+    if bins.below or bins.above:
+        blocks.append(page.text(f"{bins.below:,} lie below the histogram and {bins.above:,} above it.", quiet=True))
+    places = found.deviation.places
+    if places:
+        many = "beyond it there" if tolerance is not None else "as bad by half there"
+        worst = [[i, *map(page.Digits, (*p.coordinates, f"{p.deviation:+.4g}")), p.beyond] for i, p in enumerate(places, 1)]
+        blocks.append(page.table(worst, ["worst places", "x", "y", "z", "deviation", many]))
+        radius = page.show(float(np.median([p.radius for p in places])))
+        blocks.append(page.text(f"No two of them are nearer to each other than ten spacings, about {radius}.", quiet=True))
+    cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), faces=mesh.faces)
+    size, inside = max(run.config.report.size, 420), see_inside(run)
+    second = maps.ABOVE_ALL if is_open(run) and not inside else maps.BEHIND  # terrain is read from above
+    pictures = [maps.picture(cloud, coloured, vertical(run), size, way, inside, places) for way in (maps.SIDE, second)]
+    blocks.append(page.gallery(pictures, large=True))
+    if (found.deviation.measured != ITSELF) != (run.reference is not None):
+        hint = "the colours are by the scan's points; `shapesiren report --reference FILE` shows them by the reference"
+        blocks.append(page.text(f"The figures are against {found.reference}; {hint}.", quiet=True))
+    return page.Section(ACCEPTANCE if accepted is not None else "Deviations", blocks)
 
 
 def distances(run: FinishedRun, mesh: TriangleMesh) -> list[Markup]:
-    """What share of each side lies how far from the other."""
-    scale = run.field.frame.scale
-    box = run.field.frame.to_box(mesh.vertices)
+    """What share of each side lies how far from the other; at the samples of the evaluation, so that the figures agree."""
+    scale, found = run.field.frame.scale, metrics_of(run)
+    samples = (found and found.samples) or EvaluateSettings.model_validate(run.config.section("evaluate")).samples
+    ours = Surface(run.field.frame.to_box(mesh.vertices), mesh.faces)
     against, name = target(run)
-    to_mesh = Surface(box, mesh.faces).nearest(against.sample(200_000, 0)[0])[0]
-    lengths = {f"mesh to {name}": against.nearest(box)[0] * scale, f"{name} to mesh": to_mesh * scale}
-    top = max(float(np.quantile(d, 0.999)) for d in lengths.values()) or 1e-12
-    at = np.geomspace(top / 1000, top * 2, 120)
-    shares = {k: [float((d <= limit).mean() * 100) for limit in at] for k, d in lengths.items()}
-    rows = [[k, *(float(v) for v in (d.mean(), np.median(d), np.quantile(d, 0.95), d.max()))] for k, d in lengths.items()]
+    at, _, theirs, _ = drawn(ours, against, samples, run.config.seed)
+    both = {
+        f"mesh to {name} (accuracy)": against.nearest(at)[0] * scale,
+        f"{name} to mesh (completeness)": ours.nearest(theirs)[0] * scale,
+    }
+    top = max(float(np.quantile(d, 0.999)) for d in both.values()) or 1e-12
+    limits = np.geomspace(top / 1000, top * 2, 120)
+    shares = {k: [float((d <= limit).mean() * 100) for limit in limits] for k, d in both.items()}
+    rows = [[k, *(float(v) for v in (d.mean(), np.median(d), np.quantile(d, 0.95), d.max()))] for k, d in both.items()]
     return [
-        plots.curves(shares, at.tolist(), "distance, in the scan's units", "percent within it", log_x=True),
+        plots.curves(shares, limits.tolist(), "distance, in the scan's units", "percent within it", log_x=True),
         page.table(rows, ["", "mean", "median", "95 %", "largest"]),
         page.text(
-            "From the vertices of the mesh, and from points of the other side; where points have normals they "
-            "stand for their tangent planes.",
+            "Without signs, from points drawn evenly on the mesh, and from points of the other side; where points have normals "
+            "they stand for their tangent planes.",
             quiet=True,
         ),
     ]
@@ -119,8 +220,9 @@ def distances(run: FinishedRun, mesh: TriangleMesh) -> list[Markup]:
 
 def target(run: FinishedRun) -> tuple[Surface, str]:
     """What distances are measured to, in box coordinates: the reference that was named, or the input."""
-    reference = run.reference
-    return surface_of(run.field, run.arrays, reference), reference.name if reference else "the input"
+    reference, box = run.reference, run.facts("mesh").get("box")
+    against = surface_of(run.field, run.arrays, reference, tuple(box) if box else None)
+    return against, reference.name if reference else "the input points"
 
 
 def six_sides(cloud: PointCloud, up: str, size: int, inside: bool) -> list[Markup]:

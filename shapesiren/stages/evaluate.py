@@ -31,7 +31,8 @@ def evaluate(context: Context, reference: Path | None) -> Tree:
         fitted = Field.load(run.folder / FIELD, torch_device(context.device))
         arrays = unpack(run.folder / task.cache).arrays
         output = run.folder / task.output_file
-        metrics = task.evaluate(fitted, arrays, output, reference, context.config, context.say)
+        config = task.as_made(context.config, run.facts(task.output))
+        metrics = task.evaluate(fitted, arrays, output, reference, config, context.say)
         run.write(METRICS, json.dumps(metrics.tree(), indent=1).encode())
         return metrics
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from ..facts import Facts
 
+LEAST_TOLD = 0.001  # share of the area that is invented, below which nothing is said
+
 
 class Verification(Facts):
     """What `verify.verify` counted, edge by edge.
@@ -198,6 +200,8 @@ class MeshFacts(Facts):
         near = f"its points lie {self.input_distance.mean:.4g} from it on average"
         beside = near if self.likeness is None else self.likeness.beside()
         lines = [*self.verification.lines(beside), *self.input_distance.lines()]
+        if self.likeness is not None and self.likeness.unsupported_share >= LEAST_TOLD:
+            lines.append(f"invented: {self.likeness.unsupported_share:.1%} of its area, where no point is near")
         if self.box is not None:
             lines.append(f"of the box {', '.join(f'{v:.10g}' for v in self.box)} alone, to whole cells")
         elif self.touches_boundary:

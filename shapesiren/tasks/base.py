@@ -289,15 +289,25 @@ class Task(ABC, Generic[C]):
         raise InputError(f"a run of task {cls.name} is not decoded", where="decode", hint=f"use {cls.output}")
 
     @classmethod
+    def as_made(cls, config: C, made: Tree) -> C:
+        """The settings under which an output is judged, given what the facts of its stage say that it is. By default these."""
+        return config
+
+    @classmethod
     @abstractmethod
     def evaluate(cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: C, say: Say) -> Facts:
         """Judge the written output and the field; return metrics."""
 
     @classmethod
     def summary(cls, stage: str, facts: Tree) -> list[str]:
-        """What a stage's facts come to, as lines for the screen and the report."""
+        """What a stage's facts come to, as lines for the screen."""
         shared: dict[str, type[Facts]] = {"fit": FitFacts, "report": ReportFacts}
         return {**shared, **cls.facts_types}.get(stage, Facts).of(facts).lines()
+
+    @classmethod
+    def brief(cls, stage: str, facts: Tree) -> list[str]:
+        """The same without what has a section of its own in the report."""
+        return cls.summary(stage, facts)
 
     @classmethod
     def fitted(cls, field: Field, arrays: Arrays, config: C, run: Path | None = None) -> FittedField:

@@ -363,12 +363,22 @@ class ShapeTask(Task[ShapeConfig]):
         check_output(path)
 
     @classmethod
+    def as_made(cls, config: ShapeConfig, made: Tree) -> ShapeConfig:
+        """With the box that the mesh was cut to, which is an option of the command that made it and not of the run."""
+        mesh = config.mesh.model_copy(update={"box": tuple(made["box"]) if made.get("box") else None})
+        return config.model_copy(update={"mesh": mesh})
+
+    @classmethod
     def evaluate(
         cls, fitted: Field, arrays: Arrays, output: Path, reference: Path | None, config: ShapeConfig, say: Say
     ) -> ShapeMetrics:
         from ..metrics.shape import evaluate_shape
 
-        return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say)
+        return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say, config.mesh.box)
+
+    @classmethod
+    def brief(cls, stage: str, facts: Tree) -> list[str]:
+        return ShapeMetrics.of(facts).brief_lines() if stage == "evaluate" else cls.summary(stage, facts)
 
     @classmethod
     def fitted(cls, field: Field, arrays: Arrays, config: ShapeConfig, run: Path | None = None) -> ShapeField:
@@ -390,9 +400,10 @@ class ShapeTask(Task[ShapeConfig]):
 
     @classmethod
     def turning_view(cls, run: FinishedRun, together: str) -> Markup | None:
-        from ..reports.shape import mesh_of, model_view
+        from ..reports.shape import maps_of, mesh_of, model_view
 
-        return model_view(run, mesh_of(run), together)
+        mesh = mesh_of(run)
+        return model_view(run, mesh, maps_of(run, mesh), together)
 
     @classmethod
     def report_sections(cls, run: FinishedRun) -> list[Section]:

@@ -18,9 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..reports.maps import Map, colour_bar
+from ..reports.page import text
 from ..surface.query import intersect_rays
 from .run_watcher import Array, RunWatcher
 
+LEGEND = '<div style="padding: 0 1em; font-size: 0.8em">{}</div>'
 DRAWN_POINTS = 60_000  # of the cloud that are drawn, a random choice
 RESOLUTION, LIVE_RESOLUTION = 128, 48  # cells along the longest side of a surface; of one that a fit changes every second
 LOOK_SECONDS = 0.5  # between looks at the run folder
@@ -83,6 +86,8 @@ class Viewer:
         self.show_points = gui.add_checkbox("points", True)
         self.show_surface = gui.add_checkbox("surface", True)
         self.show_bars = gui.add_checkbox("error bars", False, hint="of a mesh that was made with --uncertainty")
+        self.show_measured = gui.add_checkbox("measured or invented", False, hint="how far the nearest point is")
+        self.legend = gui.add_html("")
         self.level = gui.add_slider("level, % of the box", -20.0, 20.0, 0.1, 0.0)
         self.show_slice = gui.add_checkbox("slice", False)
         self.axis = gui.add_dropdown("slice across", ("x", "y", "z"), initial_value="z")
@@ -92,7 +97,8 @@ class Viewer:
         for box in (self.show_points, self.show_surface, self.asking):
             box.on_update(lambda _: self._show_and_hide())
         self.level.on_update(lambda _: self._surface_changed())
-        self.show_bars.on_update(lambda _: self._surface_changed())
+        self.show_bars.on_update(lambda _: self._coloured(self.show_bars, self.show_measured))
+        self.show_measured.on_update(lambda _: self._coloured(self.show_measured, self.show_bars))
         for control in (self.show_slice, self.axis, self.place):
             control.on_update(lambda _: self.draw_slice())
         self.pointer = self.server.scene.add_transform_controls("/ask", scale=0.25, disable_rotations=True, visible=False)
@@ -108,6 +114,13 @@ class Viewer:
 
     def _surface_changed(self) -> None:
         self.draw_surface()
+
+    def _coloured(self, chosen: Any, other: Any) -> None:
+        """Colours were chosen, or given up: one kind of them at a time."""
+        if chosen.value and other.value:
+            other.value = False  # which draws the surface
+        else:
+            self.draw_surface()
 
     # ---- What is drawn ---------------------------------------------------------------------------------
     def _draw_points(self, cloud: dict[str, Array]) -> None:
@@ -136,11 +149,11 @@ class Viewer:
             if made is None:
                 return False
             vertices, faces = made
-            colours = self.run.error_bars(vertices) if self.show_bars.value else None
-            if colours is not None:
+            shown = self._colours(vertices)
+            if shown is not None:
                 import trimesh
 
-                coloured = trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
+                coloured = trimesh.Trimesh(vertices, faces, vertex_colors=shown.colours(), process=False)
                 self.drawn["surface"] = self.server.scene.add_mesh_trimesh(
                     "/surface", coloured, visible=self.show_surface.value
                 )
@@ -154,6 +167,17 @@ class Viewer:
                 visible=self.show_surface.value,
             )
             return True
+
+    def _colours(self, vertices: Array) -> Map | None:
+        """What the surface is coloured by, if by anything; its colour bar goes into the panel, or why there is none."""
+        shown, said = None, ""
+        if self.show_measured.value:
+            shown = self.run.measured(vertices)
+        elif self.show_bars.value:
+            shown = self.run.error_bars(vertices)
+            said = "" if shown else "This run's mesh has no error bars: `shapesiren mesh --uncertainty` makes them."
+        self.legend.content = LEGEND.format(text(said) if shown is None else colour_bar(shown) + text(shown.note))
+        return shown
 
     def draw_slice(self) -> None:
         """Make the slice anew, or remove it if its box is not ticked."""

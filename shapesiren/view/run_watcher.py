@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, ShapesirenError
 from ..field import Field
+from ..pointcloud.header import CloudHeader
+from ..reports.maps import Map, error_bars_map, support_map
 from ..runtime.kdtree import KDTree
 from ..stages.fit import FIELD, LOG, SNAPSHOT
 from ..stages.ingest import unpack
@@ -20,6 +22,7 @@ from ..surface.io import error_bars_of, read_mesh
 from ..surface.level_set import band_of
 from ..surface.marching_cubes import sparse_marching_cubes
 from ..surface.query import plane
+from ..surface.support import Support
 
 Array = NDArray[Any]
 MESH = "mesh.ply"
@@ -93,14 +96,28 @@ class RunWatcher:
             return None
         return (band.grid.positions(vertices), faces) if len(faces) else None
 
-    def error_bars(self, vertices: Array) -> Array | None:
-        """(n, 3) uint8 colours of vertices (n, 3) by the error bars of the run's mesh nearby, in box coordinates; None where it
-        has none."""
+    def measured(self, vertices: Array) -> Map | None:
+        """Of vertices (n, 3), in box coordinates: where the surface is measured, and where no point is near and it is invented.
+        None before there is a scan."""
+        support = self.support()
+        return None if support is None else support_map(support, vertices)
+
+    def support(self) -> Support | None:
+        """The scan's points and how far each of them reaches. None before there are points and a field."""
+        cloud = self.cloud()
+        if self.field is None or cloud is None:
+            return None
+        return Support(KDTree(cloud["points"].astype(np.float64)), CloudHeader.of(self.field.header))
+
+    def error_bars(self, vertices: Array) -> Map | None:
+        """Of vertices (n, 3), in box coordinates: the error bars of the run's mesh nearby; None where it has none."""
         path = self.folder / MESH
         if self.field is None or self.fitting or not path.is_file() or (bars := error_bars_of(path)) is None:
             return None
         tree = KDTree(self.field.frame.to_box(read_mesh(path).vertices))
-        return paint_heat(bars[tree.query(vertices)[1]], float(np.quantile(bars, 0.99)))
+        support = self.support()
+        assert support is not None  # as there is a mesh
+        return error_bars_map(bars.astype(np.float64)[tree.query(vertices)[1]], support, vertices)
 
     def slice(self, axis: int, at: float, samples: int = 128) -> tuple[Array, Array, Array] | None:
         """A plane of the field as a picture.
@@ -120,13 +137,6 @@ class RunWatcher:
         centre = np.empty(3)
         centre[axis], centre[(axis + 1) % 3], centre[(axis + 2) % 3] = at, (u[0] + u[-1]) / 2, (v[0] + v[-1]) / 2
         return paint(values[::-1], float(size.max()) * self.field.frame.scale / 24), centre, size
-
-
-def paint_heat(values: Array, most: float) -> NDArray[np.uint8]:
-    """Values (n,) from 0 to ``most`` as colours (n, 3), dark to bright."""
-    from matplotlib import colormaps
-
-    return np.asarray(np.round(255 * colormaps["viridis"](values / max(most, 1e-30))[..., :3]), np.uint8)
 
 
 def paint(values: Array, step: float) -> NDArray[np.uint8]:

@@ -165,6 +165,8 @@ def test_a_mesh_that_is_not_its_scan_is_named(tmp_path):
     }
     results = [Result("pipe", "done", facts=of_the_mesh(found)), Result("ball", "done", facts=of_the_mesh({}))]
     assert "warning: pipe: too thin; not fitted" in closing_lines(tmp_path, results)
+    judged = Result("part", "done", facts={"acceptance.passed": False, "acceptance.share": 0.949999})
+    assert "refused: part: 94.99 % within the tolerance" in closing_lines(tmp_path, [*results, judged])
     write_summary(tmp_path, results)
     page = (tmp_path / "summary.html").read_text()
     assert "too thin; not fitted" in page and "mean, spacings" in page and "3.25" in page

@@ -26,7 +26,7 @@ def test_the_page_is_whole(quick_run, tmp_path):
     assert not re.search(r'(src|href)="(?!data:)', body)  # nothing is fetched
     for heading in ("Surface", "Distance", "Six sides", "Slices of the field", "Verification", "Losses", "How it was made"):
         assert f"<h2>{heading}</h2>" in body
-    assert body.count("data:image/jpeg") == 6
+    assert body.count("data:image/jpeg") == 6 + 3 + 2  # six sides; on paper the mesh and its maps; the worst places, twice
     command = json.loads((quick_run / "run.json").read_text())["stages"]["fit"]["command"]
     assert command
     assert str(escape(command)) in body  # the command that made it

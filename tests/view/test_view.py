@@ -13,7 +13,8 @@ from scipy.ndimage import distance_transform_edt
 
 import shapesiren
 from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
-from shapesiren.view.run_watcher import RunWatcher, paint, paint_heat
+from shapesiren.reports.maps import sequential
+from shapesiren.view.run_watcher import RunWatcher, paint
 from tests.browser import LIMIT, model_in, pixels, still, until
 from tests.conftest import QUICK_ARGS
 
@@ -71,6 +72,12 @@ def test_view_of_a_run(quick_run, tab):
         until(tab, lambda: picture(tab), lambda p: np.abs(p - plain).max(2).mean() > 3)  # the slice is there
         tab.get_by_label("slice", exact=True).click()
         until(tab, lambda: picture(tab), lambda p: np.abs(p - plain).max(2).mean() < 0.5)  # and gone
+        tab.get_by_role("checkbox", name="error bars").click()
+        tab.get_by_text("has no error bars").wait_for()
+        tab.get_by_role("checkbox", name="measured or invented").click()
+        tab.get_by_text("Blue is measured").wait_for()  # beside the colour bar
+        until(tab, lambda: picture(tab), lambda p: (p[..., 2] - p[..., 0] > 40).mean() > 0.02)
+        assert not tab.get_by_role("checkbox", name="error bars").is_checked()  # one kind of colours at a time
         inside = distance_transform_edt(model_in(plain))
         row, column = np.unravel_index(inside.argmax(), inside.shape)  # in the middle of the torus' tube
         tab.mouse.click(50 + int(column), 100 + int(row))
@@ -173,11 +180,17 @@ def test_error_bars_colour_the_surface(tmp_path):
     vertices, _ = watcher.surface(32)
     assert watcher.error_bars(vertices) is None  # of a mesh without
     shapesiren.mesh(run, resolution=48, uncertainty=True)
-    colours = watcher.error_bars(vertices)
+    colours = watcher.error_bars(vertices).colours()
     assert colours.shape == vertices.shape and colours.dtype == np.uint8
     assert len(np.unique(colours, axis=0)) > 1
+    measured = watcher.measured(vertices)
+    assert measured.high == 10 and np.quantile(measured.values, 0.99) < 5  # a closed scan, with points everywhere
+    beside = watcher.measured(vertices + np.array([0.0, 0.0, 0.6]))
+    assert (beside.values > 5).mean() > 0.5
+    blue, red = measured.colours()[np.argmin(measured.values)], beside.colours()[np.argmax(beside.values)]
+    assert blue[2] > blue[0] + 50 and red[0] > red[2] + 50
 
 
 def test_heat_goes_from_dark_to_bright():
-    colours = paint_heat(np.array([0.0, 0.5, 1.0, 9.0]), 1.0).astype(int).sum(1)
+    colours = sequential("", "", np.array([0.0, 0.5, 1.0, 9.0] + 300 * [1.0])).colours()[:4].astype(int).sum(1)
     assert colours[0] < colours[1] < colours[2] == colours[3]

@@ -65,8 +65,13 @@
       ? { ...trace, colorbar: { ...trace.colorbar, ...below, title: { ...trace.colorbar.title, side: "top" } } } : trace));
     return { ...spec, data };
   }
+  // Maps of one mesh come without the arrays that they share.
+  function filled(spec) {
+    const shared = ({ x, y, z, i, j, k }) => ({ x, y, z, i, j, k });
+    return { ...spec, data: spec.data.map(({ like, ...trace }) => (like === undefined ? trace : { ...shared(spec.data[like]), ...trace })) };
+  }
   function draw(div) {
-    const chart = { div, spec: narrowed(JSON.parse(div.querySelector("script").textContent)), together: div.dataset.together, buttons: [] };
+    const chart = { div, spec: narrowed(filled(JSON.parse(div.querySelector("script").textContent))), together: div.dataset.together, buttons: [] };
     div.textContent = "";
     charts.push(chart);
     const row = document.createElement("div");
@@ -88,6 +93,36 @@
   }
   const drawn = [...document.querySelectorAll(".chart")].map(draw);
   Promise.all(drawn).then(() => { root.dataset.ready = "true"; }, (error) => { root.dataset.ready = "failed"; throw error; });
+
+  // ---- Paper: a flat chart is as wide as the sheet, not as the window. Its drawings have no viewBox by themselves.
+  function paper() {
+    for (const { div } of charts) {
+      const size = div._fullLayout;
+      if (!size || size._has("gl3d")) continue;
+      const inner = div.querySelector(".svg-container");
+      for (const svg of div.querySelectorAll(".main-svg")) {
+        svg.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
+        svg.style.width = "100%";
+        svg.style.height = "100%";
+      }
+      inner.dataset.style = inner.getAttribute("style");
+      inner.setAttribute("style", `position: relative; width: 100%; height: auto; aspect-ratio: ${size.width} / ${size.height};`);
+    }
+  }
+  function screen() {
+    for (const { div } of charts) {
+      const inner = div.querySelector(".svg-container");
+      if (!inner || inner.dataset.style === undefined) continue;
+      inner.setAttribute("style", inner.dataset.style);
+      delete inner.dataset.style;
+      for (const svg of div.querySelectorAll(".main-svg")) {
+        svg.removeAttribute("viewBox");
+        svg.style.width = svg.style.height = "";
+      }
+    }
+  }
+  addEventListener("beforeprint", paper);
+  addEventListener("afterprint", screen);
 
   // ---- Before and after
   for (const slider of document.querySelectorAll(".slider")) {
