@@ -109,9 +109,9 @@ class Config(Settings):
     variants: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     task: str
-    preset: str = "default"
-    profile: str | None = Field(None, description="what the result is for; see `profiles.py`")
-    seed: int = Field(0, ge=0, lt=2**63)
+    preset: str = Field("default", description="how fine, and how long; fast, default, fine or paper")
+    profile: str | None = Field(None, description="what the result is for; print, survey, museum or research")
+    seed: int = Field(0, ge=0, lt=2**63, description="of everything random")
     net: NetSettings = NetSettings()
     fit: FitSettings = FitSettings(steps=1000)
     report: ReportSettings = ReportSettings()

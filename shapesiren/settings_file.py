@@ -12,6 +12,7 @@ from .config import Config, Tree, toml_value
 from .profiles import MEANINGS, profile
 
 WIDTH = 100
+FIRST = ("ingest", "mesh", "decode", "output", "evaluate", "report")  # sections that users change; the rest fits the field
 
 
 def commented(config: Config, name: str | None) -> str:
@@ -29,7 +30,7 @@ def commented(config: Config, name: str | None) -> str:
         lines += _setting("profile", name, kind.model_fields["profile"], active=True)
     for top in ("preset", "seed"):
         lines += _setting(top, getattr(config, top), kind.model_fields[top], active=False)
-    for section in kind.model_fields:
+    for section in sorted(kind.model_fields, key=lambda s: FIRST.index(s) if s in FIRST else len(FIRST)):
         values = getattr(config, section)
         if isinstance(values, BaseModel):
             lines += ["", f"[{section}]  # {_first_line(values)}"]
