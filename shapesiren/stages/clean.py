@@ -92,27 +92,33 @@ def _begun_again(run: Run) -> bool:
 
 def remove(waste: Waste) -> bool:
     """Remove it, under the lock of its run, unless that has changed. Returns whether it went; ``problem`` says why not."""
+    sizes = {p: p.stat().st_size for p in waste.files if p.is_file()}
     try:
-        if not (waste.folder / MANIFEST).exists():
-            return _remove_files(waste)
+        return _removed(waste)
+    except (InputError, RunError) as e:
+        waste.problem = e.what
+    except OSError as e:
+        waste.problem = f"cannot remove it ({e.strerror})"
+    finally:
+        waste.bytes = sum(count for p, count in sizes.items() if not p.exists())
+    return False
+
+
+def _removed(waste: Waste) -> bool:
+    if (waste.folder / MANIFEST).exists():
         run = Run.open(waste.folder)
         with run.locked():
             run = Run.open(waste.folder)  # as it is now that nobody else works on it
             now = next((w for w in waste_of(run) if w.reason == waste.reason), None)
             if now is None:
-                waste.bytes = 0
                 return True
-            waste.files, waste.bytes = now.files, now.bytes
+            waste.files = now.files
             if waste.reason == "earlier results":
                 forget(run)
                 run.save()
                 return True
             return _remove_files(waste)
-    except (InputError, RunError) as e:
-        waste.problem = e.what
-    except OSError as e:
-        waste.problem = f"cannot remove it ({e.strerror})"
-    return False
+    return _remove_files(waste)
 
 
 def _remove_files(waste: Waste) -> bool:

@@ -94,7 +94,13 @@ def state_of(run: Run) -> str:
     if run.record("fit") is None:
         stopped = (run.folder / CHECKPOINT).exists()
         return "stopped" if stopped else "ingested" if run.record("ingest") is not None else "begun"
-    return next(name for stage, name in STAGES if run.record(stage) is not None)
+    return next((name for stage, name in STAGES if _there(run, stage)), "incomplete")
+
+
+def _there(run: Run, stage: str) -> bool:
+    """Whether a stage has finished and all its files are there; what is in them is not looked at."""
+    record = run.record(stage)
+    return record is not None and all((run.folder / name).is_file() for name in record["outputs"])
 
 
 def task_name(run: Run) -> str:

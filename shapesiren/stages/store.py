@@ -104,7 +104,8 @@ class Run:
         try:
             self.manifest = json.loads(path.read_text(encoding="utf-8"))
             known = self.manifest["format"]
-            self.manifest["stages"].items()
+            for record in self.manifest["stages"].values():
+                _ = record["key"], record["outputs"].items()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise InputError("the manifest is damaged", where=path, hint="remove the run folder, or name another") from None
         if known > FORMAT:
