@@ -37,6 +37,8 @@ def mesh(
 
     Example: shapesiren mesh runs/scan --resolution 512 -o scan.glb
     """
+    from ..stages.context import say_profile
+
     given = {
         "resolution": resolution,
         "sharp": sharp,
@@ -51,4 +53,7 @@ def mesh(
     }
     layers: Layers = [("--for", {"profile": profile})] if profile is not None else []
     layers += [("--" + k.replace("_", "-"), {"mesh": {k: v}}) for k, v in given.items() if v is not None]
-    write_output(open_for_stage(run, layers, stage), "mesh", output, stage.printing.screen(), strict)
+    context = open_for_stage(run, layers, stage)
+    if profile is not None:
+        say_profile(context.config, context.say)
+    write_output(context, "mesh", output, stage.printing.screen(), strict)

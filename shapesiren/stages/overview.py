@@ -15,6 +15,7 @@ from .store import CHECKPOINT, MANIFEST, Run
 
 DEPTH = 4  # folders below the one that is looked at
 STAGES = (("report", "reported"), ("evaluate", "evaluated"), ("mesh", "meshed"), ("decode", "decoded"), ("fit", "fitted"))
+ORDER = ("ingest", "fit", "mesh", "decode", "evaluate", "report")
 # what is shown of a run: the first of these figures that it has, see `key_figure`
 FIGURES = (
     ("evaluate", "psnr", "PSNR {:.2f} dB"),
@@ -80,7 +81,7 @@ def look_at(folder: Path) -> Listed:
     size = bytes_of(folder)
     try:
         run = Run.open(folder)
-        return Listed(folder, state_of(run), task_name(run), changed(run), size, key_figure(run.manifest))
+        return Listed(folder, state_of(run), task_name(run), changed(run), size, key_figure(run))
     except InputError as e:
         return Listed(folder, "damaged" if "damaged" in e.what else "unknown", "", touched(folder), size, "", e.what)
     except (KeyError, TypeError, AttributeError, ValueError):
@@ -100,7 +101,14 @@ def state_of(run: Run) -> str:
 def _there(run: Run, stage: str) -> bool:
     """Whether a stage has finished and all its files are there; what is in them is not looked at."""
     record = run.record(stage)
-    return record is not None and all((run.folder / name).is_file() for name in record["outputs"])
+    return record is not None and _current(run, stage) and all((run.folder / name).is_file() for name in record["outputs"])
+
+
+def _current(run: Run, stage: str) -> bool:
+    """Whether no stage before it was done again since: an evaluation is of the mesh that was there."""
+    before = ORDER[: ORDER.index(stage)]
+    finished = str(run.manifest["stages"][stage].get("finished"))
+    return all(str((run.record(s) or {}).get("finished", "")) <= finished for s in before)
 
 
 def task_name(run: Run) -> str:
@@ -120,10 +128,10 @@ def touched(folder: Path) -> datetime | None:
         return None
 
 
-def key_figure(manifest: Tree) -> str:
-    """The figure that says most of a run, e.g. ``PSNR 31.20 dB``; empty before there is one."""
+def key_figure(run: Run) -> str:
+    """The figure that says most of a run as it is now, e.g. ``PSNR 31.20 dB``; empty before there is one."""
     for stage, path, text in FIGURES:
-        value: Any = manifest["stages"].get(stage, {}).get("facts", {})
+        value: Any = run.facts(stage) if run.record(stage) and _current(run, stage) else {}
         for part in path.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         if isinstance(value, (int, float)) and value:

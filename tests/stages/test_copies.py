@@ -70,6 +70,14 @@ def test_decode_does_not_either(tmp_path, here):
     assert (tmp_path / "a.png").read_bytes() != TEXT
 
 
+def test_a_batch_does_not_replace_a_foreign_table(tmp_path, here):
+    (tmp_path / "a.xyz").write_text("1 2 3\n")
+    (tmp_path / "summary.csv").write_bytes(TEXT)
+    refused = here("batch", "a.xyz", "--out", ".", cwd=tmp_path)
+    assert refused.returncode == 2 and "summary.csv: the file exists" in refused.stderr
+    assert (tmp_path / "summary.csv").read_bytes() == TEXT
+
+
 def test_what_a_run_wrote_it_may_write_again_wherever_it_lies(run, tmp_path, here):
     assert here("mesh", run, "-o", "a.stl", cwd=tmp_path).returncode == 0
     first = (tmp_path / "a.stl").read_bytes()

@@ -85,6 +85,12 @@ def test_the_newest_comes_first_whenever_it_was_copied(runs, here):
     assert Path(json.loads(here("list", runs, "--json").stdout)[0]["folder"]).name == "image"
 
 
+def test_figures_are_of_the_mesh_that_is_there(runs, here):
+    shapesiren.mesh(runs / "old" / "shape", resolution=20)
+    (only,) = json.loads(here("list", runs / "old" / "shape", "--json").stdout)
+    assert only["state"] == "meshed" and only["figure"].endswith(" faces")
+
+
 def test_wide_names_fit_the_terminal_and_are_whole(runs, here):
     (runs / "old" / "shape").rename(runs / WIDE)
     out = here("list", runs).stdout
