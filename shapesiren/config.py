@@ -95,6 +95,9 @@ class ReportSettings(Settings):
     up: Literal["auto", "x", "y", "z"] = Field("auto", description="the vertical axis; auto: z for open scans, else y")
 
 
+ENDS = {"steps", "seconds", "epochs"}  # of a fit
+
+
 class OutputSettings(Settings):
     """What is written beside a run's own mesh or signal, and kept of those before it. No stage depends on it."""
 
@@ -159,14 +162,12 @@ def resolve(
         merge(merged, presets.get(f"{preset}/{chosen[-1]}", {}) if chosen else {})
     for _, tree in layers:
         # an explicit end of the fit replaces the preset's, whichever kind it was
-        if (
-            ends := {"steps", "seconds", "epochs"} & (tree.get("fit") or {}).keys()
-            if isinstance(tree.get("fit"), dict)
-            else None
-        ):
-            for other in {"steps", "seconds", "epochs"} - ends:
+        if ends := ENDS & (tree.get("fit") or {}).keys() if isinstance(tree.get("fit"), dict) else None:
+            for other in ENDS - ends:
                 merged.get("fit", {}).pop(other, None)
         merge(merged, tree)
+    if isinstance(fit := merged.get("fit"), dict) and not ENDS & fit.keys():  # e.g. [fit] with a rate alone, or empty
+        merged["fit"] = model.model_fields["fit"].default.model_dump(include=ENDS, exclude_none=True) | fit
     return validated(model, merged, lambda path: _origin(layers, path))
 
 

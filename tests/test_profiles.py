@@ -69,6 +69,11 @@ def test_the_settings_file_loads_unchanged(task, name, tmp_path):
         path = tmp_path / f"{i}.toml"
         path.write_text(written)
         assert settings((str(path), read_toml(path)), task=task) == wanted
+    path = tmp_path / "0.toml"
+    for preset in (p for p in TASKS[task].presets if "/" not in p):  # which the file leaves to be chosen
+        chosen = ("--preset", {"preset": preset})
+        asked = settings(*([("--for", {"profile": name})] if name else []), chosen, task=task)
+        assert settings((str(path), read_toml(path)), chosen, task=task) == asked
     described = [f.description for f in type(wanted.fit).model_fields.values() if f.description]
     flowing = " ".join(text.replace("\n# ", " ").split())
     assert all(" ".join(d.split()) in flowing for d in described)
@@ -95,3 +100,11 @@ def test_what_a_profile_sets_is_said_once(here, tmp_path):
     np.savetxt(tmp_path / "few.xyz", np.eye(3))
     said = here("fit", "few.xyz", "--for", "print", cwd=tmp_path).stderr
     assert said.count("for print, a closed body for a 3D printer: ingest.surface closed") == 1
+
+
+@pytest.mark.parametrize("rate", [{}, {"learning_rate": 1e-3}])
+def test_a_fit_section_without_an_end_keeps_the_tasks(rate):
+    """`fast` says nothing of the fit, and a file that sets its rate does not take its end away."""
+    found = settings(("a.toml", {"preset": "fast", "fit": rate})).fit
+    assert found.steps == settings(("a.toml", {"preset": "fast"})).fit.steps is not None
+    assert found.learning_rate == rate.get("learning_rate", settings().fit.learning_rate)

@@ -81,8 +81,8 @@ def batch(
     plan = Plan(layers, str(out.resolve()), device, threads or (1 if engine == "ray" else None), force, reports, invocation())
     check_settings(jobs, plan)
     screen = printing.screen()
-    if settings.profile is not None:
-        screen.say(profiles.line(settings.profile, task or "shape"))
+    if chosen := [str(tree["profile"]) for _, tree in layers if tree.get("profile")]:
+        screen.say(profiles.line(chosen[-1], task or "shape"))
     if not (out / RESULTS).is_dir():  # a folder that no batch has worked in yet
         for name in (TABLE, PAGE):
             refuse_foreign(out / name, force)
