@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import InputError
+from .profiles import profile
 
 Tree = dict[str, Any]
 
@@ -94,6 +95,16 @@ class ReportSettings(Settings):
     up: Literal["auto", "x", "y", "z"] = Field("auto", description="the vertical axis; auto: z for open scans, else y")
 
 
+ENDS = {"steps", "seconds", "epochs"}  # of a fit
+
+
+class OutputSettings(Settings):
+    """What is written beside a run's own mesh or signal, and kept of those before it. No stage depends on it."""
+
+    formats: list[str] = Field([], description="also write the result in these, into the run: e.g. stl, glb")
+    keep: int = Field(3, ge=0, description="results that were replaced and are kept, as mesh.1.ply and so on; 0 for none")
+
+
 class Config(Settings):
     """What every task's settings share."""
 
@@ -101,11 +112,13 @@ class Config(Settings):
     variants: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     task: str
-    preset: str = "default"
-    seed: int = Field(0, ge=0, lt=2**63)
+    preset: str = Field("default", description="how fine, and how long; fast, default, fine or paper")
+    profile: str | None = Field(None, description="what the result is for; print, survey, museum or research")
+    seed: int = Field(0, ge=0, lt=2**63, description="of everything random")
     net: NetSettings = NetSettings()
     fit: FitSettings = FitSettings(steps=1000)
     report: ReportSettings = ReportSettings()
+    output: OutputSettings = OutputSettings()
 
     def present(self, names: Sequence[str]) -> list[str]:
         """Those of the sections that these settings have, each once."""
@@ -137,6 +150,7 @@ def resolve(
     ------
     InputError : unknown preset or setting, or a value that does not fit, named with its path and origin
     """
+    layers = with_profile(model, layers)
     preset = next((tree["preset"] for _, tree in reversed(layers) if "preset" in tree), "default")
     names = [name for name in presets if "/" not in name]
     if preset not in names:
@@ -148,15 +162,23 @@ def resolve(
         merge(merged, presets.get(f"{preset}/{chosen[-1]}", {}) if chosen else {})
     for _, tree in layers:
         # an explicit end of the fit replaces the preset's, whichever kind it was
-        if (
-            ends := {"steps", "seconds", "epochs"} & (tree.get("fit") or {}).keys()
-            if isinstance(tree.get("fit"), dict)
-            else None
-        ):
-            for other in {"steps", "seconds", "epochs"} - ends:
+        if ends := ENDS & (tree.get("fit") or {}).keys() if isinstance(tree.get("fit"), dict) else None:
+            for other in ENDS - ends:
                 merged.get("fit", {}).pop(other, None)
         merge(merged, tree)
+    if isinstance(fit := merged.get("fit"), dict) and not ENDS & fit.keys():  # e.g. [fit] with a rate alone, or empty
+        merged["fit"] = model.model_fields["fit"].default.model_dump(include=ENDS, exclude_none=True) | fit
     return validated(model, merged, lambda path: _origin(layers, path))
+
+
+def with_profile(model: type[Config], layers: Sequence[tuple[str, Tree]]) -> list[tuple[str, Tree]]:
+    """The layers with the profile that the last of them names, if one does, before all of them: over the preset alone."""
+    named = [(origin, tree["profile"]) for origin, tree in layers if tree.get("profile") is not None]
+    if not named:
+        return list(layers)
+    origin, name = named[-1]
+    task = str(model.model_fields["task"].default)
+    return [(f"profile {name}", profile(str(name), task, origin)), *layers]
 
 
 AnySettings = TypeVar("AnySettings", bound=BaseModel)
@@ -248,13 +270,13 @@ def read_toml(path: Path) -> Tree:
 def to_toml(config: Config) -> str:
     """The resolved settings as TOML that `read_toml` and `resolve` take back; None is left out."""
     tree = config.model_dump(mode="json", exclude_none=True)
-    lines = [f"{k} = {_toml_value(v)}" for k, v in tree.items() if not isinstance(v, dict)]
+    lines = [f"{k} = {toml_value(v)}" for k, v in tree.items() if not isinstance(v, dict)]
     for section, values in tree.items():
         if isinstance(values, dict):
-            lines += ["", f"[{section}]"] + [f"{k} = {_toml_value(v)}" for k, v in values.items()]
+            lines += ["", f"[{section}]"] + [f"{k} = {toml_value(v)}" for k, v in values.items()]
     return "\n".join(lines) + "\n"
 
 
-def _toml_value(value: Any) -> str:
+def toml_value(value: Any) -> str:
     """Numbers, booleans, strings and lists of them: JSON's spelling is TOML's."""
     return json.dumps(value, ensure_ascii=False)

@@ -44,6 +44,7 @@ def test_help_lists_what_the_registries_hold():
     from shapesiren.config import NetSettings
     from shapesiren.pointcloud.io.read import SUFFIXES
     from shapesiren.pointcloud.synthetic.shapes import SHAPES
+    from shapesiren.profiles import MEANINGS, PROFILES
     from shapesiren.reports import compare
     from shapesiren.surface import io as surfaces
     from shapesiren.tasks import TASKS
@@ -54,6 +55,7 @@ def test_help_lists_what_the_registries_hold():
     assert list(names.INPUTS.values()) == list(dict.fromkeys(task.suffixes for task in TASKS.values()))
     assert all(set(names.PRESETS) == {n for n in task.presets if "/" not in n} for task in TASKS.values())
     assert tuple(SHAPES) == names.SHAPES
+    assert all(tuple(known) == names.PROFILES == tuple(MEANINGS) for known in PROFILES.values())
     assert tuple(surfaces.WRITERS) == names.MESH_FILES
     assert export.SUFFIXES == names.FIELD_FILES
     assert tuple(compare.WRITERS) == names.TABLE_FILES

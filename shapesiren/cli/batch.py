@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .. import profiles
 from ..errors import InputError
 from .app import command
 from .options import (
@@ -56,8 +57,9 @@ def batch(
     from ..batch.jobs import shard as part_of
     from ..batch.progress import progress
     from ..batch.run import run_batch
-    from ..batch.summary import by_name, closing_lines
-    from ..batch.work import Plan, check_settings, failed_before
+    from ..batch.summary import PAGE, TABLE, by_name, closing_lines
+    from ..batch.work import RESULTS, Plan, check_settings, failed_before
+    from ..stages.copies import refuse_foreign
     from ..stages.fit import torch_device
     from ..stages.store import invocation
 
@@ -78,9 +80,14 @@ def batch(
         torch_device(device)
     plan = Plan(layers, str(out.resolve()), device, threads or (1 if engine == "ray" else None), force, reports, invocation())
     check_settings(jobs, plan)
+    screen = printing.screen()
+    if chosen := [str(tree["profile"]) for _, tree in layers if tree.get("profile")]:
+        screen.say(profiles.line(chosen[-1], task or "shape"))
+    if not (out / RESULTS).is_dir():  # a folder that no batch has worked in yet
+        for name in (TABLE, PAGE):
+            refuse_foreign(out / name, force)
     with progress(len(jobs), printing.quiet) as show:
         results = run_batch(jobs, everything, plan, engine, Resources(threads, gpus, address, retries), show)
-    screen = printing.screen()
     for line in closing_lines(out, results):
         screen.say(line)
     screen.result(by_name(results))

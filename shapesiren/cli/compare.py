@@ -12,7 +12,7 @@ import typer
 from ..errors import InputError
 from . import names
 from .app import command
-from .options import Json
+from .options import Json, Replace
 from .screen import Screen
 
 
@@ -23,6 +23,7 @@ def compare(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help=f"A page or a table: {' '.join(names.TABLE_FILES)}.")
     ] = None,
+    force: Replace,
     as_json: Json,
 ) -> None:
     """Set runs beside each other: what differs in their settings, what they cost, how good they are.
@@ -31,16 +32,22 @@ def compare(
     """
     from ..reports.compare import WRITERS, by_run, labels, rows_of
     from ..runtime.files import write_atomically
+    from ..stages.copies import refuse_foreign, remember
     from ..stages.report import open_finished
+    from ..stages.store import Run
 
     if output is not None and output.suffix.lower() not in WRITERS:
         raise InputError(f"unknown format {output.suffix!r}", where=output, hint=f"known: {' '.join(WRITERS)}")
     finished = [open_finished(folder) for folder in runs]
+    own = Run.open(runs[0])
+    if output is not None:
+        refuse_foreign(output, force, own)
     rows, columns = rows_of(finished), labels(finished)
     screen = Screen(False, as_json)
     screen.result(by_run(rows, columns))
     if output is not None:
         write_atomically(output, WRITERS[output.suffix.lower()](finished))
+        remember(own, output)
         screen.say(f"made {output}")
     elif not as_json:
         _print_table(rows, columns)

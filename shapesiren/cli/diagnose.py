@@ -9,7 +9,7 @@ import typer
 
 from .app import command
 from .existing_run import open_run
-from .options import Json, RunFolder, numbers
+from .options import Json, Replace, RunFolder, numbers
 from .screen import Screen
 
 
@@ -20,6 +20,7 @@ def diagnose(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A picture: .png.")] = None,
     steps: Annotated[str, typer.Option(help="Steps at which the network is looked at.")] = "0,10,100,300",
     omega: Annotated[str | None, typer.Option(help="First omegas to compare, e.g. 10,30,90; else the run's own.")] = None,
+    force: Replace,
     as_json: Json,
 ) -> None:
     """Statistics of activations and gradients by layer, at initialisation and during a new fit of a run's signal.
@@ -29,11 +30,14 @@ def diagnose(
     from dataclasses import asdict
 
     from ..fitting.diagnose import diagnose_omegas, draw, table
+    from ..stages.copies import refuse_foreign, remember
     from ..stages.ingest import unpack
     from ..stages.stage import require
 
     screen = Screen(False, as_json)
     context = open_run(run, [], screen)
+    if output is not None:
+        refuse_foreign(output, force, context.run)
     require(context.run, "ingest", "fit")
     at = [int(n) for n in numbers(steps, None, "--steps", "list of steps", "0,10,100")]
     omegas = numbers(omega, None, "--omega", "list of omegas", "10,30,90") if omega else [context.config.net.omega_first]
@@ -41,6 +45,7 @@ def diagnose(
     found = diagnose_omegas(context.task, signal, context.config, omegas, at)
     if output is not None:
         draw(found, output)
+        remember(context.run, output)
         screen.say(f"made {output}")
     lines = [line for name, rows in found.items() for line in (name, *table(rows))]
     screen.result({name: [asdict(s) for s in rows] for name, rows in found.items()}, lines)

@@ -10,7 +10,7 @@ import typer
 from . import names
 from .app import command
 from .existing_run import open_run
-from .options import Json, RunFolder
+from .options import Json, Replace, RunFolder
 from .screen import Screen
 
 
@@ -21,6 +21,7 @@ def export(
     run: RunFolder,
     resolution: Annotated[int, typer.Option(help="Samples along the longest side of a grid.")] = 128,
     gradient: Annotated[bool, typer.Option("--gradient", help="The ONNX file also gives the gradient.")] = False,
+    force: Replace,
     as_json: Json,
 ) -> None:
     """Write a run's field for other programs: an ONNX graph, or signed distances on a grid (NPZ, NRRD, VTK).
@@ -28,11 +29,13 @@ def export(
     Example: shapesiren export runs/scan -o scan.nrrd --resolution 256
     """
     from ..export import check_export, export_field
+    from ..stages.copies import guarded
     from ..stages.output import fitted_field
 
     check_export(output)
     screen = Screen(False, as_json)
     context = open_run(run, [], screen)
-    facts = export_field(fitted_field(context.run), output, resolution, gradient).tree()
+    with guarded(output, force, context.run):
+        facts = export_field(fitted_field(context.run), output, resolution, gradient).tree()
     screen.say(f"made {output}: " + ", ".join(f"{k} {v}" for k, v in facts.items()))
     screen.result({"file": str(output)} | facts)

@@ -28,12 +28,13 @@ def inspect(
     Example: shapesiren inspect scan.ply
     """
     from ..config import resolve
-    from ..stages.context import task_of_sources
+    from ..stages.context import say_profile, task_of_sources
 
     screen = Screen(False, as_json)
     layers = settings.layers() + seed_layers(seed) + scan.layers()
     task = task_of_sources(sources, layers)
     config = resolve(task.config_type, task.presets, layers)
+    say_profile(config, screen.say)
 
     from ..stages.fit import torch_device  # here, as torch comes with them
     from ..stages.inspect import inspect as inspect_stage

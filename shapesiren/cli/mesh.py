@@ -10,7 +10,7 @@ import typer
 from . import names
 from .app import command
 from .existing_run import open_for_stage
-from .options import Layers, RunFolder, StageOptions, Strict, box_of
+from .options import For, Layers, RunFolder, StageOptions, Strict, box_of
 from .write_output import write_output
 
 
@@ -29,6 +29,7 @@ def mesh(
     box: Annotated[str | None, typer.Option("--box", metavar="X0,Y0,Z0,X1,Y1,Z1", help="Only the surface in it.")] = None,
     trim: Annotated[str | None, typer.Option(help="auto, on, or off: cut off what no point supports.")] = None,
     uncertainty: Annotated[bool | None, typer.Option("--uncertainty", help="Error bars of the vertices.")] = None,
+    profile: For,
     strict: Strict,
     stage: StageOptions,
 ) -> None:
@@ -36,6 +37,8 @@ def mesh(
 
     Example: shapesiren mesh runs/scan --resolution 512 -o scan.glb
     """
+    from ..stages.context import say_profile
+
     given = {
         "resolution": resolution,
         "sharp": sharp,
@@ -48,5 +51,9 @@ def mesh(
         "uncertainty": uncertainty,
         "box": None if box is None else box_of(box),
     }
-    layers: Layers = [("--" + k.replace("_", "-"), {"mesh": {k: v}}) for k, v in given.items() if v is not None]
-    write_output(open_for_stage(run, layers, stage), "mesh", output, stage.printing.screen(), strict)
+    layers: Layers = [("--for", {"profile": profile})] if profile is not None else []
+    layers += [("--" + k.replace("_", "-"), {"mesh": {k: v}}) for k, v in given.items() if v is not None]
+    context = open_for_stage(run, layers, stage)
+    if profile is not None:
+        say_profile(context.config, context.say)
+    write_output(context, "mesh", output, stage.printing.screen(), strict)

@@ -10,6 +10,8 @@ TASKS = ("shape", "image", "composite", "audio", "video", "helmholtz", "wave", "
 NETWORKS = ("siren", "local", "auto", "relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian")
 # Task.presets
 PRESETS = ("fast", "default", "fine", "paper")
+# profiles.PROFILES
+PROFILES = ("print", "survey", "museum", "research")
 # what a file holds -> its extensions, in the order of the tasks that read them: Task.suffixes
 INPUTS = {
     "scan or mesh": (

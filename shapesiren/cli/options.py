@@ -41,10 +41,14 @@ Port = Annotated[
     typer.Option("--port", help="Of the viewer's page; the next free one if it is taken.", min=1, max=65535),
     Default(8080),
 ]
+For = Annotated[
+    str | None, typer.Option("--for", help=f"What the result is for: {names.choice(names.PROFILES)}."), Default(None)
+]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. fit.steps=2000."), Default(None)
 ]
 Force = Annotated[bool, typer.Option("--force", help="Do it again, replacing what is there."), Default(False)]
+Replace = Annotated[bool, typer.Option("--force", help="Replace a file that is there."), Default(False)]
 Strict = Annotated[
     bool,
     typer.Option("--strict", help="Exit with 1 after all is written, if the mesh is not the surface of its points."),
@@ -60,6 +64,7 @@ class SettingsOptions:
     """A preset, a file and single settings."""
 
     preset: Annotated[str | None, typer.Option("--preset", help=f"{names.choice(names.PRESETS)}.")] = None
+    profile: For
     config: Annotated[Path | None, typer.Option("--config", help="Settings, as TOML.")] = None
     set_: Set
 
@@ -70,6 +75,7 @@ class SettingsOptions:
 
         file = pipeline or self.config
         layers = [(str(file), read_toml(file))] if file else []
+        layers += [("--for", {"profile": self.profile})] if self.profile is not None else []
         return layers + settings_layers(self.preset, None, None, None, None) + assigned(self.set_)
 
 

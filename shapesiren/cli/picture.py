@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .app import command
+from .options import Replace
 from .screen import Screen
 
 
@@ -21,6 +22,7 @@ def picture(
     elevation: Annotated[float, typer.Option(help="Degrees above the horizon.")] = 20.0,
     up: Annotated[str, typer.Option(help="The vertical axis: x, y or z.")] = "y",
     inside: Annotated[bool, typer.Option("--inside", help="See into rooms: leave out faces that look away.")] = False,
+    force: Replace,
 ) -> None:
     """Draw meshes and scans without a display (ray casting, no OpenGL).
 
@@ -28,13 +30,18 @@ def picture(
 
     Example: shapesiren picture scan.ply runs/scan/mesh.ply -o both.png
     """
+    from ..stages.copies import guarded
+    from ..stages.store import Run
+
     if len(files) == 1 and files[0].is_dir():
         from ..stages.report import draw_run
         from ..tasks.base import View
 
-        draw_run(files[0], output, View(size, azimuth, elevation, up, inside))
+        with guarded(output, force, Run.open(files[0])):
+            draw_run(files[0], output, View(size, azimuth, elevation, up, inside))
     else:
         from ..reports.render import draw_files
 
-        draw_files(files, output, size, azimuth, elevation, up, inside)
+        with guarded(output, force, inputs=files):
+            draw_files(files, output, size, azimuth, elevation, up, inside)
     Screen(False, False).say(f"made {output}")

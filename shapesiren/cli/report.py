@@ -26,12 +26,15 @@ def report(
     Example: shapesiren report runs/scan -o scan.html
     """
     from ..runtime.files import write_atomically
+    from ..stages.copies import refuse_foreign, remember
 
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise InputError(
             f"a report is an HTML file, not {output.suffix or 'without extension'!r}", where=output, hint="-o NAME.html"
         )
     context = open_for_stage(run, [], stage)
+    if output is not None:
+        refuse_foreign(output, stage.force, context.run)
 
     from ..stages.report import REPORT  # here, as torch comes with it
     from ..stages.report import report as report_stage
@@ -41,6 +44,7 @@ def report(
     made = [context.run.folder / REPORT]
     if output is not None:
         write_atomically(output, made[0].read_bytes())
+        remember(context.run, output)
         made.append(output)
     screen = stage.printing.screen()
     screen.say(f"made {' and '.join(map(str, made))} ({facts['bytes'] / 1e6:.1f} MB); open it in a browser")

@@ -36,6 +36,25 @@ class Screen:
             print(json.dumps(data, indent=1))
 
 
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), whole: Sequence[int] = ()
+) -> None:
+    """A table on stdout, as wide as the terminal, or 80 columns; cells that are too long go on in the next line.
+
+    right : columns that are set flush right; whole : those that are never broken
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for i, name in enumerate(columns):
+        table.add_column(Text(name), justify="right" if i in right else "left", overflow="fold", no_wrap=i in whole)
+    for row in rows:
+        table.add_row(*map(Text, row))  # as text: brackets in a name are no markup
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 80).print(table)
+
+
 def stage_lines(context: Context, stage: str, facts: dict[str, Any]) -> list[str]:
     """What a stage came to, its name before the first line."""
     return [f"{stage + ':' if i == 0 else '':<10}{line}" for i, line in enumerate(context.task.summary(stage, facts))]

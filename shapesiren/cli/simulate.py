@@ -34,9 +34,9 @@ def simulate(
     Example: shapesiren simulate trefoil -o scan.ply --noise 0.0025 --views 3
     """
     from ..pointcloud.synthetic.scanner import Scanner, scan, write_scan
+    from ..stages.copies import refuse_foreign
 
-    if output.exists() and not force:
-        raise InputError("the file exists", where=output, hint="--force replaces it")
+    refuse_foreign(output, force, inputs=[Path(surface)])
     if not output.absolute().parent.is_dir():
         raise InputError("its folder does not exist", where=output, hint=f"mkdir -p {output.parent}")
     cloud = scan(surface, Scanner(points, noise, normal_noise, outliers, views, normals, seed))

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 def write_output(context: Context, stage: str, copy: Path | None, screen: Screen, strict: bool = False) -> None:
     """Run the output stage, write a copy where one is asked for, and say so. ``strict``: see `fail_if_warned`."""
+    from ..stages.copies import guarded
     from ..stages.output import output_and_copy
 
-    facts = output_and_copy(context, stage, copy)
+    with guarded(copy, context.force, context.run):
+        facts = output_and_copy(context, stage, copy)
     screen.stage(context, stage, facts)
     made = [str(context.run.folder / context.task.output_file)] + ([str(copy)] if copy else [])
     screen.say(f"made {' and '.join(made)}; next: shapesiren evaluate {context.run.folder}")

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..config import Tree, resolve
+from .. import profiles
+from ..config import Config, Tree, resolve
 from ..errors import InputError
 from ..tasks import task_for
 from ..tasks.base import Say, Task
@@ -46,11 +47,18 @@ def context_for(
 ) -> Context:
     """Validate the settings, then open or make the run folder."""
     config = resolve(task.config_type, task.presets, layers)
+    say_profile(config, say)
     if device not in ("auto", "cpu"):  # what is always there need not be looked for
         from .fit import torch_device
 
         torch_device(device)
     return Context(Run.create(folder), task, config, device, say, force)
+
+
+def say_profile(config: Config, say: Say) -> None:
+    """Say what the profile of these settings sets, if they have one."""
+    if config.profile:
+        say(profiles.line(config.profile, config.task))
 
 
 def task_of_sources(sources: Sequence[Path], layers: Sequence[tuple[str, Tree]]) -> type[Task]:

@@ -10,9 +10,10 @@ from ..facts import Facts
 from ..field import Field
 from ..tasks.base import Arrays
 from .fit import FIELD, torch_device
+from .history import kept
 from .ingest import unpack
 from .stage import Context, execute, require, stored_config
-from .store import Run
+from .store import Run, digest_file
 
 
 def output(context: Context, stage: str | None = None) -> Tree:
@@ -36,9 +37,31 @@ def output(context: Context, stage: str | None = None) -> Tree:
     def body() -> Facts:
         fitted = Field.load(run.folder / FIELD, torch_device(context.device))
         arrays = unpack(run.folder / task.cache).arrays
-        return task.write(fitted, arrays, context.config, run.folder / task.output_file, context.say)
+        with kept(run, task.output, task.output_file, context.config.output.keep):
+            return task.write(fitted, arrays, context.config, run.folder / task.output_file, context.say)
 
-    return execute(context, task.output, key, [task.output_file], body, context.device)
+    formats = [run.folder / Path(task.output_file).with_suffix(f".{f.lstrip('.')}") for f in context.config.output.formats]
+    for path in formats:
+        task.check_output(path)
+    facts = execute(context, task.output, key, [task.output_file], body, context.device)
+    for path in formats:
+        if path.name != task.output_file:
+            _also_as(context, path)
+    return facts
+
+
+def _also_as(context: Context, path: Path) -> None:
+    """Write the run's output once more, into the run, unless that is there already as it was written."""
+    run = context.run
+    held = run.manifest.setdefault("formats", {})
+    of = run.outputs_digest(context.task.output)
+    before = held.get(path.name, {})
+    if before.get("of") == of and path.is_file() and digest_file(path) == before.get("digest"):
+        return
+    export(context, path)
+    held[path.name] = {"of": of, "digest": digest_file(path)}
+    run.save()
+    context.say(f"made {path}")
 
 
 def output_and_copy(context: Context, stage: str, copy: Path | None) -> Tree:

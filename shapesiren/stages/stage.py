@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..config import Config, Tree, read_toml, resolve, to_toml
+from ..config import Config, Tree, read_toml, resolve, to_toml, with_profile
 from ..errors import InputError
 from ..facts import Facts
 from ..tasks import TASKS
@@ -90,7 +90,9 @@ def stored_config(run: Run, layers: list[tuple[str, Tree]]) -> tuple[type[Task],
     if any("preset" in layer for _, layer in layers):
         # A preset asked for now replaces the stored settings, which are complete, but for what is already ingested.
         tree = {k: v for k, v in tree.items() if k in ("task", *task.sections["ingest"])}
-    return task, resolve(task.config_type, task.presets, [(str(path), tree), *layers])
+    # A profile asked for now goes over the stored settings, but not over what is given beside it.
+    asked = with_profile(task.config_type, layers)[: -len(layers) or None] if layers else []
+    return task, resolve(task.config_type, task.presets, [(str(path), tree), *asked, *layers])
 
 
 def refuse_to_replace(context: Context, held: str | None, key: str) -> None:

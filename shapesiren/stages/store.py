@@ -8,6 +8,7 @@ import os
 import platform
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -103,7 +104,8 @@ class Run:
         try:
             self.manifest = json.loads(path.read_text(encoding="utf-8"))
             known = self.manifest["format"]
-            self.manifest["stages"].items()
+            for record in self.manifest["stages"].values():
+                _ = record["key"], record["outputs"].items()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise InputError("the manifest is damaged", where=path, hint="remove the run folder, or name another") from None
         if known > FORMAT:
@@ -138,7 +140,13 @@ class Run:
             return
         with self._lock_file() as f:
             try:
-                fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for patience in (0.05, 0.1, 0.2):  # for one who only looks whether it is locked: see `busy`
+                    with suppress(BlockingIOError):
+                        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        break
+                    time.sleep(patience)
+                else:
+                    fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise InputError(
                     "another process is working on this run", where=self.folder, hint="wait for it, or name another with --out"
@@ -154,6 +162,20 @@ class Run:
                     (self.folder / ".lock").unlink(missing_ok=True)
                     with suppress(OSError):
                         self.folder.rmdir()
+
+    @property
+    def busy(self) -> bool:
+        """Whether another process works on this run. Writes nothing."""
+        try:
+            import fcntl
+
+            with open(self.folder / ".lock") as f:
+                fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except (ImportError, OSError):
+            return False
+        return False
 
     # ---- Stages ------------------------------------------------------------------------------------
     def record(self, stage: str) -> Tree | None:
