@@ -27,6 +27,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # Settings that came later. Where they are not given, the keys of runs are those of the versions before them.
+    later: ClassVar[tuple[str, ...]] = ()
+
 
 # Here and not in nets/, where all stands on this file, because every task's `Config` has them.
 class NetSettings(Settings):
@@ -114,7 +117,10 @@ class Config(Settings):
     def section(self, name: str) -> Tree:
         """One section as plain data, for a stage's key and the manifest."""
         value = getattr(self, name)
-        return value.model_dump(mode="json") if isinstance(value, BaseModel) else {name: value}
+        if not isinstance(value, BaseModel):
+            return {name: value}
+        later = getattr(value, "later", ())
+        return {k: v for k, v in value.model_dump(mode="json").items() if v is not None or k not in later}
 
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)

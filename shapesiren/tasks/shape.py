@@ -112,8 +112,8 @@ class ShapeTask(Task[ShapeConfig]):
     name = "shape"
     has_surface = True
     suffixes = (
-        *(".ply", ".pcd", ".xyz", ".pts", ".txt", ".csv", ".asc", ".ptx", ".obj", ".stl", ".off", ".glb", ".npz", ".npy"),
-        *(".las", ".laz", ".e57"),
+        *(".ply", ".pcd", ".xyz", ".pts", ".txt", ".csv", ".asc", ".ptx", ".obj", ".stl", ".off", ".glb"),
+        *(".3mf", ".npz", ".npy", ".las", ".laz", ".e57"),
     )
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
@@ -280,6 +280,10 @@ class ShapeTask(Task[ShapeConfig]):
         """An image is a scan if the intrinsics of its camera are given: a depth frame."""
         depth = path.suffix.lower() in SUFFIXES and any("intrinsics" in tree.get("ingest", {}) for _, tree in layers)
         return depth or super().reads(path, layers)
+
+    @classmethod
+    def files_of(cls, config: ShapeConfig) -> list[Path]:
+        return [] if config.ingest.polygon is None else [Path(config.ingest.polygon)]
 
     # ---- ingest, mesh, evaluate: heavy packages, imported when they run --------------------------------
     @classmethod
