@@ -29,6 +29,8 @@ class Settings(BaseModel):
 
     # Settings that came later. Where they are not given, the keys of runs are those of the versions before them.
     later: ClassVar[tuple[str, ...]] = ()
+    # Settings of copies for others alone, which no stage's result depends on.
+    of_copies: ClassVar[tuple[str, ...]] = ()
 
 
 # Here and not in nets/, where all stands on this file, because every task's `Config` has them.
@@ -119,8 +121,9 @@ class Config(Settings):
         value = getattr(self, name)
         if not isinstance(value, BaseModel):
             return {name: value}
-        later = getattr(value, "later", ())
-        return {k: v for k, v in value.model_dump(mode="json").items() if v is not None or k not in later}
+        later, of_copies = getattr(value, "later", ()), getattr(value, "of_copies", ())
+        tree = {k: v for k, v in value.model_dump(mode="json").items() if k not in of_copies}
+        return {k: v for k, v in tree.items() if v is not None or k not in later}
 
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)

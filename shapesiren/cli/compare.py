@@ -29,7 +29,7 @@ def compare(
 
     Example: shapesiren compare runs/scan runs/scan-fine -o both.html
     """
-    from ..reports.compare import WRITERS, by_run, labels, rows_of
+    from ..reports.compare import WRITERS, by_run, labels, rows_of, shown_rows
     from ..runtime.files import write_atomically
     from ..stages.report import open_finished
 
@@ -43,7 +43,7 @@ def compare(
         write_atomically(output, WRITERS[output.suffix.lower()](finished))
         screen.say(f"made {output}")
     elif not as_json:
-        _print_table(rows, columns)
+        _print_table(shown_rows(finished), columns)
 
 
 def _print_table(rows: Sequence[Sequence[object]], columns: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from pydantic import Field as Setting
 from ..config import Settings
 from ..errors import InputError
 from ..facts import Facts
+from ..pointcloud.header import CloudHeader
 from ..pointcloud.io.read import read_cloud
+from ..pointcloud.units import factor, suffix
 from ..surface.io import error_bars_of
 from .surface_distance import Surface, SurfaceDistances, SurfaceLengths, compare_surfaces
 
@@ -93,6 +96,7 @@ class ShapeMetrics(Facts):
     surface : distances between mesh and reference, in the user's units
     percent : the same lengths in percent of the reference's bounding-box diagonal
     within : of the tolerance that was asked for
+    length_units : what lengths here are in, see `pointcloud.units`; None where nothing says so
     """
 
     reference: str
@@ -101,14 +105,15 @@ class ShapeMetrics(Facts):
     percent: SurfaceLengths
     field: FieldErrors
     within: WithinTolerance | None = None
+    length_units: str | None = None
 
     def lines(self) -> list[str]:
-        surface, percent, field = self.surface, self.percent.tree(), self.field
-        lines = [f"{k}: {getattr(surface, k):.4g} ({percent[k]:.3g} % of the diagonal)" for k in percent]
+        surface, percent, field, unit = self.surface, self.percent.tree(), self.field, suffix(self.length_units)
+        lines = [f"{k}: {getattr(surface, k):.4g}{unit} ({percent[k]:.3g} % of the diagonal)" for k in percent]
         if surface.normal_consistency is not None:
             lines.append(f"normal consistency: {surface.normal_consistency:.4f}")
-        lines.append(f"F-score at {self.units.threshold:.3g}: {surface.f_score:.4f}")
-        error = "" if field.distance is None else f", distance error {field.distance:.3g}"
+        lines.append(f"F-score at {self.units.threshold:.3g}{unit}: {surface.f_score:.4f}")
+        error = "" if field.distance is None else f", distance error {field.distance:.3g}{unit}"
         return [*lines, f"field: Eikonal error {field.eikonal:.3f}{error}", *(self.within.lines() if self.within else ())]
 
 
@@ -141,7 +146,8 @@ def evaluate_shape(
     frame = field.frame
     written = read_cloud(mesh_file)
     mesh = Surface(frame.to_box(written.points), written.faces)
-    target = surface_of(field, arrays, reference)
+    target = surface_of(field, arrays, reference, say)
+    units = units_of(field)
     name = reference.name if reference else "the input points"
     say(f"against {name}")
     diagonal = float(np.linalg.norm(np.ptp(target.vertices, axis=0)))
@@ -154,6 +160,7 @@ def evaluate_shape(
         surface=surface.model_copy(update={k: v * frame.scale for k, v in lengths.items()}),
         percent=SurfaceLengths(**{k: 100 * v / diagonal for k, v in lengths.items()}),
         field=field_errors(field, target, arrays["points"], seed),
+        **({} if units is None else {"length_units": units}),
         **({} if tolerance is None else {"within": within(mesh, target, bars, tolerance, frame.scale, reference)}),
     )
 
@@ -174,11 +181,22 @@ def within(
     return WithinTolerance(tolerance=tolerance, vertices=len(mesh.vertices), **found)
 
 
-def surface_of(field: Field, arrays: dict[str, NDArray[Any]], reference: Path | None) -> Surface:
-    """What a run is measured against, in box coordinates: a mesh or cloud file, or the ingested cloud."""
+def units_of(field: Field) -> str | None:
+    """What the lengths of a field's scan are in, if that is known."""
+    return CloudHeader.of(field.header).units
+
+
+def surface_of(
+    field: Field, arrays: dict[str, NDArray[Any]], reference: Path | None, say: Callable[[str], None] = lambda _: None
+) -> Surface:
+    """What a run is measured against, in box coordinates: a mesh or cloud file, or the ingested cloud. A file in other units
+    than the scan, where both are known, is converted."""
     if reference is None:
         return Surface(arrays["points"].astype(np.float64), None, arrays["normals"].astype(np.float64))
-    cloud = read_cloud(reference)
+    cloud, units = read_cloud(reference), units_of(field)
+    if cloud.units is not None and units is not None and cloud.units != units:
+        say(f"{reference.name} is in {cloud.units}: converted to {units}, which the scan is in")
+        cloud = replace(cloud, points=cloud.points * factor(cloud.units, units))
     finite = np.asarray(np.isfinite(cloud.points).all(1))
     vertices = field.frame.to_box(np.where(finite[:, None], cloud.points, 0))
     if cloud.faces is not None:

@@ -110,7 +110,7 @@ class Selection:
         keys = ", ".join(f"ingest.{n.removesuffix('s') if n == 'polygons' else n}" for n in names)
         place = " and ".join(f"the {n.removesuffix('s')}" for n in names if n in ("box", "polygons"))
         of = f"are of class {self._class_names()}" if self.classes is not None else ""
-        each = f"are every {self.every}th" if self.every is not None else ""
+        each = f"are one of every {self.every}" if self.every is not None else ""
         return f"{', '.join(filter(None, (place and f'lie in {place}', of, each)))} ({keys})"
 
     def _class_names(self) -> str:

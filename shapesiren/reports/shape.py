@@ -9,11 +9,13 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..metrics.shape import ShapeMetrics, surface_of
+from ..metrics.shape import ShapeMetrics, surface_of, units_of
 from ..metrics.surface_distance import Surface
 from ..pointcloud.cloud import PointCloud, random_rows
 from ..pointcloud.header import CloudHeader
+from ..pointcloud.io import crs
 from ..pointcloud.io.read import read_cloud
+from ..pointcloud.units import in_units, named, of_figure, suffix
 from ..runtime.kdtree import KDTree
 from ..surface.facts import MeshFacts
 from ..surface.io import read_mesh
@@ -39,6 +41,11 @@ def sections(run: FinishedRun) -> list[page.Section]:
     ]
     if np.abs(np.array(frame.centre)).max() > 10 * frame.scale:
         notes.append(f"Coordinates in this page count from {', '.join(f'{c:,.3f}' for c in frame.centre)}.")
+    header = CloudHeader.of(run.field.header)
+    if header.units is not None:
+        notes.append(f"Lengths are in {header.units}.")
+    if header.crs is not None:
+        notes.append(f"Coordinate system: {crs.name_of(header.crs)}.")
     cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), colours=mesh.colours, faces=mesh.faces)
     return [
         page.Section("Surface", [model_view(run, mesh), page.text(*notes, quiet=True)]),
@@ -74,7 +81,7 @@ def model_view(run: FinishedRun, mesh: TriangleMesh, together: str = "") -> Mark
     """Mesh, distance and scan to turn. Views with the same ``together`` turn together."""
     settings, scale = run.config.report, run.field.frame.scale
     box = run.field.frame.to_box(mesh.vertices)
-    against, name = target(run)
+    (against, name), units = target(run), units_of(run.field)
     heat = against.nearest(box)[0] * scale
     vertices, faces = decimate(box, mesh.faces, settings.faces)
     nearest = KDTree(box).query(vertices)[1]
@@ -84,13 +91,15 @@ def model_view(run: FinishedRun, mesh: TriangleMesh, together: str = "") -> Mark
     most = float(np.quantile(heat, 0.99)) or 1e-12
     traces = [
         plots.mesh(vertices * scale, faces, colours=None if mesh.colours is None else mesh.colours[nearest]),
-        plots.mesh(vertices * scale, faces, heat=heat[nearest], most=most, heat_name=f"distance to {name}"),
+        plots.mesh(vertices * scale, faces, heat=heat[nearest], most=most, heat_name=named(f"distance to {name}", units)),
         plots.points(held[index] * scale, None if colours is None else colours[index]),
     ]
     views = [("mesh", [0]), ("distance", [1]), ("scan", [2]), ("mesh and scan", [0, 2])]
     if mesh.uncertainty is not None:
         bars, top = mesh.uncertainty, float(np.quantile(mesh.uncertainty, 0.99)) or 1e-12
-        traces.append(plots.mesh(vertices * scale, faces, heat=bars[nearest], most=top, heat_name="standard deviation"))
+        traces.append(
+            plots.mesh(vertices * scale, faces, heat=bars[nearest], most=top, heat_name=named("standard deviation", units))
+        )
         views.append(("error bars", [3]))
     return page.chart(traces, plots.scene_layout(vertical(run)), views, 420 if together else 560, together)
 
@@ -99,7 +108,7 @@ def distances(run: FinishedRun, mesh: TriangleMesh) -> list[Markup]:
     """What share of each side lies how far from the other."""
     scale = run.field.frame.scale
     box = run.field.frame.to_box(mesh.vertices)
-    against, name = target(run)
+    (against, name), units = target(run), units_of(run.field)
     to_mesh = Surface(box, mesh.faces).nearest(against.sample(200_000, 0)[0])[0]
     lengths = {f"mesh to {name}": against.nearest(box)[0] * scale, f"{name} to mesh": to_mesh * scale}
     top = max(float(np.quantile(d, 0.999)) for d in lengths.values()) or 1e-12
@@ -107,8 +116,8 @@ def distances(run: FinishedRun, mesh: TriangleMesh) -> list[Markup]:
     shares = {k: [float((d <= limit).mean() * 100) for limit in at] for k, d in lengths.items()}
     rows = [[k, *(float(v) for v in (d.mean(), np.median(d), np.quantile(d, 0.95), d.max()))] for k, d in lengths.items()]
     return [
-        plots.curves(shares, at.tolist(), "distance, in the scan's units", "percent within it", log_x=True),
-        page.table(rows, ["", "mean", "median", "95 %", "largest"]),
+        plots.curves(shares, at.tolist(), f"distance, {in_units(units)}", "percent within it", log_x=True),
+        page.table(rows, [units or "", "mean", "median", "95 %", "largest"]),
         page.text(
             "From the vertices of the mesh, and from points of the other side; where points have normals they "
             "stand for their tangent planes.",
@@ -155,16 +164,19 @@ def jpeg(picture: NDArray[Any], quality: int = 88) -> bytes:
 
 def slices(run: FinishedRun) -> list[Markup]:
     """The field on three planes through the middle of the scan, with its level lines."""
-    field = run.field
+    field, units = run.field, units_of(run.field)
     low, high = field.bounds(0.15)
     step = nice(float((high - low).max()) * field.frame.scale / 24)
     charts = []
     for k in (2, 0, 1):
         values, u, v = plane(field, k, float(low[k] + high[k]) / 2, SLICE, 0.15)
-        names = (AXES[(k + 1) % 3], AXES[(k + 2) % 3])
+        names = (named(AXES[(k + 1) % 3], units), named(AXES[(k + 2) % 3], units))
         charts.append(plots.level_lines(values, u * field.frame.scale, v * field.frame.scale, names, step))
     found = run.facts("evaluate")
-    words = [f"A level line every {step:g}. The lines of a true distance field are evenly spaced: its slope is 1 everywhere."]
+    words = [
+        f"A level line every {step:g}{suffix(units)}. The lines of a true distance field are evenly spaced: "
+        "its slope is 1 everywhere."
+    ]
     if found:
         errors = ShapeMetrics.of(found).field
         words.append(
@@ -184,9 +196,19 @@ def verification(run: FinishedRun) -> Markup:
     """What was checked of the mesh, edge by edge, and how it was made."""
     facts = MeshFacts.of(run.facts("mesh"))
     found = facts.tree()
-    rows: list[list[Any]] = [[name.replace("_", " "), value] for name, value in facts.verification.tree().items()]
+    units = facts.length_units
+
+    def name_of(name: str, shown: str) -> str:
+        return named(shown, of_figure("mesh", name, units) or None)
+
+    rows: list[list[Any]] = [
+        [name_of(f"verification.{name}", name.replace("_", " ")), value] for name, value in facts.verification.tree().items()
+    ]
     if facts.likeness is not None:  # next to what is said of the topology, which it does not follow from
-        rows += [[f"{name.replace('_', ' ')}, points and mesh", value] for name, value in facts.likeness.tree().items()]
+        rows += [
+            [name_of(f"likeness.{name}", f"{name.replace('_', ' ')}, points and mesh"), value]
+            for name, value in facts.likeness.tree().items()
+        ]
     rows += [["warning", warning] for warning in facts.warnings]
     wanted = (
         "method",
@@ -199,6 +221,9 @@ def verification(run: FinishedRun) -> Markup:
         "dropped_phantoms",
         "touches_boundary",
     )
-    rows += [[name.replace("_", " "), found[name]] for name in wanted if name in found]
-    rows += [[f"input to mesh, {name}", value] for name, value in facts.input_distance.tree().items()]
+    rows += [[name_of(name, name.replace("_", " ")), found[name]] for name in wanted if name in found]
+    rows += [
+        [name_of(f"input_distance.{name}", f"input to mesh, {name}"), value]
+        for name, value in facts.input_distance.tree().items()
+    ]
     return page.table(rows)

@@ -94,6 +94,7 @@ def extract(
         "dropped_others": dropped.others,
         "post": post,
         "box": None if settings.box is None else list(settings.box),
+        "length_units": header.units,
     }
     facts = MeshFacts(
         resolution=resolution,

@@ -338,6 +338,7 @@ class ShapeTask(Task[ShapeConfig]):
     def write(cls, fitted: Field, arrays: Arrays, config: ShapeConfig, path: Path, say: Say) -> MeshFacts:
         from ..surface.extract import extract
         from ..surface.io import write_mesh
+        from ..surface.written_units import WrittenUnits
 
         if config.mesh.uncertainty and fitted.net.kind != "local":
             hint = "fit with --net local"
@@ -350,15 +351,25 @@ class ShapeTask(Task[ShapeConfig]):
             found = Uncertainty.of_vertices(deviation)
             say(found.line())
             mesh, facts = replace(mesh, uncertainty=deviation), facts.model_copy(update={"uncertainty": found})
-        write_mesh(path, mesh, fitted.frame, facts.resolution)
+        header = CloudHeader.of(fitted.header)
+        write_mesh(path, mesh, fitted.frame, facts.resolution, WrittenUnits(header.units, crs=header.crs))
         return facts
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: ShapeConfig) -> None:
         from ..surface.io import read_mesh, write_mesh
         from ..surface.level_set import resolution_of
+        from ..surface.written_units import written_units
 
-        write_mesh(path, read_mesh(written), fitted.frame, resolution_of(fitted, config.mesh))
+        units = written_units(CloudHeader.of(fitted.header), config.mesh, path.suffix.lower())
+        write_mesh(path, read_mesh(written), fitted.frame, resolution_of(fitted, config.mesh), units)
+
+    @classmethod
+    def told_of_copy(cls, path: Path, fitted: Field, config: ShapeConfig) -> str:
+        from ..surface.written_units import written_units
+
+        header, suffix = CloudHeader.of(fitted.header), path.suffix.lower()
+        return written_units(header, config.mesh, suffix).line(header.units, suffix)
 
     @classmethod
     def check_output(cls, path: Path) -> None:
