@@ -73,9 +73,8 @@ def las(path, text=None, keys=()):
 def test_las_by_its_text(tmp_path, suffix):
     cloud = read_cloud(las(tmp_path / f"a{suffix}", STATE))
     assert (cloud.units, cloud.crs) == ("us-ft", STATE)
-    assert read_cloud(las(tmp_path / "b.las", COMPOUND)).notes == (
-        "its positions are in us-ft, its heights in m: taken as they are",
-    )
+    mixed = read_cloud(las(tmp_path / "b.las", COMPOUND))
+    assert mixed.notes == ("its positions are in us-ft, its heights in m: taken as they are",)
 
 
 def test_las_by_its_keys(tmp_path, monkeypatch):
