@@ -171,7 +171,8 @@ def slices(run: FinishedRun) -> list[Markup]:
     for k in (2, 0, 1):
         values, u, v = plane(field, k, float(low[k] + high[k]) / 2, SLICE, 0.15)
         names = (named(AXES[(k + 1) % 3], units), named(AXES[(k + 2) % 3], units))
-        charts.append(plots.level_lines(values, u * field.frame.scale, v * field.frame.scale, names, step))
+        across = u * field.frame.scale, v * field.frame.scale
+        charts.append(plots.level_lines(values, *across, names, step, f"distance, {in_units(units)}"))
     found = run.facts("evaluate")
     words = [
         f"A level line every {step:g}{suffix(units)}. The lines of a true distance field are evenly spaced: "
