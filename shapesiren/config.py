@@ -28,6 +28,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # Settings that came later. Where they are not given, the keys of runs are those of the versions before them.
+    later: ClassVar[tuple[str, ...]] = ()
+    # Settings of copies for others alone, which no stage's result depends on.
+    of_copies: ClassVar[tuple[str, ...]] = ()
+
 
 # Here and not in nets/, where all stands on this file, because every task's `Config` has them.
 class NetSettings(Settings):
@@ -127,7 +132,11 @@ class Config(Settings):
     def section(self, name: str) -> Tree:
         """One section as plain data, for a stage's key and the manifest."""
         value = getattr(self, name)
-        return value.model_dump(mode="json") if isinstance(value, BaseModel) else {name: value}
+        if not isinstance(value, BaseModel):
+            return {name: value}
+        later, of_copies = getattr(value, "later", ()), getattr(value, "of_copies", ())
+        tree = {k: v for k, v in value.model_dump(mode="json").items() if k not in of_copies}
+        return {k: v for k, v in tree.items() if v is not None or k not in later}
 
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)

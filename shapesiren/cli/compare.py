@@ -30,7 +30,7 @@ def compare(
 
     Example: shapesiren compare runs/scan runs/scan-fine -o both.html
     """
-    from ..reports.compare import WRITERS, by_run, labels, rows_of
+    from ..reports.compare import WRITERS, by_run, labels, rows_of, shown_rows
     from ..runtime.files import write_atomically
     from ..stages.copies import refuse_foreign, remember
     from ..stages.report import open_finished
@@ -50,7 +50,7 @@ def compare(
         remember(own, output)
         screen.say(f"made {output}")
     elif not as_json:
-        _print_table(rows, columns)
+        _print_table(shown_rows(finished), columns)
 
 
 def _print_table(rows: Sequence[Sequence[object]], columns: Sequence[str]) -> None:

@@ -27,6 +27,8 @@ def mesh(
     smooth: Annotated[int | None, typer.Option(help="Rounds of Taubin smoothing.")] = None,
     largest: Annotated[int | None, typer.Option(help="Keep only so many components.")] = None,
     box: Annotated[str | None, typer.Option("--box", metavar="X0,Y0,Z0,X1,Y1,Z1", help="Only the surface in it.")] = None,
+    units: Annotated[str | None, typer.Option("--units", help=f"Write a copy in {names.choice(names.UNITS)}.")] = None,
+    scale: Annotated[float | None, typer.Option("--scale", help="Write a copy with coordinates times this.")] = None,
     trim: Annotated[str | None, typer.Option(help="auto, on, or off: cut off what no point supports.")] = None,
     uncertainty: Annotated[bool | None, typer.Option("--uncertainty", help="Error bars of the vertices.")] = None,
     profile: For,
@@ -49,6 +51,8 @@ def mesh(
         "largest": largest,
         "trim": trim,
         "uncertainty": uncertainty,
+        "units": units,
+        "scale": scale,
         "box": None if box is None else box_of(box),
     }
     layers: Layers = [("--for", {"profile": profile})] if profile is not None else []
@@ -56,4 +60,6 @@ def mesh(
     context = open_for_stage(run, layers, stage)
     if profile is not None:
         say_profile(context.config, context.say)
+    if output is None and (units is not None or scale is not None):
+        output = context.run.folder / f"mesh.{units or 'scaled'}.ply"
     write_output(context, "mesh", output, stage.printing.screen(), strict)

@@ -27,6 +27,7 @@ INPUTS = {
         ".stl",
         ".off",
         ".glb",
+        ".3mf",
         ".npz",
         ".npy",
         ".las",
@@ -40,8 +41,10 @@ INPUTS = {
 }
 # pointcloud.synthetic.shapes.SHAPES
 SHAPES = ("sphere", "torus", "box", "plate", "cylinder", "holed_plate", "two_spheres", "trefoil")
+# pointcloud.units.UNITS
+UNITS = ("mm", "cm", "m", "in", "ft", "us-ft")
 # surface.io.WRITERS, export.WRITERS, reports.compare.WRITERS
-MESH_FILES = (".ply", ".obj", ".stl", ".glb", ".off")
+MESH_FILES = (".ply", ".obj", ".stl", ".glb", ".3mf", ".off")
 FIELD_FILES = (".onnx", ".npz", ".nrrd", ".vti")
 TABLE_FILES = (".html", ".md", ".csv")
 

@@ -89,6 +89,17 @@ class ScanOptions:
         str | None, typer.Option("--intrinsics", metavar="FX,FY,CX,CY", help="The input is a depth image.")
     ] = None
     box: Annotated[str | None, typer.Option("--box", metavar="X0,Y0,Z0,X1,Y1,Z1", help="Only what lies in it.")] = None
+    polygon: Annotated[
+        Path | None, typer.Option("--polygon", help="Only what lies in its polygons: GeoJSON, WKT, or x y of each corner.")
+    ] = None
+    classes: Annotated[
+        str | None, typer.Option("--classes", metavar="NAME,...", help="Only these classes: ground,building or 2,6.")
+    ] = None
+    every: Annotated[int | None, typer.Option("--every", metavar="N", help="Only each Nth point, of those selected.")] = None
+    units: Annotated[
+        str | None,
+        typer.Option("--units", help=f"Of its lengths: {names.choice(names.UNITS)}; else as its format says."),
+    ] = None
     columns: Annotated[
         str | None, typer.Option("--columns", metavar="X,Y,Z,...", help="What the columns of a table are; _ skips one.")
     ] = None
@@ -99,6 +110,13 @@ class ScanOptions:
             layers.append(("--columns", {"ingest": {"columns": self.columns}}))
         if self.box is not None:
             layers.append(("--box", {"ingest": {"box": box_of(self.box)}}))
+        given = {
+            "polygon": None if self.polygon is None else str(self.polygon),
+            "classes": self.classes,
+            "every": self.every,
+            "units": self.units,
+        }
+        layers += [(f"--{name}", {"ingest": {name: value}}) for name, value in given.items() if value is not None]
         if self.viewpoint is not None:
             position = numbers(self.viewpoint, 3, "--viewpoint", "position", "1.5,0,2")
             layers.append(("--viewpoint", {"ingest": {"viewpoint": position}}))

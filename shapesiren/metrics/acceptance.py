@@ -134,10 +134,10 @@ def judged(found: list[Deviations], tolerance: float, required: float) -> Accept
     return Acceptance(tolerance=tolerance, required=required, share=share, passed=share >= required)
 
 
-def verdict_line(accepted: Acceptance, deviation: Deviations, reverse: Deviations | None) -> str:
-    """The verdict in a line: which share of what, and what was required."""
+def verdict_line(accepted: Acceptance, deviation: Deviations, reverse: Deviations | None, unit: str = "") -> str:
+    """The verdict in a line: which share of what, and what was required; ``unit`` stands behind lengths."""
     both = [d for d in (deviation, reverse) if d is not None and d.within is not None]
-    limit = f"{accepted.tolerance:.6g}"
+    limit = f"{accepted.tolerance:.6g}{unit}"
     shares = " and ".join(f"{percent(d.within or 0.0)} of {d.measured} within {limit} of {d.against}" for d in both)
     each = " of each" if len(both) > 1 else ""
     return f"{accepted.verdict}: {shares}; {100 * accepted.required:.6g} %{each} required (--required)"

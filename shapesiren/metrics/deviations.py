@@ -82,8 +82,8 @@ class Place(Facts):
     radius: float
     beyond: int
 
-    def line(self) -> str:
-        return f"{self.deviation:+.4g} at {', '.join(self.coordinates)} ({self.beyond:,} there)"
+    def line(self, unit: str = "") -> str:
+        return f"{self.deviation:+.4g}{unit} at {', '.join(self.coordinates)} ({self.beyond:,} there)"
 
     @property
     def coordinates(self) -> list[str]:
@@ -127,12 +127,12 @@ class Deviations(Facts):
     def what(self) -> str:
         return f"{self.measured} from {self.against}"
 
-    def lines(self) -> list[str]:
+    def lines(self, unit: str = "") -> list[str]:
         beside = f" ({self.outside:,} of {self.count:,} lie beyond its edges and do not count)" if self.outside else ""
         return [
             f"{self.what}{beside}:",
-            f"  mean {self.mean:+.4g}, standard deviation {self.standard_deviation:.4g}, RMS {self.rms:.4g}",
-            f"  50 % within {self.p50:.4g}, 68.3 % {self.p68_3:.4g}, 95 % {self.p95:.4g}, 99 % {self.p99:.4g}",
+            f"  mean {self.mean:+.4g}, standard deviation {self.standard_deviation:.4g}, RMS {self.rms:.4g}{unit}",
+            f"  50 % within {self.p50:.4g}, 68.3 % {self.p68_3:.4g}, 95 % {self.p95:.4g}, 99 % {self.p99:.4g}{unit}",
         ]
 
 

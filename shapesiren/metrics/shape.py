@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +14,10 @@ from pydantic import Field as Setting
 
 from ..config import Settings
 from ..facts import Facts
+from ..pointcloud.header import CloudHeader
 from ..pointcloud.io.read import read_cloud
 from ..pointcloud.region import Corners, inside
+from ..pointcloud.units import factor, suffix
 from ..surface.io import error_bars_of
 from .acceptance import ITSELF, REQUIRED, Acceptance, deviations_of, judged, required_share, verdict_line
 from .deviations import Deviations
@@ -80,14 +83,14 @@ class WithinTolerance(Facts):
     sure: int | None = None
     expected: float | None = None
 
-    def lines(self) -> list[str]:
+    def lines(self, unit: str = "") -> list[str]:
         """By the error bars; what is within it of a reference is said by the verdict, of the surface and not of vertices."""
         if self.sure is None or self.expected is None:
             return []
         share = self.sure / self.vertices
         return [
-            f"error bars: {self.sure:,} of {self.vertices:,} vertices within {self.tolerance:.3g} of the true surface with "
-            f"90 % confidence ({share:.1%}), {self.expected:.1%} expected within it"
+            f"error bars: {self.sure:,} of {self.vertices:,} vertices within {self.tolerance:.3g}{unit} of the true surface "
+            f"with 90 % confidence ({share:.1%}), {self.expected:.1%} expected within it"
         ]
 
 
@@ -101,6 +104,7 @@ class ShapeMetrics(Facts):
     deviation : signed, of the scan's points from the mesh, or of the mesh from a reference; None in older runs
     reverse : of a reference mesh from the mesh
     samples : drawn on each surface; None in older runs
+    length_units : what lengths here are in, see `pointcloud.units`; None where nothing says so
     """
 
     reference: str
@@ -113,12 +117,13 @@ class ShapeMetrics(Facts):
     deviation: Deviations | None = None
     reverse: Deviations | None = None
     samples: int | None = None
+    length_units: str | None = None
 
     @property
     def verdict_line(self) -> str | None:
         if self.acceptance is None or self.deviation is None:
             return None
-        return verdict_line(self.acceptance, self.deviation, self.reverse)
+        return verdict_line(self.acceptance, self.deviation, self.reverse, suffix(self.length_units))
 
     @property
     def whose(self) -> str:
@@ -131,14 +136,14 @@ class ShapeMetrics(Facts):
         """Verdict, statistics, histogram and the worst places; three of them where nothing is judged."""
         if self.deviation is None:
             return []
-        verdict = self.verdict_line
+        verdict, unit = self.verdict_line, suffix(self.length_units)
         lines = [] if verdict is None else [verdict]
         if self.deviation.measured == ITSELF:
             lines.append(ALONE)
-        lines += [line for d in (self.deviation, self.reverse) if d is not None for line in d.lines()]
+        lines += [line for d in (self.deviation, self.reverse) if d is not None for line in d.lines(unit)]
         lines.append(f"+ where {self.deviation.positive}: {self.deviation.histogram.line()}")
         shown = self.deviation.places[: 3 if verdict is None else None]
-        return lines + [f"worst place {i}: {place.line()}" for i, place in enumerate(shown, 1)]
+        return lines + [f"worst place {i}: {place.line(unit)}" for i, place in enumerate(shown, 1)]
 
     def lines(self) -> list[str]:
         return self.deviation_lines() + self.surface_lines()
@@ -150,16 +155,16 @@ class ShapeMetrics(Facts):
 
     def surface_lines(self) -> list[str]:
         """Without signs: how near mesh and reference are, and how near the field is to a distance."""
-        surface, percent, field = self.surface, self.percent.tree(), self.field
+        surface, percent, field, unit = self.surface, self.percent.tree(), self.field, suffix(self.length_units)
         said = {"accuracy": f"mesh to {self.reference}, mean", "completeness": f"{self.reference} to mesh, mean"}
         said = {k: f"{k}, {said[k]}" if k in said else k for k in percent}
-        lines = [f"{said[k]}: {getattr(surface, k):.4g} ({percent[k]:.3g} % of the diagonal)" for k in percent]
+        lines = [f"{said[k]}: {getattr(surface, k):.4g}{unit} ({percent[k]:.3g} % of the diagonal)" for k in percent]
         if surface.normal_consistency is not None:
             lines.append(f"normal consistency: {surface.normal_consistency:.4f}")
-        lines.append(f"F-score at {self.units.threshold:.3g}: {surface.f_score:.4f}")
-        error = "" if field.distance is None else f", distance error {field.distance:.3g}"
+        lines.append(f"F-score at {self.units.threshold:.3g}{unit}: {surface.f_score:.4f}")
+        error = "" if field.distance is None else f", distance error {field.distance:.3g}{unit}"
         lines.append(f"field: Eikonal error {field.eikonal:.3f}{error}")
-        return lines + (self.within.lines() if self.within else [])
+        return lines + (self.within.lines(unit) if self.within else [])
 
 
 def evaluate_shape(
@@ -190,7 +195,8 @@ def evaluate_shape(
     frame = field.frame
     written = read_cloud(mesh_file)
     mesh = Surface(frame.to_box(written.points), written.faces)
-    target = surface_of(field, arrays, reference, box)
+    target = surface_of(field, arrays, reference, box, say)
+    units = units_of(field)
     name = reference.name if reference else "the input points"
     say(f"against {name}")
     diagonal = float(np.linalg.norm(np.ptp(target.vertices, axis=0)))
@@ -213,6 +219,7 @@ def evaluate_shape(
         field=field_errors(field, target, arrays["points"], seed),
         deviation=found[0],
         samples=settings.samples,
+        **({} if units is None else {"length_units": units}),
         **optional,
     )
 
@@ -233,16 +240,30 @@ def within(
     return WithinTolerance(tolerance=tolerance, vertices=len(mesh.vertices), **found)
 
 
-def surface_of(field: Field, arrays: dict[str, NDArray[Any]], reference: Path | None, box: Corners | None = None) -> Surface:
+def units_of(field: Field) -> str | None:
+    """What the lengths of a field's scan are in, if that is known."""
+    return CloudHeader.of(field.header).units
+
+
+def surface_of(
+    field: Field,
+    arrays: dict[str, NDArray[Any]],
+    reference: Path | None,
+    box: Corners | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Surface:
     """What a run is measured against, in box coordinates: a mesh or cloud file, or what of the ingested cloud lies in ``box``,
-    which is in the user's."""
+    which is in the user's. A file in other units than the scan, where both are known, is converted."""
     if reference is None:
         points, normals = arrays["points"].astype(np.float64), arrays["normals"].astype(np.float64)
         if box is not None:
             kept = inside(field.frame.to_user(points), box)
             points, normals = points[kept], normals[kept]
         return Surface(points, None, normals)
-    cloud = read_cloud(reference)
+    cloud, units = read_cloud(reference), units_of(field)
+    if cloud.units is not None and units is not None and cloud.units != units:
+        say(f"{reference.name} is in {cloud.units}: converted to {units}, which the scan is in")
+        cloud = replace(cloud, points=cloud.points * factor(cloud.units, units))
     finite = np.asarray(np.isfinite(cloud.points).all(1))
     vertices = field.frame.to_box(np.where(finite[:, None], cloud.points, 0))
     if cloud.faces is not None:

@@ -32,6 +32,13 @@ class PointCloud:
     depth_axis : 0, 1 or 2 of a depth frame, whose values along this axis are steps of a sensor; None else
     sure : whether the sensors are known, or only stand in a header that often names (0, 0, 0)
     closed : of points on a mesh, whether it is closed; None of other points
+    classes : (n,) uint8 or None, numbers of the ASPRS, see `classes`
+    returns : (n,) uint8 or None: which return of its pulse each point is
+    scan : (n,) int32 or None: which scan or flight line it belongs to, in the file's own numbers
+    tallies : of the file, before any are left out: {"classes": {label: points}, "returns", "scans"}
+    units : what its lengths are in, see `units`; None where nothing says so
+    units_from : what says so
+    crs : the coordinate reference system, as WKT, or its EPSG code; None where the file names none
     notes : facts found while reading, for the user
     """
 
@@ -47,6 +54,13 @@ class PointCloud:
     closed: bool | None = None
     sided: bool = True
     deviation: NDArray[np.float64] | None = None
+    classes: NDArray[np.uint8] | None = None
+    returns: NDArray[np.uint8] | None = None
+    scan: NDArray[np.int32] | None = None
+    tallies: dict[str, dict[str, int]] = field(default_factory=dict)
+    units: str | None = None
+    units_from: str = ""
+    crs: str | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
 
     def take(self, index: NDArray[Any]) -> PointCloud:
@@ -59,6 +73,9 @@ class PointCloud:
             intensity=None if self.intensity is None else self.intensity[index],
             sensor=None if self.sensor is None else self.sensor[index],
             deviation=None if self.deviation is None else self.deviation[index],
+            classes=None if self.classes is None else self.classes[index],
+            returns=None if self.returns is None else self.returns[index],
+            scan=None if self.scan is None else self.scan[index],
             faces=None,
         )
 
@@ -78,7 +95,7 @@ def merge(clouds: Sequence[PointCloud]) -> PointCloud:
     if any(c.normals is not None for c in clouds):
         normals = np.concatenate([np.full_like(c.points, np.nan) if c.normals is None else c.normals for c in clouds])
     kept: dict[str, Any] = {}
-    for name in ("colours", "intensity", "deviation"):
+    for name in ("colours", "intensity", "deviation", "classes", "returns", "scan"):
         values = [getattr(c, name) for c in clouds]
         if all(v is not None for v in values):
             kept[name] = np.concatenate(values)
@@ -98,7 +115,29 @@ def merge(clouds: Sequence[PointCloud]) -> PointCloud:
     sided = all(c.sided for c in clouds if c.normals is not None)
     axes = {c.depth_axis for c in clouds}
     kept["depth_axis"] = axes.pop() if len(axes) == 1 else None
+    kept["tallies"] = _added([c.tallies for c in clouds])
+    known = [c for c in clouds if c.units is not None]
+    if len({c.units for c in known}) > 1:
+        what = "the scans are in different units: " + ", ".join(dict.fromkeys(str(c.units) for c in known))
+        raise InputError(what, where="ingest.units", hint="--units says what all of them are in")
+    if known:
+        kept |= {"units": known[0].units, "units_from": known[0].units_from}
+    systems = list(dict.fromkeys(c.crs for c in clouds if c.crs is not None))
+    if len(systems) == 1:
+        kept["crs"] = systems[0]
+    elif systems:
+        notes.append(f"the scans name {len(systems)} different coordinate systems: none is kept")
     return PointCloud(points, normals, sensors=positions, sensor=of_point, sided=sided, notes=tuple(notes), **kept)
+
+
+def _added(tallies: Sequence[dict[str, dict[str, int]]]) -> dict[str, dict[str, int]]:
+    """Tallies of several scans as one."""
+    total: dict[str, dict[str, int]] = {}
+    for kind, counts in (item for tally in tallies for item in tally.items()):
+        for label, count in counts.items():
+            of_kind = total.setdefault(kind, {})
+            of_kind[label] = of_kind.get(label, 0) + count
+    return total
 
 
 class Counts(NamedTuple):
@@ -213,7 +252,8 @@ def sample_mesh(cloud: PointCloud, count: int, seed: int, where: object) -> Poin
     normals = mesh.face_normals[face]
     notes += [f"a mesh of {len(cloud.faces):,} faces: {len(points):,} points sampled from it", *found]
     whole = bool(bodies.closed.all())
-    return PointCloud(points + offset, np.asarray(normals), colours, notes=tuple(notes), closed=whole)
+    sampled = PointCloud(points + offset, np.asarray(normals), colours, notes=tuple(notes), closed=whole)
+    return replace(sampled, units=cloud.units, units_from=cloud.units_from, crs=cloud.crs)
 
 
 def _wound(mesh: Any) -> tuple[Bodies, list[str]]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from ..facts import Facts
+from .io.crs import name_of as crs_name
+from .units import suffix
 
+MOST_GROUPS = 24  # classes, returns or scans in a table
 CHECKS = {"scanner": "the scanner's position", "winding number": "what they enclose", "outside": "what can be reached"}
 
 
@@ -65,6 +68,9 @@ class ScanFacts(Facts):
     points : that are used; read : in the input; non_finite, duplicates, outliers : that were dropped
     colours, intensity : whether there are any
     low, size : lowest corner of the bounding box, and its sides, in the scan's units
+    length_units : which these are, see `units`; None where nothing says so; units_from : what says so
+    crs : the coordinate reference system as WKT, or its EPSG code; None where the file names none
+    classes, returns, scans : points of each that were wanted in the file, by their labels
     """
 
     points: int
@@ -78,6 +84,17 @@ class ScanFacts(Facts):
     intensity: bool = False
     low: list[float] = []
     size: list[float]
+    length_units: str | None = None
+    units_from: str = ""
+    crs: str | None = None
+    classes: dict[str, int] = {}
+    returns: dict[str, int] = {}
+    scans: dict[str, int] = {}
+
+    @property
+    def unit(self) -> str:
+        """What stands behind a length."""
+        return suffix(self.length_units)
 
     @property
     def extras(self) -> list[str]:
@@ -101,10 +118,11 @@ class CloudFacts(ScanFacts):
     def lines(self) -> list[str]:
         extras = "".join(f", {name}" for name in self.extras)
         size = " x ".join(f"{s:.4g}" for s in self.size)
-        origin = self.normals.origin.replace("faces", "of the faces")
+        origin, unit = self.normals.origin.replace("faces", "of the faces"), self.unit
+        where = f"; {crs_name(self.crs)}" if self.crs else ""
         return [
-            f"{self.points:,} points, normals {origin}{extras}, size {size}",
-            f"spacing {self.spacing:.3g}, noise about {self.noise:.2g}, "
+            f"{self.points:,} points, normals {origin}{extras}, size {size}{unit}{where}",
+            f"spacing {self.spacing:.3g}{unit}, noise about {self.noise:.2g}{unit}, "
             f"{'open' if self.guide.open else 'closed'}{f', guide: {self.guide.surface}' if self.guide.samples else ''}",
         ]
 
@@ -155,14 +173,17 @@ class InspectFacts(ScanFacts):
 
     def lines(self) -> list[str]:
         """A table of ``name  value``."""
-        spacing, sensors = self.spacing, self.sensors
+        spacing, sensors, unit = self.spacing, self.sensors, self.unit
         rows = [
             ("points", f"{self.read:,} read, {self.points:,} usable"),
             ("dropped", f"{self.non_finite:,} non-finite, {self.duplicates:,} duplicate, {self.outliers:,} outliers"),
-            ("size", " x ".join(f"{v:.5g}" for v in self.size)),
+            ("size", " x ".join(f"{v:.5g}" for v in self.size) + unit),
             ("lowest corner", ", ".join(f"{v:.10g}" for v in self.low)),
-            ("spacing", f"median {spacing.median:.3g}, 95 % {spacing.q95:.3g}, 99 % {spacing.q99:.3g}"),
-            ("noise", f"about {self.noise:.2g} ({self.noise / max(self.size):.2%} of the longest side)"),
+            ("units", f"{self.length_units}, {self.units_from}" if unit else "unknown (--units says what they are)"),
+            *([("system", crs_name(self.crs))] if self.crs else []),
+            *self._groups(),
+            ("spacing", f"median {spacing.median:.3g}, 95 % {spacing.q95:.3g}, 99 % {spacing.q99:.3g}{unit}"),
+            ("noise", f"about {self.noise:.2g}{unit} ({self.noise / max(self.size):.2%} of the longest side)"),
             ("normals", f"{self._normals()}; neighbours agree: {self.neighbours_agree:.1%}"),
             ("also in it", ", ".join(self.extras) or "nothing"),
             (
@@ -180,6 +201,21 @@ class InspectFacts(ScanFacts):
         elif self.busy:
             rows.append(("time", "unknown: a busy machine, on which a fit cannot be timed now"))
         return [f"{name:<14}{value}" for name, value in rows]
+
+    def _groups(self) -> list[tuple[str, str]]:
+        """A row for each class, return and scan; of many of a kind the largest."""
+        rows = []
+        for kind in ("classes", "returns", "scans"):
+            counts: dict[str, int] = getattr(self, kind)
+            total = max(sum(counts.values()), 1)
+            kept = set(sorted(counts, key=counts.__getitem__, reverse=True)[:MOST_GROUPS])
+            largest = [label for label in counts if label in kept]
+            for i, label in enumerate(largest):
+                value = f"{label:<26}{counts[label]:>13,} {counts[label] / total:>7.1%}"
+                rows.append((kind if i == 0 else "", value))
+            if len(counts) > MOST_GROUPS:
+                rows.append(("", f"and {len(counts) - MOST_GROUPS} more"))
+        return rows
 
     def _normals(self) -> str:
         normals = self.normals

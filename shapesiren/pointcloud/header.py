@@ -23,6 +23,8 @@ class CloudHeader(Header):
     open : whether the surface is open, so that it is trimmed where no point is
     normals : where they are from: "given" in the file, of its "faces", or "estimated"
     signed : whether the normals have sides; otherwise the fit finds them
+    units : what the user's coordinates are in, see `units`; None where nothing says so
+    crs : their coordinate reference system as WKT, or its EPSG code, if the file names one
     """
 
     bounds: BoxBounds
@@ -33,6 +35,8 @@ class CloudHeader(Header):
     open: bool = False
     normals: str = "given"
     signed: bool = True
+    units: str | None = None
+    crs: str | None = None
 
 
 def known_well(spacing: float, noise: float, given: bool) -> bool:

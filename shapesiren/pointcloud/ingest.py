@@ -92,6 +92,7 @@ def ingest_shape(
         open=facts.open,
         normals=normals.origin,
         signed=p.signed,
+        **{name: value for name in ("units", "crs") if (value := getattr(p.cloud, name)) is not None},
     )
     found = CloudFacts(
         **dict(p.facts.model_copy(update={"normals": normals})),

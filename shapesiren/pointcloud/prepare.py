@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,14 @@ from .io.depth import SUFFIXES, read_depth
 from .io.read import read_cloud
 from .normals.estimate import MISSING_SHARE, Normals, make_normals, unit_normals
 from .normals.given_sides import check_given
-from .region import NoPointInBox, in_box
+from .region import NothingSelected
 from .scan.dimension import require_surface
 from .scan.noise import scatter, smooth_steps, step_noise, support_distance
 from .scan.outliers import find_outliers
 from .scan.told_deviation import told_deviation
 from .scan.viewpoint import believable, high_above, seen_from_above
 from .scan.viewpoint_search import find_position
+from .selection import Selection
 from .settings import IngestSettings
 
 Say = Callable[[str], None]
@@ -100,15 +102,20 @@ def load(source: CloudSource, settings: IngestSettings, seed: int, say: Say) -> 
 
     Returns the cloud, whether it was a mesh, and where its scanner positions are from: in the file, found, none.
     """
+    selection = Selection.of(settings)
     if isinstance(source, PointCloud):
-        clouds = [source if settings.box is None or source.faces is not None else in_box(source, settings.box, "points")]
+        whole = selection.everything or source.faces is not None
+        clouds = [source if whole else selection.take(source, "points")]
     else:
         paths = [source] if isinstance(source, Path) else list(source)
         most = max(100, settings.max_points // len(paths))
-        clouds = _read_all(paths, most, seed, settings)
+        clouds = _read_all(paths, most, seed, settings, selection)
+    clouds = [_in_units(c, settings) for c in clouds]
     meshes = [c.faces is not None for c in clouds]
     where = name_of(source)
-    clouds = [_sampled(c, settings, seed, where) if is_mesh else c for c, is_mesh in zip(clouds, meshes, strict=True)]
+    clouds = [
+        _sampled(c, settings, selection, seed, where) if is_mesh else c for c, is_mesh in zip(clouds, meshes, strict=True)
+    ]
     placed = [(c, "none") if is_mesh else _place(c, settings) for c, is_mesh in zip(clouds, meshes, strict=True)]
     cloud, origins = merge([c for c, _ in placed]), [origin for _, origin in placed]
     for note in cloud.notes:
@@ -116,27 +123,38 @@ def load(source: CloudSource, settings: IngestSettings, seed: int, say: Say) -> 
     return cloud, all(meshes), next((origin for origin in ("in the file", "found") if origin in origins), "none")
 
 
-def _read_all(paths: Sequence[Path], most: int, seed: int, settings: IngestSettings) -> list[PointCloud]:
-    """What the files hold, those left out of which no point lies in the box. Raises NoPointInBox if that is all of them."""
+def _in_units(cloud: PointCloud, settings: IngestSettings) -> PointCloud:
+    """The cloud in the units that the user says, if he does; a coordinate system in others is then not the cloud's."""
+    if settings.units is None:
+        return cloud
+    notes, system = cloud.notes, cloud.crs
+    if cloud.units not in (None, settings.units):
+        notes += (f"taken as {settings.units}, as asked, and not {cloud.units}, {cloud.units_from}",)
+        system = None
+    return replace(cloud, units=settings.units, units_from="as given", crs=system, notes=notes)
+
+
+def _read_all(paths: Sequence[Path], most: int, seed: int, settings: IngestSettings, selection: Selection) -> list[PointCloud]:
+    """What the files hold, those left out of which nothing is wanted. Raises NothingSelected if that is all of them."""
     clouds, empty = [], None
     for path in paths:
         try:
             if path.suffix.lower() in SUFFIXES:
                 cloud = read_depth(path, settings.intrinsics, settings.depth_scale)
-                clouds.append(cloud if settings.box is None else in_box(cloud, settings.box, path))
+                clouds.append(cloud if selection.everything else selection.take(cloud, path))
             else:
-                clouds.append(read_cloud(path, most, seed, settings.columns, settings.box))
-        except NoPointInBox as e:
+                clouds.append(read_cloud(path, most, seed, settings.columns, selection))
+        except NothingSelected as e:
             empty = empty or e
     if empty is not None and not clouds:
         raise empty
     return clouds
 
 
-def _sampled(mesh: PointCloud, settings: IngestSettings, seed: int, where: object) -> PointCloud:
-    """Points drawn from a mesh, those in the box."""
+def _sampled(mesh: PointCloud, settings: IngestSettings, selection: Selection, seed: int, where: object) -> PointCloud:
+    """Points drawn from a mesh, those that are wanted."""
     cloud = sample_mesh(mesh, settings.samples, seed, where)
-    return cloud if settings.box is None else in_box(cloud, settings.box, where)
+    return cloud if selection.everything else selection.take(cloud, where)
 
 
 def _place(cloud: PointCloud, settings: IngestSettings) -> tuple[PointCloud, str]:
@@ -215,8 +233,17 @@ def prepare(source: CloudSource, settings: IngestSettings, seed: int, say: Say) 
             intensity=cloud.intensity is not None,
             low=low.tolist(),
             size=(high - low).tolist(),
+            **told(cloud),
         ),
     )
+
+
+def told(cloud: PointCloud) -> dict[str, Any]:
+    """What a file tells of its units, its coordinate system and groups of its points, as fields of `ScanFacts`."""
+    found: dict[str, Any] = {kind: counts for kind, counts in cloud.tallies.items() if counts}
+    if cloud.units is not None:
+        found |= {"length_units": cloud.units, "units_from": cloud.units_from}
+    return found if cloud.crs is None else found | {"crs": cloud.crs}
 
 
 def cleaned(cloud: PointCloud, settings: IngestSettings, seed: int, where: object, say: Say) -> tuple[PointCloud, Counts]:

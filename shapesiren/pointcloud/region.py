@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -10,13 +9,12 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator
 
 from ..errors import InputError
-from .cloud import PointCloud
 
 Corners = tuple[float, float, float, float, float, float]
 
 
-class NoPointInBox(InputError):
-    """A file has points, and none of them lies in the box: of several files others may have."""
+class NothingSelected(InputError):
+    """A file has points, and none of them is what was asked for: of several files others may have some."""
 
 
 def _checked(box: Corners) -> Corners:
@@ -42,18 +40,11 @@ def inside(points: NDArray[np.floating], box: Corners) -> NDArray[np.bool_]:
     return np.asarray(((points >= low) & (points <= high)).all(1))
 
 
-def none_in_it(where: object, low: NDArray[np.float64], high: NDArray[np.float64]) -> NoPointInBox:
+def spans(low: NDArray[np.float64], high: NDArray[np.float64]) -> str:
+    """From where to where points lie on each axis, by their corners (2 or 3,)."""
+    return ", ".join(f"{axis} {a:.10g} to {b:.10g}" for axis, a, b in zip("xyz", low, high, strict=False))
+
+
+def none_in_it(where: object, low: NDArray[np.float64], high: NDArray[np.float64]) -> NothingSelected:
     """The error about a box that none of the points lies in, which lie between ``low`` (3,) and ``high`` (3,)."""
-    spans = ", ".join(f"{axis} {a:.10g} to {b:.10g}" for axis, a, b in zip("xyz", low, high, strict=True))
-    return NoPointInBox("no point of it lies in the box", where=where, hint=f"its points span {spans}")
-
-
-def in_box(cloud: PointCloud, box: Corners, where: object) -> PointCloud:
-    """The points of a cloud that lie in the box, with a note. Raises NoPointInBox if none does."""
-    kept = inside(cloud.points, box)
-    if not kept.any():
-        finite = cloud.points[np.isfinite(cloud.points).all(1)]
-        if not len(finite):
-            return cloud  # of which there is something else to say
-        raise none_in_it(where, finite.min(0), finite.max(0))
-    return replace(cloud.take(kept), notes=(*cloud.notes, f"{kept.sum():,} points lie in the box (ingest.box)"))
+    return NothingSelected("no point of it lies in the box", where=where, hint=f"its points span {spans(low, high)}")

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import AfterValidator, BeforeValidator
 from pydantic import Field as Setting
 
 from ..config import Settings
+from .classes import numbers_of
 from .region import Box
+from .units import Unit
+
+
+def _one_text(value: Any) -> Any:
+    """A list of names, or one number, as TOML may have them, in one text."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    return str(value) if isinstance(value, int) else value
+
+
+def _are_classes(text: str) -> str:
+    numbers_of(text)
+    return text
+
+
+Classes = Annotated[str, BeforeValidator(_one_text), AfterValidator(_are_classes)]
 
 
 class IngestSettings(Settings):
     """Section ``[ingest]`` of a scan: from files to arrays."""
 
+    later: ClassVar[tuple[str, ...]] = ("units", "polygon", "classes", "every")
+
     extent: float = Setting(1.8, gt=0.1, le=2, description="box units along the scan's longest side")
     samples: int = Setting(200_000, ge=100, description="points drawn from a mesh given as input")
     max_points: int = Setting(2_000_000, ge=100, description="more are subsampled at random")
     box: Box | None = Setting(None, description="x0,y0,z0,x1,y1,z1: only what lies in it, in the file's units")
+    polygon: str | None = Setting(
+        None, description="a file: only what lies in its polygons, at any height; GeoJSON, WKT, or x y of each corner"
+    )
+    classes: Classes | None = Setting(None, description="ground,building or 2,6: only points of these classes (ASPRS)")
+    every: int | None = Setting(None, ge=1, description="of the points that are selected, only every so many-th")
+    units: Unit | None = Setting(None, description="what its lengths are in; as the format says if not given")
     normals: Literal["auto", "given", "estimate", "unsigned"] = Setting(
         "auto", description="use the file's, or estimate them; unsigned: the fit finds their sides"
     )

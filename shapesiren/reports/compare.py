@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ..pointcloud.units import named, of_figure
 from ..tasks.base import FinishedRun
 from ..version import __version__
 from . import page, plots
@@ -31,6 +32,23 @@ def rows_of(runs: Sequence[FinishedRun]) -> list[list[Any]]:
     return rows
 
 
+def shown_rows(runs: Sequence[FinishedRun]) -> list[list[Any]]:
+    """The same for people: lengths with what they are in, where that is known and the same of all runs."""
+    found = {m.facts("mesh").get("length_units") for m in runs}
+    units = found.pop() if len(found) == 1 else None
+    rows = rows_of(runs)
+    for row in rows:
+        stage, _, name = str(row[0]).partition(", ")
+        figure = next((f for f in _figures(runs, stage) if f.replace("_", " ").replace(".", ", ") == name), "")
+        row[0] = named(str(row[0]), of_figure(stage, figure, units) or None)
+    return rows
+
+
+def _figures(runs: Sequence[FinishedRun], stage: str) -> list[str]:
+    """The flattened names of a stage's figures, of all runs."""
+    return list(dict.fromkeys(name for m in runs for name in flatten(m.facts(stage))))
+
+
 def labels(runs: Sequence[FinishedRun]) -> list[str]:
     """The runs' names; with their folders where two are the same."""
     names = [m.name for m in runs]
@@ -49,7 +67,7 @@ def markdown(runs: Sequence[FinishedRun]) -> bytes:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
     names = labels(runs)
-    body = [line([str(row[0]), *(page.show(v) for v in row[1:])]) for row in rows_of(runs)]
+    body = [line([str(row[0]), *(page.show(v) for v in row[1:])]) for row in shown_rows(runs)]
     return ("\n".join([line(["", *names]), line(["---"] * (len(names) + 1)), *body]) + "\n").encode()
 
 
@@ -80,7 +98,7 @@ def compare_page(runs: Sequence[FinishedRun]) -> bytes:
     }
     if totals:
         sections.append(page.Section("Losses", [plots.several(totals, "seconds", "weighted loss", log=True)]))
-    sections.append(page.Section("Figures", [page.table(rows_of(runs), ["", *names])]))
+    sections.append(page.Section("Figures", [page.table(shown_rows(runs), ["", *names])]))
     return page.render(" and ".join(names), f"{len(names)} runs", sections, f"shapesiren {__version__}")
 
 

@@ -30,6 +30,7 @@ BELOW, ABOVE = ("#2346b0", "#9fc0f2"), ("#f7b08f", "#b3152a")  # from the tolera
 WITHIN = "#cfe6c8"
 SIDE, BEHIND, ABOVE_ALL = (41.0, 22.0), (221.0, 22.0), (-90.0, 89.9)  # azimuth and elevation, degrees
 MEASURED, INVENTED = ("#1f5fa8", "#cfe0ee"), ("#f0a05a", "#a8201a")
+SUPPORT = "measured or invented"  # the name of the map of that, which is in spacings
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def support_map(support: Support, vertices: Array) -> Map:
     stops = [(0.0, MEASURED[0]), (middle, MEASURED[1]), (middle, INVENTED[0]), (1.0, INVENTED[1])]
     title = "distance to the nearest point, in spacings there"
     note = f"Blue is measured; orange and red, farther than {SUPPORT_SPACINGS:g} spacings from any point, is invented."
-    return Map("measured or invented", title, spacings, 0.0, 2 * SUPPORT_SPACINGS, stops, note=note)
+    return Map(SUPPORT, title, spacings, 0.0, 2 * SUPPORT_SPACINGS, stops, note=note)
 
 
 def deviation_map(support: Support, mesh: Surface, target: Surface, reference: str | None, tolerance: float | None) -> Map:

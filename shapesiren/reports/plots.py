@@ -191,8 +191,10 @@ def scene_layout(up: str) -> Trace:
     }
 
 
-def level_lines(values: NDArray[Any], x: NDArray[Any], y: NDArray[Any], names: tuple[str, str], step: float) -> Markup:
-    """A slice of a distance field: filled level lines every ``step``, the zero level drawn thick."""
+def level_lines(
+    values: NDArray[Any], x: NDArray[Any], y: NDArray[Any], names: tuple[str, str], step: float, bar: str = ""
+) -> Markup:
+    """A slice of a distance field: filled level lines every ``step``, the zero level drawn thick; ``bar`` names the values."""
     reach = step * np.ceil(float(np.abs(values).max()) / step)
     shared = {"type": "contour", "z": packed(values), "x": packed(x), "y": packed(y), "zmid": 0, "hoverinfo": "skip"}
     lines = shared | {
@@ -203,7 +205,7 @@ def level_lines(values: NDArray[Any], x: NDArray[Any], y: NDArray[Any], names: t
         "hovertemplate": "%{z:.4g}<extra></extra>",
         "contours": {"start": -reach, "end": reach, "size": step, "coloring": "heatmap"},
         "line": {"width": 0.6, "color": "#555"},
-        "colorbar": {"thickness": 12, "exponentformat": "power"},
+        "colorbar": {"thickness": 12, "exponentformat": "power", "title": {"text": bar, "side": "right"}},
     }
     zero = shared | {
         "contours": {"start": 0, "end": 0, "size": 1, "coloring": "none"},

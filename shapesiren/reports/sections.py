@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..config import Tree
+from ..pointcloud.units import named, of_figure
 from ..tasks.base import FinishedRun
 from . import page, plots
 
@@ -30,8 +31,14 @@ def outcome(run: FinishedRun) -> page.Section:
 def figures(run: FinishedRun) -> page.Section | None:
     """Every number of the evaluation."""
     found = flatten({k: v for k, v in run.facts("evaluate").items() if k != "compression"})
-    rows = [[name.replace("_", " ").replace(".", ", "), value] for name, value in found.items()]
+    units = found.get("length_units")
+    rows = [[with_units("evaluate", name, units), value] for name, value in found.items()]
     return page.Section("Evaluation", [page.table(rows)]) if rows else None
+
+
+def with_units(stage: str, name: str, units: str | None) -> str:
+    """A figure's flattened name for people, with what it is in where that is known: ``surface, chamfer, mm``."""
+    return named(name.replace("_", " ").replace(".", ", "), of_figure(stage, name, units) or None)
 
 
 def losses(run: FinishedRun) -> page.Section | None:

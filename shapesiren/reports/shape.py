@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 
 from ..metrics.acceptance import ITSELF, percent
 from ..metrics.definitions import rows as definitions
-from ..metrics.shape import EvaluateSettings, ShapeMetrics, surface_of
+from ..metrics.shape import EvaluateSettings, ShapeMetrics, surface_of, units_of
 from ..metrics.surface_distance import Surface, drawn
 from ..pointcloud.cloud import PointCloud, random_rows
 from ..pointcloud.header import CloudHeader
+from ..pointcloud.io import crs
 from ..pointcloud.io.read import read_cloud
+from ..pointcloud.units import in_units, named, of_figure, suffix
 from ..runtime.kdtree import KDTree
 from ..surface.facts import MeshFacts
 from ..surface.io import read_mesh
@@ -56,6 +59,11 @@ def sections(run: FinishedRun) -> list[page.Section]:
     ]
     if np.abs(np.array(frame.centre)).max() > 10 * frame.scale:
         notes.append(f"Coordinates in this page count from {', '.join(f'{c:,.3f}' for c in frame.centre)}.")
+    header = CloudHeader.of(run.field.header)
+    if header.units is not None:
+        notes.append(f"Lengths are in {header.units}.")
+    if header.crs is not None:
+        notes.append(f"Coordinate system: {crs.name_of(header.crs)}.")
     cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), colours=mesh.colours, faces=mesh.faces)
     shown = maps_of(run, mesh)
     judged = acceptance(run, mesh, next(one for one in shown if one.name == "deviation"))
@@ -135,7 +143,8 @@ def maps_of(run: FinishedRun, mesh: TriangleMesh) -> list[maps.Map]:
     ]
     if mesh.uncertainty is not None:
         shown.append(maps.error_bars_map(mesh.uncertainty.astype(np.float64), support, box))
-    return shown
+    units = units_of(run.field)
+    return [one if one.name == maps.SUPPORT else replace(one, title=named(one.title, units)) for one in shown]
 
 
 def stills(run: FinishedRun, mesh: TriangleMesh, shown: Sequence[maps.Map]) -> Markup:
@@ -170,8 +179,8 @@ def acceptance(run: FinishedRun, mesh: TriangleMesh, coloured: maps.Map) -> page
     if accepted is not None:
         rows.insert(0, ["within the tolerance", *(page.Digits(percent(d.within or 0.0)) for d in both)])
     bins = found.deviation.histogram
-    chart = plots.histogram(bins.edges.tolist(), bins.counts, "deviation", "how many", tolerance)
-    blocks.append(page.beside(page.table(rows, ["", *(d.what for d in both)]), chart))
+    chart = plots.histogram(bins.edges.tolist(), bins.counts, named("deviation", found.length_units), "how many", tolerance)
+    blocks.append(page.beside(page.table(rows, [found.length_units or "", *(d.what for d in both)]), chart))
     if bins.below or bins.above:
         blocks.append(page.text(f"{bins.below:,} lie below the histogram and {bins.above:,} above it.", quiet=True))
     places = found.deviation.places
@@ -208,8 +217,8 @@ def distances(run: FinishedRun, mesh: TriangleMesh) -> list[Markup]:
     shares = {k: [float((d <= limit).mean() * 100) for limit in limits] for k, d in both.items()}
     rows = [[k, *(float(v) for v in (d.mean(), np.median(d), np.quantile(d, 0.95), d.max()))] for k, d in both.items()]
     return [
-        plots.curves(shares, limits.tolist(), "distance, in the scan's units", "percent within it", log_x=True),
-        page.table(rows, ["", "mean", "median", "95 %", "largest"]),
+        plots.curves(shares, limits.tolist(), f"distance, {in_units(units_of(run.field))}", "percent within it", log_x=True),
+        page.table(rows, [units_of(run.field) or "", "mean", "median", "95 %", "largest"]),
         page.text(
             "Without signs, from points drawn evenly on the mesh, and from points of the other side; where points have normals "
             "they stand for their tangent planes.",
@@ -257,16 +266,20 @@ def jpeg(picture: NDArray[Any], quality: int = 88) -> bytes:
 
 def slices(run: FinishedRun) -> list[Markup]:
     """The field on three planes through the middle of the scan, with its level lines."""
-    field = run.field
+    field, units = run.field, units_of(run.field)
     low, high = field.bounds(0.15)
     step = nice(float((high - low).max()) * field.frame.scale / 24)
     charts = []
     for k in (2, 0, 1):
         values, u, v = plane(field, k, float(low[k] + high[k]) / 2, SLICE, 0.15)
-        names = (AXES[(k + 1) % 3], AXES[(k + 2) % 3])
-        charts.append(plots.level_lines(values, u * field.frame.scale, v * field.frame.scale, names, step))
+        names = (named(AXES[(k + 1) % 3], units), named(AXES[(k + 2) % 3], units))
+        across = u * field.frame.scale, v * field.frame.scale
+        charts.append(plots.level_lines(values, *across, names, step, f"distance, {in_units(units)}"))
     found = run.facts("evaluate")
-    words = [f"A level line every {step:g}. The lines of a true distance field are evenly spaced: its slope is 1 everywhere."]
+    words = [
+        f"A level line every {step:g}{suffix(units)}. The lines of a true distance field are evenly spaced: "
+        "its slope is 1 everywhere."
+    ]
     if found:
         errors = ShapeMetrics.of(found).field
         words.append(
@@ -286,9 +299,19 @@ def verification(run: FinishedRun) -> Markup:
     """What was checked of the mesh, edge by edge, and how it was made."""
     facts = MeshFacts.of(run.facts("mesh"))
     found = facts.tree()
-    rows: list[list[Any]] = [[name.replace("_", " "), value] for name, value in facts.verification.tree().items()]
+    units = facts.length_units
+
+    def name_of(name: str, shown: str) -> str:
+        return named(shown, of_figure("mesh", name, units) or None)
+
+    rows: list[list[Any]] = [
+        [name_of(f"verification.{name}", name.replace("_", " ")), value] for name, value in facts.verification.tree().items()
+    ]
     if facts.likeness is not None:  # next to what is said of the topology, which it does not follow from
-        rows += [[f"{name.replace('_', ' ')}, points and mesh", value] for name, value in facts.likeness.tree().items()]
+        rows += [
+            [name_of(f"likeness.{name}", f"{name.replace('_', ' ')}, points and mesh"), value]
+            for name, value in facts.likeness.tree().items()
+        ]
     rows += [["warning", warning] for warning in facts.warnings]
     wanted = (
         "method",
@@ -301,6 +324,9 @@ def verification(run: FinishedRun) -> Markup:
         "dropped_phantoms",
         "touches_boundary",
     )
-    rows += [[name.replace("_", " "), found[name]] for name in wanted if name in found]
-    rows += [[f"input to mesh, {name}", value] for name, value in facts.input_distance.tree().items()]
+    rows += [[name_of(name, name.replace("_", " ")), found[name]] for name in wanted if name in found]
+    rows += [
+        [name_of(f"input_distance.{name}", f"input to mesh, {name}"), value]
+        for name, value in facts.input_distance.tree().items()
+    ]
     return page.table(rows)

@@ -99,4 +99,7 @@ def export(context: Context, path: Path) -> None:
     for source in map(Path, run.manifest.get("source", {}).get("paths", ())):
         if path.exists() and source.exists() and path.samefile(source):
             raise InputError("this is the input itself", where=path, hint="name another file with -o")
-    task.convert(run.folder / task.output_file, path, Field.load(run.folder / FIELD), context.config)
+    fitted = Field.load(run.folder / FIELD)
+    task.convert(run.folder / task.output_file, path, fitted, context.config)
+    if line := task.told_of_copy(path, fitted, context.config):
+        context.say(f"{path.name}: {line}")

@@ -44,7 +44,7 @@ def extract(
 
     Raises
     ------
-    NoPointInBox : of the scan no point lies in the box of the settings
+    NothingSelected : of the scan no point lies in the box of the settings
     RunError : the field has no zero level set inside the grid, or so much of it that the fit has failed; or nothing of it is
         near the points
     """
@@ -94,6 +94,7 @@ def extract(
         "dropped_others": dropped.others,
         "post": post,
         "box": None if settings.box is None else list(settings.box),
+        "length_units": header.units,
     }
     facts = MeshFacts(
         resolution=resolution,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..facts import Facts
+from ..pointcloud.units import suffix
 
 LEAST_TOLD = 0.001  # share of the area that is invented, below which nothing is said
 
@@ -167,9 +168,11 @@ class MeshFacts(Facts):
     warnings : a line on each way in which it is not the surface of its points
     touches_boundary : whether the surface ends at the edge of the grid
     seconds : spent
+    length_units : what lengths here are in, see `pointcloud.units`; None where nothing says so
     """
 
     resolution: int
+    length_units: str | None = None
     method: str = "marching cubes"
     cell: float
     evaluations: int
@@ -197,9 +200,14 @@ class MeshFacts(Facts):
 
     def surface_lines(self) -> list[str]:
         """The surface alone, without what it cost."""
-        near = f"its points lie {self.input_distance.mean:.4g} from it on average"
+        near = f"its points lie {self.input_distance.mean:.4g}{suffix(self.length_units)} from it on average"
         beside = near if self.likeness is None else self.likeness.beside()
-        lines = [*self.verification.lines(beside), *self.input_distance.lines()]
+        unit = suffix(self.length_units)
+        lines = [*self.verification.lines(beside), *(line + unit for line in self.input_distance.lines())]
+        if unit:
+            found, square, cube = self.verification, suffix(self.length_units, 2), suffix(self.length_units, 3)
+            volume = "" if found.volume is None else f", volume {found.volume:.5g}{cube}"
+            lines.append(f"area {found.area:.5g}{square}{volume}")
         if self.likeness is not None and self.likeness.unsupported_share >= LEAST_TOLD:
             lines.append(f"invented: {self.likeness.unsupported_share:.1%} of its area, where no point is near")
         if self.box is not None:

@@ -1,10 +1,11 @@
-"""Writing meshes: PLY, OBJ, STL, GLB, OFF, by extension; float64 where float32 would lose the coordinates."""
+"""Writing meshes: PLY, OBJ, STL, GLB, 3MF, OFF, by extension; float64 where float32 would lose the coordinates."""
 
 from __future__ import annotations
 
 import io
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..pointcloud.io import crs
 from ..pointcloud.io.ply import vertex_table
-from ..pointcloud.io.read import read_cloud
+from ..pointcloud.io.read import BY_SUFFIX, read_cloud
 from ..runtime.files import write_atomically
 from ..similarity import Similarity
 from .mesh import TriangleMesh
+from .written_units import DEFINED, UNKNOWN, WrittenUnits
 
 
 def check_output(path: Path) -> None:
     """Raise InputError now if `write_mesh` could not write ``path`` later."""
     if path.suffix.lower() not in WRITERS:
         raise InputError(f"unknown mesh format {path.suffix!r}", where=path, hint=f"known: {' '.join(WRITERS)}")
+    if path.suffix.lower() == ".3mf":
+        BY_SUFFIX[".3mf"].require_packages(path)
     if path.is_dir():
         raise InputError("this is a folder", where=path, hint="name a file in it")
     parent = path.absolute().parent
@@ -32,22 +37,33 @@ def check_output(path: Path) -> None:
         raise InputError("no permission to write there", where=path)
 
 
-def write_mesh(path: Path, mesh: TriangleMesh, frame: Similarity, resolution: int) -> None:
-    """Write atomically, in the format of the extension.
+def write_mesh(path: Path, mesh: TriangleMesh, frame: Similarity, resolution: int, units: WrittenUnits = UNKNOWN) -> None:
+    """Write atomically, in the format of the extension; beside it ``NAME.prj`` with the coordinate system, if it has one.
 
     Parameters
     ----------
     frame, resolution : decide whether float32 resolves the grid at these coordinates. If not, PLY is written
         with double coordinates, GLB with the offset in its node's transform, STL as text.
+    units : that the file is to be in, and what the mesh's coordinates are multiplied by for that
 
     Raises
     ------
     InputError : unknown extension, or the place cannot be written
     """
     check_output(path)
-    double = frame.needs_float64(2 * frame.scale / resolution)
+    if units.scale != 1.0:
+        bars = None if mesh.uncertainty is None else (mesh.uncertainty * units.scale).astype(np.float32)
+        mesh = replace(mesh, vertices=mesh.vertices * units.scale, uncertainty=bars)
+        frame = Similarity(tuple(c * units.scale for c in frame.centre), frame.scale * units.scale)
+    double, suffix = frame.needs_float64(2 * frame.scale / resolution), path.suffix.lower()
+    content = WRITERS[suffix](mesh, frame, double)
+    if units.units is not None and suffix in TITLES:
+        title = TITLES[suffix]
+        content = content.replace(title, title + title.replace(b"shapesiren", f"units {units.units}".encode()), 1)
     try:
-        write_atomically(path, WRITERS[path.suffix.lower()](mesh, frame, double))
+        write_atomically(path, content)
+        if units.crs is not None and suffix not in DEFINED and crs.parsed(units.crs):
+            write_atomically(path.with_suffix(".prj"), units.crs.encode())
     except OSError as e:
         raise InputError(f"cannot write it ({e.strerror})", where=path) from None
 
@@ -139,10 +155,17 @@ def _glb(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
     return bytes(scene.export(file_type="glb"))
 
 
+def _3mf(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
+    """In millimetres, as all that trimesh writes; its coordinates are text."""
+    return bytes(_trimesh(mesh, np.zeros(3)).export(file_type="3mf"))
+
+
+TITLES = {".ply": b"comment shapesiren\n", ".obj": b"# shapesiren\n"}  # lines after which the units stand
 WRITERS: dict[str, Callable[[TriangleMesh, Similarity, bool], bytes]] = {
     ".ply": _ply,
     ".obj": _obj,
     ".stl": _stl,
     ".glb": _glb,
+    ".3mf": _3mf,
     ".off": _off,
 }

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from ..config import Precision, Settings
 from ..pointcloud.region import Box
+from ..pointcloud.units import Unit
 
 
 class MeshSettings(Settings):
     """Section ``[mesh]``: from field to triangles."""
+
+    of_copies: ClassVar[tuple[str, ...]] = ("units", "scale")
 
     resolution: int | None = Field(
         None, ge=8, le=8192, description="cells along the longest side; two point spacings each, 256 to 512, if not given"
@@ -41,4 +44,6 @@ class MeshSettings(Settings):
     max_error: float | None = Field(None, gt=0, description="decimate as far as this distance allows, in the scan's units")
     smooth: int = Field(0, ge=0, le=1000, description="rounds of Taubin smoothing")
     uncertainty: bool = Field(False, description="give each vertex its standard deviation across the surface; of solved fields")
+    units: Unit | None = Field(None, description="that files for others are written in; the scan's if not given")
+    scale: float | None = Field(None, gt=0, description="that coordinates in files for others are multiplied by")
     colours: bool = Field(True, description="carry the scan's colours and intensity to the vertices")

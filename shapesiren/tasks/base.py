@@ -279,6 +279,11 @@ class Task(ABC, Generic[C]):
         cls.write(fitted, {}, config, path, lambda _: None)
 
     @classmethod
+    def told_of_copy(cls, path: Path, fitted: Field, config: C) -> str:
+        """What a user must know of a copy that `convert` writes: a line, by default none."""
+        return ""
+
+    @classmethod
     def check_output(cls, path: Path) -> None:
         """Raise InputError early if `convert` could not write ``path``. By default nothing is known against it."""
         return

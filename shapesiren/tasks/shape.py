@@ -112,8 +112,8 @@ class ShapeTask(Task[ShapeConfig]):
     name = "shape"
     has_surface = True
     suffixes = (
-        *(".ply", ".pcd", ".xyz", ".pts", ".txt", ".csv", ".asc", ".ptx", ".obj", ".stl", ".off", ".glb", ".npz", ".npy"),
-        *(".las", ".laz", ".e57"),
+        *(".ply", ".pcd", ".xyz", ".pts", ".txt", ".csv", ".asc", ".ptx", ".obj", ".stl", ".off", ".glb"),
+        *(".3mf", ".npz", ".npy", ".las", ".laz", ".e57"),
     )
     cache, output, output_file = "cloud.npz", "mesh", "mesh.ply"
     config_type: ClassVar[type[Config]] = ShapeConfig
@@ -281,6 +281,10 @@ class ShapeTask(Task[ShapeConfig]):
         depth = path.suffix.lower() in SUFFIXES and any("intrinsics" in tree.get("ingest", {}) for _, tree in layers)
         return depth or super().reads(path, layers)
 
+    @classmethod
+    def files_of(cls, config: ShapeConfig) -> list[Path]:
+        return [] if config.ingest.polygon is None else [Path(config.ingest.polygon)]
+
     # ---- ingest, mesh, evaluate: heavy packages, imported when they run --------------------------------
     @classmethod
     def ingest(cls, source: Any, config: ShapeConfig, say: Say) -> Signal:
@@ -334,6 +338,7 @@ class ShapeTask(Task[ShapeConfig]):
     def write(cls, fitted: Field, arrays: Arrays, config: ShapeConfig, path: Path, say: Say) -> MeshFacts:
         from ..surface.extract import extract
         from ..surface.io import write_mesh
+        from ..surface.written_units import WrittenUnits
 
         if config.mesh.uncertainty and fitted.net.kind != "local":
             hint = "fit with --net local"
@@ -346,15 +351,25 @@ class ShapeTask(Task[ShapeConfig]):
             found = Uncertainty.of_vertices(deviation)
             say(found.line())
             mesh, facts = replace(mesh, uncertainty=deviation), facts.model_copy(update={"uncertainty": found})
-        write_mesh(path, mesh, fitted.frame, facts.resolution)
+        header = CloudHeader.of(fitted.header)
+        write_mesh(path, mesh, fitted.frame, facts.resolution, WrittenUnits(header.units, crs=header.crs))
         return facts
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: ShapeConfig) -> None:
         from ..surface.io import read_mesh, write_mesh
         from ..surface.level_set import resolution_of
+        from ..surface.written_units import written_units
 
-        write_mesh(path, read_mesh(written), fitted.frame, resolution_of(fitted, config.mesh))
+        units = written_units(CloudHeader.of(fitted.header), config.mesh, path.suffix.lower())
+        write_mesh(path, read_mesh(written), fitted.frame, resolution_of(fitted, config.mesh), units)
+
+    @classmethod
+    def told_of_copy(cls, path: Path, fitted: Field, config: ShapeConfig) -> str:
+        from ..surface.written_units import written_units
+
+        header, suffix = CloudHeader.of(fitted.header), path.suffix.lower()
+        return written_units(header, config.mesh, suffix).line(header.units, suffix)
 
     @classmethod
     def check_output(cls, path: Path) -> None:

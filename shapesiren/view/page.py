@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..pointcloud.header import CloudHeader
+from ..pointcloud.units import suffix
 from ..reports.maps import Map, colour_bar
 from ..reports.page import text
 from ..surface.query import intersect_rays
@@ -228,8 +230,8 @@ class Viewer:
         user = field.frame.to_user(point)
         distance, normal = float(field(user)[0]), field.normal(user)[0]
         words = [
-            f"**point** {', '.join(f'{v:.6g}' for v in user[0])}",
-            f"**distance** {distance:.4g}",
+            f"**point** {', '.join(f'{v:.6g}' for v in user[0])}{suffix(CloudHeader.of(field.header).units)}",
+            f"**distance** {distance:.4g}{suffix(CloudHeader.of(field.header).units)}",
             f"**normal** {', '.join(f'{v:.3f}' for v in normal)}",
         ]
         self.answer.content = "\n\n".join(words)

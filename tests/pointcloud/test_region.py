@@ -12,7 +12,8 @@ from shapesiren.pointcloud.io.partial import all_rows
 from shapesiren.pointcloud.io.read import read_cloud
 from shapesiren.pointcloud.io.survey import read_las
 from shapesiren.pointcloud.prepare import load
-from shapesiren.pointcloud.region import NoPointInBox, inside
+from shapesiren.pointcloud.region import NothingSelected, inside
+from shapesiren.pointcloud.selection import Selection
 from shapesiren.pointcloud.settings import IngestSettings
 from shapesiren.surface.level_set import resolution_of
 from shapesiren.surface.settings import MeshSettings
@@ -64,13 +65,13 @@ def test_points_in_a_box(tmp_path, points, name):
     path = tmp_path / name
     (write_copc if "copc" in name else write)(path, points)
     expected = points[inside(points, BOX)]
-    found = read_cloud(path, box=BOX)
+    found = read_cloud(path, selection=Selection(box=BOX))
     order = np.lexsort(found.points.T), np.lexsort(expected.T)
     np.testing.assert_allclose(found.points[order[0]], expected[order[1]], atol=1e-9)
     assert f"{len(expected):,} points lie in the box" in found.notes[-1]
-    assert len(read_cloud(path, most=20, box=BOX).points) == 20  # of those in it, not of all
-    with pytest.raises(NoPointInBox, match=r"no point of it lies in the box; its points span x 0\.\d+ to 49\.\d+, y"):
-        read_cloud(path, box=(60, 60, 60, 70, 70, 1e12))
+    assert len(read_cloud(path, most=20, selection=Selection(box=BOX)).points) == 20  # of those in it, not of all
+    with pytest.raises(NothingSelected, match=r"no point of it lies in the box; its points span x 0\.\d+ to 49\.\d+, y"):
+        read_cloud(path, selection=Selection(box=(60, 60, 60, 70, 70, 1e12)))
 
 
 def test_of_several_files_those_in_the_box(tmp_path, points):
@@ -79,7 +80,7 @@ def test_of_several_files_those_in_the_box(tmp_path, points):
     write(far, points + 100)
     cloud, _, _ = load([far, near], IngestSettings(box=BOX), 0, lambda _: None)
     assert len(cloud.points) == inside(points, BOX).sum()
-    with pytest.raises(NoPointInBox, match="far.npy"):
+    with pytest.raises(NothingSelected, match="far.npy"):
         load([far, far], IngestSettings(box=BOX), 0, lambda _: None)
 
 
@@ -96,7 +97,7 @@ def test_an_octree_is_asked_for_the_box_alone(tmp_path, points, monkeypatch):
     asked = []
     copc = pytest.importorskip("laspy.copc").CopcReader
     monkeypatch.setattr(copc, "query", lambda file, bounds, query=copc.query: asked.append(bounds) or query(file, bounds))
-    found = read_las(tmp_path / "a.laz", all_rows, BOX)
+    found = read_las(tmp_path / "a.laz", all_rows, Selection(box=BOX))
     np.testing.assert_allclose([asked[0].mins, asked[0].maxs], [BOX[:3], BOX[3:]], atol=0.1)
     assert len(found.points) == inside(points, BOX).sum()
 

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ..classes import name_of
 from ..cloud import PointCloud
+from ..selection import tally
 from . import degrees
 from .colours import of_harmonics, to_uint8, unpack
 
@@ -49,6 +51,7 @@ FAMILIES: dict[str, tuple[tuple[str, ...], ...]] = {
     "packed": (("rgb",), ("rgba",)),  # a colour in one number
     "harmonics": (("fdc0", "fdc1", "fdc2"),),  # of Gaussian splats
     "intensity": (("intensity",), ("reflectance",), ("reflectivity",), ("intensities",), ("amplitude",), ("i",)),
+    "classes": (("classification",), ("class",)),
 }
 ARRAYS: dict[str, tuple[str, ...]] = {  # the same of arrays (n, k) in a file of several
     "points": ("points", "positions", "vertices", "xyz", "pos", "coords", "coordinates", "pointcloud"),
@@ -181,8 +184,17 @@ def cloud_of(columns: Columns, column: Callable[[int], NDArray[Any]], notes: tup
     if "intensity" in columns.used:
         intensity, said = finite_intensity(column(columns.used["intensity"][0]))
         notes += said
-    real = points.astype(np.float64)
-    return PointCloud(real, None if normals is None else normals.astype(np.float64), colours, intensity=intensity, notes=notes)
+    own = _classes(column(columns.used["classes"][0])) if "classes" in columns.used else None
+    real, axes = points.astype(np.float64), None if normals is None else normals.astype(np.float64)
+    tallies = {} if own is None else {"classes": {name_of(k): n for k, n in tally(own).items()}}
+    return PointCloud(real, axes, colours, intensity=intensity, classes=own, tallies=tallies, notes=notes)
+
+
+def _classes(values: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """Classes (n,), or None where the column holds anything but whole numbers from 0 to 255."""
+    real = values.astype(np.float64)
+    whole = np.isfinite(real).all() and (real == np.rint(real)).all() and real.min(initial=0) >= 0 and real.max(initial=0) < 256
+    return real.astype(np.uint8) if whole else None
 
 
 def finite_intensity(values: NDArray[Any]) -> tuple[NDArray[np.float32], tuple[str, ...]]:

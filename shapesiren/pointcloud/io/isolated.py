@@ -1,6 +1,6 @@
 """Reading a file in a process of its own: some native parsers do not raise on a damaged file, they end the program.
 
-    python -m shapesiren.pointcloud.io.isolated READER FILE MOST SEED BOX OUT.npz
+    python -m shapesiren.pointcloud.io.isolated READER FILE MOST SEED SELECTION OUT.npz
 
 READER is a function by its name, ``module:name``. Exit codes: 0 and the cloud is in OUT.npz; 2 and the reason is the last line
 on stderr, as JSON.
@@ -21,7 +21,8 @@ import numpy as np
 
 from ...errors import InputError
 from ..cloud import PointCloud
-from ..region import Corners, NoPointInBox
+from ..region import NothingSelected
+from ..selection import ALL, Selection
 
 SECONDS = 20.0  # that a parser has, whatever the size of the file
 BYTES_PER_SECOND = 2e5  # of the slowest parser: the time that it has besides
@@ -29,16 +30,16 @@ PLAIN = "plain"  # the entry of OUT.npz for what is no array, as JSON
 
 
 class Reader(Protocol):
-    """A function of a module, so that another process finds it: a file, the most points, a seed, a box -> cloud."""
+    """A function of a module, so that another process finds it: a file, the most points, a seed, a selection -> cloud."""
 
     __module__: str
     __qualname__: str
 
-    def __call__(self, path: Path, most: int | None, seed: int, box: Corners | None, /) -> PointCloud: ...
+    def __call__(self, path: Path, most: int | None, seed: int, selection: Selection, /) -> PointCloud: ...
 
 
-def read_isolated(reader: Reader, path: Path, most: int | None, seed: int, box: Corners | None = None) -> PointCloud:
-    """``reader(path, most, seed, box)``, elsewhere.
+def read_isolated(reader: Reader, path: Path, most: int | None, seed: int, selection: Selection = ALL) -> PointCloud:
+    """``reader(path, most, seed, selection)``, elsewhere.
 
     Raises
     ------
@@ -47,7 +48,8 @@ def read_isolated(reader: Reader, path: Path, most: int | None, seed: int, box: 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "cloud.npz"
         name = f"{reader.__module__}:{reader.__qualname__}"
-        words = [sys.executable, "-m", __name__, name, path, -1 if most is None else most, seed, json.dumps(box), out]
+        limits = -1 if most is None else most, seed, json.dumps(selection.tree())
+        words = [sys.executable, "-m", __name__, name, path, *limits, out]
         limit = SECONDS + path.stat().st_size / BYTES_PER_SECOND
         try:
             done = subprocess.run([str(w) for w in words], capture_output=True, text=True, check=False, timeout=limit)
@@ -56,7 +58,7 @@ def read_isolated(reader: Reader, path: Path, most: int | None, seed: int, box: 
         lines = done.stderr.strip().splitlines()
         if done.returncode == 2 and lines:
             found = json.loads(lines[-1])
-            kind = NoPointInBox if found["box"] else InputError
+            kind = NothingSelected if found["nothing"] else InputError
             raise kind(found["what"], where=path, hint=found["hint"])
         if done.returncode or not out.exists():
             raise InputError(f"damaged, or not a {path.suffix[1:].upper()} file (its parser crashed)", where=path)
@@ -65,12 +67,13 @@ def read_isolated(reader: Reader, path: Path, most: int | None, seed: int, box: 
 
 def main() -> None:
     """What the process does."""
-    name, path, most, seed, box, out = sys.argv[1:]
+    name, path, most, seed, selection, out = sys.argv[1:]
     reader: Reader = pkgutil.resolve_name(name)
     try:
-        cloud = reader(Path(path), None if most == "-1" else int(most), int(seed), json.loads(box))
+        wanted = Selection.from_tree(json.loads(selection))
+        cloud = reader(Path(path), None if most == "-1" else int(most), int(seed), wanted)
     except InputError as e:
-        print(json.dumps({"what": e.what, "hint": e.hint, "box": isinstance(e, NoPointInBox)}), file=sys.stderr)
+        print(json.dumps({"what": e.what, "hint": e.hint, "nothing": isinstance(e, NothingSelected)}), file=sys.stderr)
         sys.exit(2)
     _save(Path(out), cloud)
 

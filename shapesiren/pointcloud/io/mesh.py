@@ -1,4 +1,4 @@
-"""Meshes: STL, OFF, GLB, and OBJ with faces, through trimesh; and what polygons of other formats need to become triangles."""
+"""Meshes: STL, OFF, GLB, 3MF, and OBJ with faces, through trimesh; and how polygons of other formats become triangles."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..cloud import PointCloud
+
+# the units that a 3MF file may name (3MF core specification 1.3, table 3-2), but for the micron
+UNITS_3MF = {"millimeter": "mm", "centimeter": "cm", "meter": "m", "inch": "in", "foot": "ft"}
 
 
 def read_mesh(path: Path, content: bytes | None = None) -> PointCloud:
@@ -46,10 +49,13 @@ def read_mesh(path: Path, content: bytes | None = None) -> PointCloud:
     if not points:
         raise InputError("there are no points in it", where=path)
     present = [c for c in colours if c is not None]
+    units = UNITS_3MF.get(str(scene.metadata.get("units", "")).rstrip("s")) if path.suffix.lower() == ".3mf" else None
     return PointCloud(
         np.concatenate(points),
         colours=np.concatenate(present) if len(present) == len(colours) else None,
         faces=checked_faces(np.concatenate(faces) if faces else None, start, path),
+        units=units,
+        units_from="" if units is None else "as its attribute says",
     )
 
 

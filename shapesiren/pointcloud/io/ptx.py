@@ -57,6 +57,8 @@ def read_ptx(path: Path, choose: ChooseRows) -> PointCloud:
         raise InputError("there are no points in it", where=path)
     width = min(part.shape[1] for part in parts) - 1  # what all of them have
     table = np.concatenate([np.column_stack([part[:, :width], part[:, -1]]) for part in parts if len(part)])
+    counts = np.bincount(table[:, -1].astype(np.int64), minlength=len(sensors))
+    held = {f"scan {i}": int(n) for i, n in enumerate(counts)}
     rows = choose(len(table))
     table = table if rows is None else table[rows]
     intensity, notes = (None, ()) if width < 4 else finite_intensity(table[:, 3])
@@ -67,6 +69,8 @@ def read_ptx(path: Path, choose: ChooseRows) -> PointCloud:
         intensity=intensity,
         sensors=np.stack(sensors),
         sensor=table[:, -1].astype(np.int32),
+        scan=table[:, -1].astype(np.int32),
+        tallies={"scans": held},
         notes=(f"{len(sensors)} scans in it, each with the scanner's position", *gone, *notes),
     )
 

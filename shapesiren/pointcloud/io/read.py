@@ -6,7 +6,7 @@ there. The function gets the path of a file that exists and is not empty, and
 - returns a `PointCloud` with whatever the file holds: points in float64, and None for what it lacks;
 - raises `InputError` for what it can say precisely. Whatever else its parser raises is reported as damage by `parse`;
 - if it can leave out points while it reads, takes a `partial.ChooseRows` besides, and is entered as ``in_part``;
-- if it need not read what lies outside a box, takes that too, and is entered as ``in_box``;
+- if it need not read what is not wanted, takes the `selection.Selection` too, and is entered as ``selected``;
 - if the file is a table whose columns the user can name, takes these names too, and is entered as ``table``.
 
 Names of columns are in `columns`, ranges of colours in `colours`, polygons to triangles in `mesh`.
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from ...errors import InputError
 from ..cloud import PointCloud, subsample
-from ..region import Corners, in_box
+from ..selection import ALL, Selection
 from .arrays import read_npy, read_npz
 from .columns import words_of
 from .isolated import read_isolated
@@ -37,39 +37,41 @@ from .text import read_text
 
 @dataclass(frozen=True)
 class Format:
-    """A format, and the function that reads it: ``whole``, ``in_part``, ``in_box`` or as a ``table``.
+    """A format, and the function that reads it: ``whole``, ``in_part``, ``selected`` or as a ``table``.
 
     suffixes : extensions of its files, lower case, with the dot
     whole : reads a file
     in_part : reads those points of a file that are chosen
-    in_box : reads the same, or those points that lie in a box
+    selected : reads the same, or those points that are wanted
     table : reads those that are chosen, with names of its columns from `columns.words_of`, none if the user gives none
     isolated : whether the parser ends the program on some damaged files, so that it must run in a process of its own
     packages : which it needs and shapesiren does not
     extra : the extra of shapesiren that brings them
+    units : what lengths in such files are in by the definition of the format, where it has one
     """
 
     suffixes: tuple[str, ...]
     whole: Callable[[Path], PointCloud] | None = None
     in_part: Callable[[Path, ChooseRows], PointCloud] | None = None
-    in_box: Callable[[Path, ChooseRows, Corners | None], PointCloud] | None = None
+    selected: Callable[[Path, ChooseRows, Selection], PointCloud] | None = None
     table: Callable[[Path, ChooseRows, tuple[str, ...]], PointCloud] | None = None
     isolated: bool = False
     packages: tuple[str, ...] = ()
     extra: str = ""
+    units: str | None = None
 
     def __post_init__(self) -> None:
-        if sum(function is not None for function in (self.whole, self.in_part, self.in_box, self.table)) != 1:
-            raise TypeError(f"{self.suffixes}: one function reads a format, whole, in part, in a box or as a table")
+        if sum(function is not None for function in (self.whole, self.in_part, self.selected, self.table)) != 1:
+            raise TypeError(f"{self.suffixes}: one function reads a format, whole, in part, selected or as a table")
 
-    def read(self, path: Path, choose: ChooseRows, words: tuple[str, ...], box: Corners | None) -> PointCloud:
-        """What the file holds, of its points those that ``choose`` keeps, or that lie in the box, where that can be had."""
+    def read(self, path: Path, choose: ChooseRows, words: tuple[str, ...], selection: Selection) -> PointCloud:
+        """What the file holds, of its points those that ``choose`` keeps, or that are wanted, where that can be had."""
         if self.table is not None:
             return self.table(path, choose, words)
         if self.in_part is not None:
             return self.in_part(path, choose)
-        if self.in_box is not None:
-            return self.in_box(path, choose, box)
+        if self.selected is not None:
+            return self.selected(path, choose, selection)
         assert self.whole is not None
         return self.whole(path)
 
@@ -89,28 +91,30 @@ FORMATS = (
     Format((".xyz", ".pts", ".txt", ".csv", ".asc"), table=read_text),
     Format((".ptx",), in_part=read_ptx),
     Format((".obj",), whole=read_obj),
-    Format((".stl", ".off", ".glb"), whole=read_mesh),
+    Format((".stl", ".off"), whole=read_mesh),
+    Format((".glb",), whole=read_mesh, units="m"),
+    Format((".3mf",), whole=read_mesh, packages=("lxml", "networkx"), extra="print"),
     Format((".npz",), table=read_npz),
     Format((".npy",), table=read_npy),
-    Format((".las",), in_box=read_las, packages=("laspy",), extra="survey"),
-    Format((".laz",), in_box=read_las, isolated=True, packages=("laspy", "lazrs"), extra="survey"),
-    Format((".e57",), in_part=read_e57, packages=("pye57",), extra="survey"),
+    Format((".las",), selected=read_las, packages=("laspy",), extra="survey"),
+    Format((".laz",), selected=read_las, isolated=True, packages=("laspy", "lazrs"), extra="survey"),
+    Format((".e57",), in_part=read_e57, packages=("pye57",), extra="survey", units="m"),
 )
 BY_SUFFIX = {suffix: form for form in FORMATS for suffix in form.suffixes}
 SUFFIXES = tuple(BY_SUFFIX)  # of all files that `read_cloud` reads, for help texts; depth images are in `depth`
 
 
-def read_cloud(path: Path, most: int | None = None, seed: int = 0, columns: str = "", box: Corners | None = None) -> PointCloud:
+def read_cloud(path: Path, most: int | None = None, seed: int = 0, columns: str = "", selection: Selection = ALL) -> PointCloud:
     """Read a point cloud or mesh; the format follows the extension. ``columns`` is the setting ``ingest.columns``.
 
-    Of a cloud nothing is kept that lies outside ``box``; a mesh is left whole, as its points belong together.
+    Of a cloud nothing is kept but the ``selection``; a mesh is left whole, as its points belong together.
 
     Of a cloud in a file that can be read in part (`Format.in_part`) at most ``most`` random points are brought into memory,
     and a note of the cloud says so; other formats are read whole.
 
     Raises
     ------
-    NoPointInBox : there are points in it, but not there
+    NothingSelected : there are points in it, but none that is wanted
     InputError : no such file, a folder, empty, unknown extension, damaged, or no points in it; or a package is missing; or
         ``columns`` do not fit
     """
@@ -119,7 +123,7 @@ def read_cloud(path: Path, most: int | None = None, seed: int = 0, columns: str 
     if words and form.table is None:
         raise InputError(f"a {_kind(path)} file has no columns that ingest.columns could name", where=path)
     form.require_packages(path)
-    return read_isolated(parse, path, most, seed, box) if form.isolated else parse(path, most, seed, box, words)
+    return read_isolated(parse, path, most, seed, selection) if form.isolated else parse(path, most, seed, selection, words)
 
 
 def _format_of(path: Path) -> Format:
@@ -136,16 +140,17 @@ def _format_of(path: Path) -> Format:
     return BY_SUFFIX[path.suffix.lower()]
 
 
-def parse(path: Path, most: int | None, seed: int, box: Corners | None = None, words: tuple[str, ...] = ()) -> PointCloud:
+def parse(path: Path, most: int | None, seed: int, selection: Selection = ALL, words: tuple[str, ...] = ()) -> PointCloud:
     """`read_cloud`, in this process whatever the format, of a file that is there.
 
     Raises
     ------
     InputError : for anything that is wrong with the file
     """
-    choose = None if most is None or box is not None else RandomRows(most, seed)
+    choose = None if most is None or not selection.everything else RandomRows(most, seed)
+    form = BY_SUFFIX[path.suffix.lower()]
     try:
-        cloud = BY_SUFFIX[path.suffix.lower()].read(path, choose or all_rows, words, box)
+        cloud = form.read(path, choose or all_rows, words, selection)
     except InputError:
         raise
     except PermissionError:
@@ -157,8 +162,10 @@ def parse(path: Path, most: int | None, seed: int, box: Corners | None = None, w
         raise InputError(f"damaged, or not a {_kind(path)} file ({_reason(e)})", where=path) from None
     if not len(cloud.points):
         raise InputError("there are no points in it", where=path)
-    if box is not None and cloud.faces is None:
-        cloud = in_box(cloud, box, path)
+    if form.units is not None and cloud.units is None:
+        cloud = replace(cloud, units=form.units, units_from=f"as {_kind(path)} has it")
+    if not selection.everything and cloud.faces is None:
+        cloud = selection.take(cloud, path)
         if most is not None and len(cloud.points) > most:
             note = f"a random {most:,} of them are used (ingest.max_points)"
             cloud = subsample(replace(cloud, notes=(*cloud.notes, note)), most, seed)

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ..classes import name_of
 from ..cloud import PointCloud, random_rows
-from ..region import Corners, corners, inside, none_in_it
-from . import degrees
+from ..selection import ALL, Selection, tally
+from . import crs, degrees
 from .colours import survey_colours_to_uint8
 from .columns import Columns, find, finite_intensity
 from .partial import ChooseRows
@@ -24,13 +25,15 @@ POINTS_PER_CHUNK = 1 << 20
 MOST_POINTS_PER_BYTE = 100  # no compression gets so far
 
 
-def read_las(path: Path, choose: ChooseRows, box: Corners | None = None) -> PointCloud:
-    """LAS and LAZ, in chunks: coordinates in float64, colours, intensity, and normals where extra bytes have them. Points
-    that are marked as noise or withheld are left out, and those outside ``box``; of a COPC file these are not even read."""
+def read_las(path: Path, choose: ChooseRows, selection: Selection = ALL) -> PointCloud:
+    """LAS and LAZ, in chunks: coordinates in float64, colours, intensity, classes, returns, flight lines, and normals where
+    extra bytes have them; the coordinate system and its units. Points that are marked as noise (unless that is asked for) or
+    withheld are left out, and those that are not wanted; of a COPC file those outside of the box are not even read."""
     import laspy
 
     _check_records(path)
     parts: list[dict[str, NDArray[Any]]] = []
+    tallies = Tallies()
     with laspy.open(path) as file:
         header = file.header
         total = int(header.point_count)
@@ -40,7 +43,7 @@ def read_las(path: Path, choose: ChooseRows, box: Corners | None = None) -> Poin
             raise degrees.refusal(path)
         extra = find(list(header.point_format.extra_dimension_names))
         extra = replace(extra, used={kind: at for kind, at in extra.used.items() if kind in ("normals", "intensity")})
-        by_octree = box is not None and any(record.user_id == COPC for record in header.vlrs)
+        by_octree = selection.by_place and any(record.user_id == COPC for record in header.vlrs)
         rows = choose(total)
         start = 0  # of the chunk, among all points of the file
         for chunk in () if by_octree else file.chunk_iterator(POINTS_PER_CHUNK):
@@ -50,17 +53,17 @@ def read_las(path: Path, choose: ChooseRows, box: Corners | None = None) -> Poin
                 first, last = np.searchsorted(rows, (start, start + n))
                 chosen[:] = False
                 chosen[rows[first:last] - start] = True
-            parts.append(_columns(chunk, chosen, extra, box))
+            parts.append(_columns(chunk, chosen, extra, selection, tallies))
             start += n
-    if box is not None and by_octree:
-        parts.append(_in_octree(path, extra, box))
+    if by_octree:
+        parts.append(_in_octree(path, extra, selection, tallies))
     elif start < total:
         raise InputError(f"the file is truncated: {start:,} of {total:,} points could be read", where=path)
     if not parts:
         raise InputError("there are no points in it", where=path)
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    if box is not None and not len(whole["points"]):
-        raise none_in_it(path, header.mins, header.maxs)
+    if not selection.everything and not len(whole["points"]):
+        raise selection.nothing(path, header.mins, header.maxs, tallies.there)
     colours, intensity, normals = whole.get("colours"), whole["intensity"], whole.get("extra normals")
     if not intensity.any() and "extra intensity" in whole:
         intensity = whole["extra intensity"][:, 0]
@@ -68,24 +71,68 @@ def read_las(path: Path, choose: ChooseRows, box: Corners | None = None) -> Poin
     left_out = int(whole["left out"].sum())
     if left_out:
         notes += (f"left out {left_out:,} points that the file marks as noise or withheld",)
+    system, units, heights = crs.of_las(header)
+    if units is not None and heights is not None and units != heights:
+        notes += (f"its positions are in {units}, its heights in {heights}: taken as they are",)
+    if units is None:
+        what = "its coordinate system names no unit of length" if system else "no coordinate system in it"
+        notes += (f"{what}: taken as metres (--units says otherwise)",)
     return PointCloud(
         whole["points"],
         None if normals is None else normals.astype(np.float64),
         None if colours is None or not colours.any() else survey_colours_to_uint8(colours),
         intensity=intensity if intensity.any() else None,
+        classes=whole["classes"],
+        returns=whole["returns"],
+        scan=whole["scan"],
+        tallies=tallies.tree(),
+        units=units or "m",
+        units_from="as usual in LAS" if units is None else "as its coordinate system says",
+        crs=system,
         notes=notes + _extra_notes(extra),
     )
 
 
-def _columns(points: Any, chosen: NDArray[np.bool_], extra: Columns, box: Corners | None) -> dict[str, NDArray[Any]]:
-    """What is used of laspy's ``points`` (n): of those that are ``chosen`` (n,), in the box, and not marked as noise or
-    withheld; and how many were left out because of the marks, (1,)."""
+class Tallies:
+    """Counts of a LAS file's points, summed over its chunks.
+
+    there : of each class, of those in the box and the polygons
+    """
+
+    def __init__(self) -> None:
+        self.there: dict[int, int] = {}
+        self._wanted: dict[str, dict[int, int]] = {"classes": {}, "returns": {}, "scans": {}}
+
+    def add(self, there: NDArray[np.uint8], **wanted: NDArray[Any]) -> None:
+        """``there``: classes of the points in the place; ``wanted``: classes, returns and scans of those of the classes too."""
+        for total, values in [(self.there, there), *((self._wanted[name], v) for name, v in wanted.items())]:
+            for number, count in tally(values).items():
+                total[number] = total.get(number, 0) + count
+
+    def tree(self) -> dict[str, dict[str, int]]:
+        """Those of `PointCloud.tallies`; a file whose points have all one value does not distinguish them by it."""
+        names = {"classes": name_of, "returns": "return {}".format, "scans": "flight line {}".format}
+        kinds = {k: v for k, v in self._wanted.items() if len(v) > 1 or any(v.keys() - {0, 1})}
+        return {kind: {names[kind](n): counts[n] for n in sorted(counts)} for kind, counts in kinds.items()}
+
+
+def _columns(
+    points: Any, chosen: NDArray[np.bool_], extra: Columns, selection: Selection, tallies: Tallies
+) -> dict[str, NDArray[Any]]:
+    """What is used of laspy's ``points`` (n): of those that are ``chosen`` (n,), wanted, and not marked as noise or withheld;
+    and how many were left out because of the marks, (1,). All that are wanted are counted."""
     at = np.stack([np.asarray(points[a], np.float64) for a in "xyz"], 1)
-    if box is not None:
-        chosen = chosen & inside(at, box)
-    marked = np.isin(np.asarray(points.classification), NOISE_CLASSES) | np.asarray(points.withheld).astype(bool)
+    classes = np.asarray(points.classification).astype(np.uint8)
+    returns, scan = np.asarray(points.return_number).astype(np.uint8), np.asarray(points.point_source_id).astype(np.int32)
+    there = selection.holds_place(at)
+    wanted = there & selection.holds_class(classes)
+    tallies.add(classes[there], classes=classes[wanted], returns=returns[wanted], scans=scan[wanted])
+    chosen = chosen & wanted
+    marked = np.asarray(points.withheld).astype(bool)
+    marked |= np.isin(classes, [c for c in NOISE_CLASSES if c not in (selection.classes or ())])
     keep = chosen & ~marked
     part = {"points": at[keep], "left out": np.array([(chosen & marked).sum()])}
+    part |= {"classes": classes[keep], "returns": returns[keep], "scan": scan[keep]}
     part["intensity"] = np.asarray(points.intensity)[keep].astype(np.float32)
     if "red" in points.point_format.dimension_names:
         part["colours"] = np.stack([np.asarray(points[c])[keep] for c in ("red", "green", "blue")], 1)
@@ -94,16 +141,16 @@ def _columns(points: Any, chosen: NDArray[np.bool_], extra: Columns, box: Corner
     return part
 
 
-def _in_octree(path: Path, extra: Columns, box: Corners) -> dict[str, NDArray[Any]]:
-    """`_columns` of the points of a COPC file in the box, of which it reads the nodes that the box meets."""
+def _in_octree(path: Path, extra: Columns, selection: Selection, tallies: Tallies) -> dict[str, NDArray[Any]]:
+    """`_columns` of the wanted points of a COPC file, of which it reads the nodes that the box or the polygons meet."""
     from laspy.copc import Bounds, CopcReader
 
     with CopcReader.open(path) as file:
-        low, high = corners(box)
+        low, high = selection.corners()
         # beyond the file's own bounds its integers end
         met = Bounds(np.clip(low, file.header.mins, file.header.maxs), np.clip(high, file.header.mins, file.header.maxs))
         points = file.query(met)
-    return _columns(points, np.ones(len(points), bool), extra, box)
+    return _columns(points, np.ones(len(points), bool), extra, selection, tallies)
 
 
 def _check_records(path: Path) -> None:
@@ -133,6 +180,8 @@ def read_e57(path: Path, choose: ChooseRows) -> PointCloud:
     intensities: list[NDArray[np.float32] | None] = []
     sensors: list[NDArray[np.float64]] = []
     sensor: list[NDArray[np.int32]] = []
+    scan: list[NDArray[np.int32]] = []
+    held: dict[str, int] = {}  # points of each scan
     file = pye57.E57(str(path))
     try:
         text = str(file.root["coordinateMetadata"].value()) if file.root.isDefined("coordinateMetadata") else ""
@@ -147,6 +196,9 @@ def read_e57(path: Path, choose: ChooseRows) -> PointCloud:
                 share = np.searchsorted(rows, start + header.point_count) - np.searchsorted(rows, start)
                 keep = random_rows(len(own), min(int(share), len(own)), i)
             start += header.point_count
+            label = f"scan {i}{_scan_name(header)}"
+            held[label] = len(own)
+            scan.append(np.full(len(keep), i, np.int32))
             rgb = [data.get("color" + c) for c in ("Red", "Green", "Blue")]
             strength = data.get("intensity")
             points.append(own[keep])
@@ -170,8 +222,17 @@ def read_e57(path: Path, choose: ChooseRows) -> PointCloud:
         intensity=intensity,
         sensors=np.stack(sensors) if sensors else None,
         sensor=np.concatenate(sensor) if sensors else None,
+        scan=np.concatenate(scan),
+        tallies={"scans": held},
+        crs=text.strip() or None,
         notes=(f"{len(points)} scans in it, {len(sensors)} with the scanner's position", *notes),
     )
+
+
+def _scan_name(header: Any) -> str:
+    """A scan's own name in brackets, if its header has one."""
+    name = str(header.node["name"].value()).strip() if header.node.isDefined("name") else ""
+    return f" ({name})" if name else ""
 
 
 def _joined(parts: list[NDArray[Any] | None]) -> NDArray[Any] | None:

@@ -31,12 +31,14 @@ QUOTED = re.compile(r'"([^"\n]*)"')
 class TextTable:
     """names : of the columns, if the file has those of coordinates
     values : (n, k) float64, NaN where a cell holds no number
+    blocks : numbers of points of the blocks of a PTS file, if that is what it has
     notes : about what was found
     """
 
     names: tuple[str, ...]
     values: NDArray[np.float64]
     notes: tuple[str, ...]
+    blocks: tuple[int, ...] = ()
 
 
 def read_text(path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointCloud:
@@ -47,7 +49,12 @@ def read_text(path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointCl
         return read_grid(content, path)
     table = read_table(content, path)
     cloud = from_table(table.values, path, words, table.names)
-    return replace(cloud, notes=(*table.notes, *cloud.notes))
+    cloud = replace(cloud, notes=(*table.notes, *cloud.notes))
+    if len(table.blocks) < 2 or sum(table.blocks) != len(cloud.points):
+        return cloud
+    held = {f"block {i}": count for i, count in enumerate(table.blocks)}
+    scan = np.repeat(np.arange(len(table.blocks), dtype=np.int32), table.blocks)
+    return replace(cloud, scan=scan, tallies=cloud.tallies | {"scans": held})
 
 
 def read_table(content: bytes, where: object) -> TextTable:
@@ -82,7 +89,7 @@ def read_table(content: bytes, where: object) -> TextTable:
     if missing.any():
         of = " ".join(names[i] if names else str(i + 1) for i in np.flatnonzero(missing.any(0)))
         notes += (f"{int(missing.sum()):,} cells without a number, in column{'s' if ' ' in of else ''} {of}",)
-    return TextTable(names, values, notes)
+    return TextTable(names, values, notes, tuple(sizes))
 
 
 def _text(content: bytes, where: object) -> str:

@@ -55,7 +55,7 @@ def good_files(folder):
 
     for suffix in (".ply", ".npy", ".npz", ".xyz"):
         made(suffix, lambda path: write_scan(path, cloud))
-    for suffix in (".ply", ".obj", ".stl", ".off", ".glb"):
+    for suffix in (".ply", ".obj", ".stl", ".off", ".glb", ".3mf"):
         made(suffix, ball.export)
     buffer = io.BytesIO()
     np.savez(buffer, x=points[:, 0], y=points[:, 1], z=points[:, 2], red=rgb[:, 0], green=rgb[:, 1], blue=rgb[:, 2])

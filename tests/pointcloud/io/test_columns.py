@@ -210,7 +210,7 @@ def test_las_extra_bytes(tmp_path, columns):
     back = read_cloud(path)
     np.testing.assert_allclose(back.normals, columns["normals"], atol=1e-6)
     np.testing.assert_allclose(back.intensity, columns["signed"], atol=1e-6)  # the file's own is 0 everywhere
-    assert back.notes == ("extra bytes: normal x normal y normal z, Reflectance; Deviation ignored",)
+    assert back.notes[-1] == "extra bytes: normal x normal y normal z, Reflectance; Deviation ignored"
     assert len(read_cloud(path, most=10).normals) == 10
 
 
