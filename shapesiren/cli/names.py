@@ -39,7 +39,7 @@ INPUTS = {
 # pointcloud.synthetic.shapes.SHAPES
 SHAPES = ("sphere", "torus", "box", "plate", "cylinder", "holed_plate", "two_spheres", "trefoil")
 # surface.io.WRITERS, export.WRITERS, reports.compare.WRITERS
-MESH_FILES = (".ply", ".obj", ".stl", ".glb", ".off")
+MESH_FILES = (".ply", ".obj", ".stl", ".glb", ".off", ".3mf")
 FIELD_FILES = (".onnx", ".npz", ".nrrd", ".vti")
 TABLE_FILES = (".html", ".md", ".csv")
 

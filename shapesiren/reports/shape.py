@@ -42,10 +42,24 @@ def sections(run: FinishedRun) -> list[page.Section]:
     cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), colours=mesh.colours, faces=mesh.faces)
     return [
         page.Section("Surface", [model_view(run, mesh), page.text(*notes, quiet=True)]),
+        *part_sections(run),
         page.Section("Distance", distances(run, mesh)),
         page.Section("Six sides", [page.gallery(six_sides(cloud, vertical(run), settings.size, see_inside(run)))]),
         page.Section("Slices of the field", slices(run)),
         page.Section("Verification", [verification(run)]),
+    ]
+
+
+def part_sections(run: FinishedRun) -> list[page.Section]:
+    """What was made for a printer, where something was; red is too thin."""
+    part, picture = MeshFacts.of(run.facts("mesh")).part, run.folder / "print.png"
+    if part is None or not picture.exists():
+        return []
+    caption = f"red: thinner than {part.walls.least:.2g} mm, {part.walls.thin_share:.1%} of the area"
+    return [
+        page.Section(
+            "Printed part", [page.text(*part.lines()), page.image(picture.read_bytes(), "the part, two sides", caption)]
+        )
     ]
 
 

@@ -38,7 +38,7 @@ def output(context: Context, stage: str | None = None) -> Tree:
         arrays = unpack(run.folder / task.cache).arrays
         return task.write(fitted, arrays, context.config, run.folder / task.output_file, context.say)
 
-    return execute(context, task.output, key, [task.output_file], body, context.device)
+    return execute(context, task.output, key, [task.output_file, *task.extra_outputs(context.config)], body, context.device)
 
 
 def output_and_copy(context: Context, stage: str, copy: Path | None) -> Tree:

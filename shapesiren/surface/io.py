@@ -1,4 +1,4 @@
-"""Writing meshes: PLY, OBJ, STL, GLB, OFF, by extension; float64 where float32 would lose the coordinates."""
+"""Writing meshes: PLY, OBJ, STL, GLB, OFF, 3MF, by extension; float64 where float32 would lose the coordinates."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from ..pointcloud.io.read import read_cloud
 from ..runtime.files import write_atomically
 from ..similarity import Similarity
 from .mesh import TriangleMesh
+from .printing.threemf import require_lib3mf, threemf
 
 
 def check_output(path: Path) -> None:
     """Raise InputError now if `write_mesh` could not write ``path`` later."""
     if path.suffix.lower() not in WRITERS:
         raise InputError(f"unknown mesh format {path.suffix!r}", where=path, hint=f"known: {' '.join(WRITERS)}")
+    if path.suffix.lower() == ".3mf":
+        require_lib3mf(path)
     if path.is_dir():
         raise InputError("this is a folder", where=path, hint="name a file in it")
     parent = path.absolute().parent
@@ -145,4 +148,5 @@ WRITERS: dict[str, Callable[[TriangleMesh, Similarity, bool], bytes]] = {
     ".stl": _stl,
     ".glb": _glb,
     ".off": _off,
+    ".3mf": threemf,
 }

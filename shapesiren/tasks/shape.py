@@ -40,6 +40,8 @@ TRIAL_POINTS, TRIAL_SPACING = 10_000, 0.009  # of a sphere of radius 1/2, in box
 SIDES_FROM = 0.15  # share of a fit without sides after which they are the field's own
 FOCUS_FROM = 0.5  # share of a fit after which points begin to count more against the other terms
 
+PART, PART_PICTURE = "print.ply", "print.png"  # what `mesh` makes for a printer, and where it is thin
+
 
 class ShapeConfig(Config):
     """All settings of a shape."""
@@ -334,10 +336,12 @@ class ShapeTask(Task[ShapeConfig]):
     def write(cls, fitted: Field, arrays: Arrays, config: ShapeConfig, path: Path, say: Say) -> MeshFacts:
         from ..surface.extract import extract
         from ..surface.io import write_mesh
+        from ..surface.printing.part import check_printing
 
         if config.mesh.uncertainty and fitted.net.kind != "local":
             hint = "fit with --net local"
             raise InputError("error bars are known of solved fields only", where="mesh.uncertainty", hint=hint)
+        check_printing(config.mesh)
         mesh, facts = extract(fitted, arrays, config.mesh, say)
         if config.mesh.uncertainty:
             from .shape_solved import error_bars_at
@@ -347,14 +351,30 @@ class ShapeTask(Task[ShapeConfig]):
             say(found.line())
             mesh, facts = replace(mesh, uncertainty=deviation), facts.model_copy(update={"uncertainty": found})
         write_mesh(path, mesh, fitted.frame, facts.resolution)
+        for name in cls.extra_outputs(ShapeConfig(mesh=MeshSettings(height=1.0))):
+            (path.parent / name).unlink(missing_ok=True)  # those of another part
+        if config.mesh.printing:
+            from .shape_part import write_part
+
+            facts = facts.model_copy(update={"part": write_part(mesh, fitted, config, path.parent)})
         return facts
+
+    @classmethod
+    def extra_outputs(cls, config: ShapeConfig) -> list[str]:
+        return [PART, PART_PICTURE] if config.mesh.printing else []
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: ShapeConfig) -> None:
         from ..surface.io import read_mesh, write_mesh
         from ..surface.level_set import resolution_of
 
-        write_mesh(path, read_mesh(written), fitted.frame, resolution_of(fitted, config.mesh))
+        resolution = resolution_of(fitted, config.mesh)
+        if config.mesh.printing:
+            part = read_mesh(written.parent / PART)
+            frame = Similarity((0.0, 0.0, 0.0), float(np.ptp(part.vertices, axis=0).max()) / 2)
+            write_mesh(path, part, frame, resolution)
+            return
+        write_mesh(path, read_mesh(written), fitted.frame, resolution)
 
     @classmethod
     def check_output(cls, path: Path) -> None:
