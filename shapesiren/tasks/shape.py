@@ -24,7 +24,7 @@ from ..similarity import Similarity
 from ..surface.facts import MeshFacts, Uncertainty
 from ..surface.settings import MeshSettings
 from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View
-from .shape_settings import BatchSettings, LossSettings
+from .shape_settings import PART, PART_PICTURE, BatchSettings, LossSettings
 
 if TYPE_CHECKING:
     import torch
@@ -39,8 +39,6 @@ STEPS = 5500  # of the default preset
 TRIAL_POINTS, TRIAL_SPACING = 10_000, 0.009  # of a sphere of radius 1/2, in box units
 SIDES_FROM = 0.15  # share of a fit without sides after which they are the field's own
 FOCUS_FROM = 0.5  # share of a fit after which points begin to count more against the other terms
-
-PART, PART_PICTURE = "print.ply", "print.png"  # what `mesh` makes for a printer, and where it is thin
 
 
 class ShapeConfig(Config):
@@ -356,7 +354,7 @@ class ShapeTask(Task[ShapeConfig]):
         if config.mesh.printing:
             from .shape_part import write_part
 
-            facts = facts.model_copy(update={"part": write_part(mesh, fitted, config, path.parent)})
+            facts = facts.model_copy(update={"part": write_part(mesh, fitted, config.mesh, config.report.up, path.parent)})
         return facts
 
     @classmethod

@@ -15,17 +15,18 @@ from ..surface.io import write_mesh
 from ..surface.mesh import TriangleMesh
 from ..surface.printing.facts import PartFacts
 from ..surface.printing.part import make_part
-from .shape import PART, PART_PICTURE, ShapeConfig
+from ..surface.settings import MeshSettings
+from .shape_settings import PART, PART_PICTURE
 
 THIN, THICK = (214, 39, 40), (200, 204, 210)  # colours of walls below what a nozzle needs, and of all else
 PIXELS = 720
 
 
-def write_part(mesh: TriangleMesh, fitted: Field, config: ShapeConfig, folder: Path) -> PartFacts:
-    """Make the part that ``config.mesh`` asks for of a closed ``mesh`` in the user's units; write it and its picture."""
-    asked = [axis for axis in (config.mesh.up, config.report.up) if axis != "auto"]
+def write_part(mesh: TriangleMesh, fitted: Field, settings: MeshSettings, report_up: str, folder: Path) -> PartFacts:
+    """Make the part that ``settings`` ask for of a closed ``mesh`` in the user's units; write it and its picture."""
+    asked = [axis for axis in (settings.up, report_up) if axis != "auto"]
     up = asked[0] if asked else "z" if CloudHeader.of(fitted.header).open else "y"
-    part, facts, thick = make_part(mesh, fitted, config.mesh, up)
+    part, facts, thick = make_part(mesh, fitted, settings, up)
     extent = float(max(facts.size))
     write_mesh(folder / PART, part, Similarity((0.0, 0.0, 0.0), extent / 2), 1024)
     picture_of_walls(part, thick < facts.walls.least, folder / PART_PICTURE)
