@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..lengths import millimetres
 from . import names
 from .app import command
 from .existing_run import open_for_stage
@@ -30,6 +31,13 @@ def mesh(
     units: Annotated[str | None, typer.Option("--units", help=f"Write a copy in {names.choice(names.UNITS)}.")] = None,
     scale: Annotated[float | None, typer.Option("--scale", help="Write a copy with coordinates times this.")] = None,
     trim: Annotated[str | None, typer.Option(help="auto, on, or off: cut off what no point supports.")] = None,
+    watertight: Annotated[bool | None, typer.Option("--watertight", help="Close it; says what is invented.")] = None,
+    height: Annotated[str | None, typer.Option(metavar="LENGTH", help="A part to print, so high: 120mm, 4.7in.")] = None,
+    up: Annotated[str | None, typer.Option(help="Axis of the scan that is vertical in the part: x, y, z.")] = None,
+    flat_base: Annotated[bool | None, typer.Option("--flat-base", help="Cut the part flat below, so that it stands.")] = None,
+    hollow: Annotated[str | None, typer.Option(metavar="LENGTH", help="Hollow the part, with walls of 2mm.")] = None,
+    drain: Annotated[str | None, typer.Option(metavar="LENGTH", help="A hole through its bottom, 4mm wide.")] = None,
+    nozzle: Annotated[str | None, typer.Option(metavar="LENGTH", help="Of the printer, by which walls are thin.")] = None,
     uncertainty: Annotated[bool | None, typer.Option("--uncertainty", help="Error bars of the vertices.")] = None,
     profile: For,
     strict: Strict,
@@ -37,10 +45,13 @@ def mesh(
 ) -> None:
     """Take the mesh from a fitted field, in the scan's own coordinates, verify it and judge it by its points.
 
+    With --height, --flat-base or --hollow it is closed, and a part to print made of it, upright, in mm: -o part.3mf.
+
     Example: shapesiren mesh runs/scan --resolution 512 -o scan.glb
     """
     from ..stages.context import say_profile
 
+    lengths = {"height": height, "hollow": hollow, "drain": drain, "nozzle": nozzle}
     given = {
         "resolution": resolution,
         "sharp": sharp,
@@ -53,6 +64,10 @@ def mesh(
         "uncertainty": uncertainty,
         "units": units,
         "scale": scale,
+        "watertight": watertight,
+        "up": up,
+        "flat_base": flat_base,
+        **{name: None if text is None else millimetres(text, f"--{name}") for name, text in lengths.items()},
         "box": None if box is None else box_of(box),
     }
     layers: Layers = [("--for", {"profile": profile})] if profile is not None else []

@@ -72,11 +72,25 @@ def sections(run: FinishedRun) -> list[page.Section]:
         *opening,
         page.Section("Surface", [model_view(run, mesh, shown), page.text(*notes, quiet=True)]),
         *([judged] if judged is not None and not opening else []),
+        *part_sections(run),
         page.Section("Distance", distances(run, mesh)),
         page.Section("Six sides", [page.gallery(six_sides(cloud, vertical(run), settings.size, see_inside(run)))]),
         page.Section("Slices of the field", slices(run)),
         page.Section("Verification", [verification(run)]),
         page.Section("What the figures mean", [page.definitions((name, meaning) for name, meaning, _ in definitions())]),
+    ]
+
+
+def part_sections(run: FinishedRun) -> list[page.Section]:
+    """What was made for a printer, where something was; red is too thin."""
+    part, picture = MeshFacts.of(run.facts("mesh")).part, run.folder / "print.png"
+    if part is None or not picture.exists():
+        return []
+    caption = f"red: thinner than {part.walls.least:.2g} mm, {part.walls.thin_share:.1%} of the area"
+    return [
+        page.Section(
+            "Printed part", [page.text(*part.lines()), page.image(picture.read_bytes(), "the part, two sides", caption)]
+        )
     ]
 
 

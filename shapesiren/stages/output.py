@@ -43,7 +43,7 @@ def output(context: Context, stage: str | None = None) -> Tree:
     formats = [run.folder / Path(task.output_file).with_suffix(f".{f.lstrip('.')}") for f in context.config.output.formats]
     for path in formats:
         task.check_output(path)
-    facts = execute(context, task.output, key, [task.output_file], body, context.device)
+    facts = execute(context, task.output, key, [task.output_file, *task.extra_outputs(context.config)], body, context.device)
     for path in formats:
         if path.name != task.output_file:
             _also_as(context, path)

@@ -21,6 +21,7 @@ from .level_set import level_set, resolution_of
 from .likeness import judge
 from .mesh import TriangleMesh
 from .postprocess import post_process
+from .printing.watertight import closed_level_set, invented, require_closed
 from .settings import MeshSettings
 from .support import Support
 from .trim import trim_open_scan
@@ -62,17 +63,24 @@ def extract(
 
     # ---- The level set ---------------------------------------------------------------------------------
     resolution = resolution_of(field, settings)
-    surface = level_set(field, resolution, settings)
+    block = False
+    if settings.closed:
+        surface, block = closed_level_set(field, resolution, settings)
+        settings = settings.model_copy(update={"trim": "off"})
+    else:
+        surface = level_set(field, resolution, settings)
 
     # ---- What belongs to the scan ------------------------------------------------------------------------
     tree = KDTree(points)
     support = Support(tree, header)
     mesh, trimmed = trim_open_scan(surface.mesh, support, settings)
     if trimmed is not None:
+        trimmed = trimmed.model_copy(update={"whole_closed": not surface.at_boundary})
         say(trimmed.line())
     mesh, dropped = drop_components(mesh, support, settings, by_edge=trimmed is not None)
     for line in dropped.lines():
         say(line)
+    made_up = invented(mesh, support, block) if settings.closed else None
 
     # ---- What was asked for ------------------------------------------------------------------------------
     mesh, post = post_process(mesh, field, settings)
@@ -84,15 +92,18 @@ def extract(
     # ---- Verification, of the coordinates that will be written -------------------------------------------
     mesh = replace(mesh, vertices=field.frame.to_user(mesh.vertices))
     checked = verify(mesh)
+    if settings.closed:
+        require_closed(checked, decimated=post is not None)
     in_box = replace(mesh, vertices=field.frame.to_box(mesh.vertices))
     distance = point_distances(in_box.vertices, in_box.faces, judged)
-    likeness, warnings = judge(in_box, surface.mesh, support, judged, normals, distance, field, surface.cell)
+    likeness, warnings = judge(in_box, surface.mesh, support, judged, normals, distance, field, surface.cell, settings.closed)
     optional: dict[str, Any] = {
         "flipped_edges": surface.flipped_edges,
         "moved_vertices": None if surface.moved_vertices is None else surface.moved_vertices * scale,
         "trimmed": trimmed,
         "dropped_others": dropped.others,
         "post": post,
+        "invented": made_up,
         "box": None if settings.box is None else list(settings.box),
         "length_units": header.units,
     }

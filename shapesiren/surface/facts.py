@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from ..facts import Facts
 from ..pointcloud.units import suffix
+from .printing.facts import Invented, PartFacts
 
 LEAST_TOLD = 0.001  # share of the area that is invented, below which nothing is said
+MOST_INVENTED = 0.4  # share of the area, up to which an open scan may be of an object
 
 
 class Verification(Facts):
@@ -102,12 +104,13 @@ class Likeness(Facts):
 class Trimmed(Facts):
     """What was cut off an open scan. distance : from most points, within which every enclosed face stays
     sparse_distance : the same where points are sparsest; None in older runs
-    area_share : of the surface that went
+    area_share : of the surface that went; whole_closed : whether what it was cut from ended nowhere; None in older runs
     """
 
     distance: float
     sparse_distance: float | None = None
     area_share: float
+    whole_closed: bool | None = None
 
     def line(self) -> str:
         sparse = self.sparse_distance or 0.0
@@ -163,6 +166,7 @@ class MeshFacts(Facts):
     dropped_others, dropped_components, dropped_phantoms : components left out because larger ones were asked for, because they
         were small, because no point supports them
     uncertainty : where it was asked for
+    invented : where a closed surface was asked for; part : what was made of it for a printer, where that was
     box : the part of the scan whose surface it is, if not all; two corners, in the scan's units
     likeness : to the points; None in older runs
     warnings : a line on each way in which it is not the surface of its points
@@ -187,6 +191,8 @@ class MeshFacts(Facts):
     dropped_phantoms: int = 0
     post: PostProcessed | None = None
     uncertainty: Uncertainty | None = None
+    invented: Invented | None = None
+    part: PartFacts | None = None
     verification: Verification
     input_distance: InputDistances
     box: list[float] | None = None
@@ -214,4 +220,18 @@ class MeshFacts(Facts):
             lines.append(f"of the box {', '.join(f'{v:.10g}' for v in self.box)} alone, to whole cells")
         elif self.touches_boundary:
             lines.append("the surface reaches the edge of the grid and ends there (mesh.margin widens it)")
+        if self.invented is not None:
+            lines.append(self.invented.line())
+        if self.part is not None:
+            lines += self.part.lines()
+        if self.closes():
+            assert self.trimmed is not None
+            lines.append(f"--watertight closes it for a printer; {self.trimmed.area_share:.1%} of the area would be invented")
         return lines + [f"warning: {warning}" for warning in self.warnings]
+
+    def closes(self) -> bool:
+        """Whether this is the open mesh of what looks like an object: before it was trimmed it ended nowhere, in one piece that
+        the points support for the most part."""
+        if self.trimmed is None or self.trimmed.whole_closed is not True or self.box is not None:
+            return False
+        return not self.verification.watertight and self.trimmed.area_share <= MOST_INVENTED

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..pointcloud.io import crs
 from ..pointcloud.io.ply import vertex_table
-from ..pointcloud.io.read import BY_SUFFIX, read_cloud
+from ..pointcloud.io.read import read_cloud
 from ..runtime.files import write_atomically
 from ..similarity import Similarity
 from .mesh import TriangleMesh
+from .printing.threemf import require_lib3mf, threemf
 from .written_units import DEFINED, UNKNOWN, WrittenUnits
 
 
@@ -27,7 +28,7 @@ def check_output(path: Path) -> None:
     if path.suffix.lower() not in WRITERS:
         raise InputError(f"unknown mesh format {path.suffix!r}", where=path, hint=f"known: {' '.join(WRITERS)}")
     if path.suffix.lower() == ".3mf":
-        BY_SUFFIX[".3mf"].require_packages(path)
+        require_lib3mf(path)
     if path.is_dir():
         raise InputError("this is a folder", where=path, hint="name a file in it")
     parent = path.absolute().parent
@@ -155,17 +156,12 @@ def _glb(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
     return bytes(scene.export(file_type="glb"))
 
 
-def _3mf(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
-    """In millimetres, as all that trimesh writes; its coordinates are text."""
-    return bytes(_trimesh(mesh, np.zeros(3)).export(file_type="3mf"))
-
-
 TITLES = {".ply": b"comment shapesiren\n", ".obj": b"# shapesiren\n"}  # lines after which the units stand
 WRITERS: dict[str, Callable[[TriangleMesh, Similarity, bool], bytes]] = {
     ".ply": _ply,
     ".obj": _obj,
     ".stl": _stl,
     ".glb": _glb,
-    ".3mf": _3mf,
+    ".3mf": threemf,
     ".off": _off,
 }

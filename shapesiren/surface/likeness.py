@@ -30,6 +30,7 @@ def judge(
     distance: Array,
     field: Field,
     cell: float,
+    closed: bool = False,
 ) -> tuple[Likeness, list[str]]:
     """How like its points a mesh is, and a line on whatever is wrong with it. All in box coordinates.
 
@@ -38,6 +39,7 @@ def judge(
     whole : the level set, before anything was cut off, dropped or smoothed
     points, normals : (k, 3) of the scan, where the mesh should be, and their ``distance`` (k,) from it
     cell : side of a grid cell
+    closed : a closed surface was asked for: that parts of it have no point near is told there, and no fault
     """
     header = support.header
     unit = max(header.spacing, header.noise, 1e-9)
@@ -61,10 +63,10 @@ def judge(
     taken = np.zeros(len(some), bool)
     if lost.mean() > LEAST_CAUSE:
         taken[lost] = point_distances(whole.vertices, whole.faces, points[lost]) < KNOWN_SHARE * off[lost]
-    return found, causes(found, float((lost & ~taken).mean()), float(taken.mean()), cell * header.frame.scale)
+    return found, causes(found, float((lost & ~taken).mean()), float(taken.mean()), cell * header.frame.scale, closed)
 
 
-def causes(found: Likeness, thin: float, taken: float, cell: float) -> list[str]:
+def causes(found: Likeness, thin: float, taken: float, cell: float, closed: bool = False) -> list[str]:
     """A line on each thing that is wrong: what, and what to try.
 
     Parameters
@@ -97,7 +99,7 @@ def causes(found: Likeness, thin: float, taken: float, cell: float) -> list[str]
             f"{taken:.0%} of the points lie where the surface was cut off, dropped, smoothed or decimated; "
             "mesh.trim=off, mesh.min_component=0 or less of the rest keeps it"
         )
-    if found.unsupported_share > MOST_UNSUPPORTED:
+    if found.unsupported_share > MOST_UNSUPPORTED and not closed:
         said.append(
             f"{found.unsupported_share:.0%} of the surface has no point near, so the scan does not say that it is there; "
             "--trim on cuts it off"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ..config import Precision, Settings
+from ..lengths import length_setting
 from ..pointcloud.region import Box
 from ..pointcloud.units import Unit
+
+Millimetres = Annotated[float, BeforeValidator(length_setting)]  # 120, "120mm", "12cm", "4.7in"
 
 
 class MeshSettings(Settings):
@@ -47,3 +50,23 @@ class MeshSettings(Settings):
     units: Unit | None = Field(None, description="that files for others are written in; the scan's if not given")
     scale: float | None = Field(None, gt=0, description="that coordinates in files for others are multiplied by")
     colours: bool = Field(True, description="carry the scan's colours and intensity to the vertices")
+    watertight: bool = Field(False, description="a closed surface: nothing is trimmed, and what no point supports is told")
+    up: Literal["auto", "x", "y", "z"] = Field(
+        "auto",
+        description="axis of the scan that is vertical in print; auto: report.up, else z of open scans, y of others",
+    )
+    height: Millimetres | None = Field(None, gt=0, description="of the printed part: 120mm, 12cm, 4.7in; a bare number is mm")
+    flat_base: bool = Field(False, description="cut the printed part flat a little above its lowest point, so that it stands")
+    hollow: Millimetres | None = Field(None, gt=0, description="hollow out the printed part, with walls of this thickness")
+    drain: Millimetres | None = Field(None, gt=0, description="diameter of a hole through the bottom of a hollow part")
+    nozzle: Millimetres = Field(0.4, gt=0, description="of the printer: walls below two of its widths are told as thin")
+
+    @property
+    def printing(self) -> bool:
+        """Whether a part to print is asked for, in millimetres, beside the mesh in the scan's units."""
+        return bool(self.height or self.flat_base or self.hollow or self.drain)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the surface is to be closed; a part to print must be."""
+        return self.watertight or self.printing

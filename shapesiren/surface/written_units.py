@@ -40,6 +40,12 @@ class WrittenUnits:
 UNKNOWN = WrittenUnits(None)
 
 
+def units_of_part(suffix: str) -> WrittenUnits:
+    """What a part to print, whose coordinates are millimetres, is written in."""
+    wanted = DEFINED.get(suffix, "mm")
+    return WrittenUnits(wanted, factor("mm", wanted))
+
+
 def written_units(header: CloudHeader, settings: MeshSettings, suffix: str) -> WrittenUnits:
     """What a file with this ``suffix`` is written in.
 

@@ -274,6 +274,11 @@ class Task(ABC, Generic[C]):
         """Write the signal that the field stands for to ``path``; return facts for the manifest."""
 
     @classmethod
+    def extra_outputs(cls, config: C) -> list[str]:
+        """Files of the run folder that `write` makes beside `output_file` with these settings."""
+        return []
+
+    @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: C) -> None:
         """Write what `write` wrote once more, in the format of ``path``'s extension. By default as `write` does."""
         cls.write(fitted, {}, config, path, lambda _: None)

@@ -24,7 +24,7 @@ from ..similarity import Similarity
 from ..surface.facts import MeshFacts, Uncertainty
 from ..surface.settings import MeshSettings
 from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View
-from .shape_settings import BatchSettings, LossSettings
+from .shape_settings import PART, PART_PICTURE, BatchSettings, LossSettings
 
 if TYPE_CHECKING:
     import torch
@@ -338,11 +338,13 @@ class ShapeTask(Task[ShapeConfig]):
     def write(cls, fitted: Field, arrays: Arrays, config: ShapeConfig, path: Path, say: Say) -> MeshFacts:
         from ..surface.extract import extract
         from ..surface.io import write_mesh
+        from ..surface.printing.part import check_printing
         from ..surface.written_units import WrittenUnits
 
         if config.mesh.uncertainty and fitted.net.kind != "local":
             hint = "fit with --net local"
             raise InputError("error bars are known of solved fields only", where="mesh.uncertainty", hint=hint)
+        check_printing(config.mesh, CloudHeader.of(fitted.header).units)
         mesh, facts = extract(fitted, arrays, config.mesh, say)
         if config.mesh.uncertainty:
             from .shape_solved import error_bars_at
@@ -353,22 +355,39 @@ class ShapeTask(Task[ShapeConfig]):
             mesh, facts = replace(mesh, uncertainty=deviation), facts.model_copy(update={"uncertainty": found})
         header = CloudHeader.of(fitted.header)
         write_mesh(path, mesh, fitted.frame, facts.resolution, WrittenUnits(header.units, crs=header.crs))
+        for name in cls.extra_outputs(ShapeConfig(mesh=MeshSettings(height=1.0))):
+            (path.parent / name).unlink(missing_ok=True)  # those of another part
+        if config.mesh.printing:
+            from .shape_part import write_part
+
+            facts = facts.model_copy(update={"part": write_part(mesh, fitted, config.mesh, config.report.up, path.parent)})
         return facts
+
+    @classmethod
+    def extra_outputs(cls, config: ShapeConfig) -> list[str]:
+        return [PART, PART_PICTURE] if config.mesh.printing else []
 
     @classmethod
     def convert(cls, written: Path, path: Path, fitted: Field, config: ShapeConfig) -> None:
         from ..surface.io import read_mesh, write_mesh
         from ..surface.level_set import resolution_of
-        from ..surface.written_units import written_units
+        from ..surface.written_units import units_of_part, written_units
 
-        units = written_units(CloudHeader.of(fitted.header), config.mesh, path.suffix.lower())
-        write_mesh(path, read_mesh(written), fitted.frame, resolution_of(fitted, config.mesh), units)
+        resolution, header, suffix = resolution_of(fitted, config.mesh), CloudHeader.of(fitted.header), path.suffix.lower()
+        if config.mesh.printing:
+            part = read_mesh(written.parent / PART)
+            frame = Similarity((0.0, 0.0, 0.0), float(np.ptp(part.vertices, axis=0).max()) / 2)
+            write_mesh(path, part, frame, resolution, units_of_part(suffix))
+            return
+        write_mesh(path, read_mesh(written), fitted.frame, resolution, written_units(header, config.mesh, suffix))
 
     @classmethod
     def told_of_copy(cls, path: Path, fitted: Field, config: ShapeConfig) -> str:
-        from ..surface.written_units import written_units
+        from ..surface.written_units import units_of_part, written_units
 
         header, suffix = CloudHeader.of(fitted.header), path.suffix.lower()
+        if config.mesh.printing:
+            return units_of_part(suffix).line("mm", suffix)
         return written_units(header, config.mesh, suffix).line(header.units, suffix)
 
     @classmethod

@@ -8,6 +8,8 @@ from pydantic import Field as Setting
 
 from ..config import Settings
 
+PART, PART_PICTURE = "print.ply", "print.png"  # what `mesh` makes for a printer, and where it is thin
+
 
 class BatchSettings(Settings):
     """Samples of one step."""
