@@ -42,3 +42,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     raise AttributeError(f"module 'shapesiren' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The API and nothing else."""
+    return sorted(__all__)

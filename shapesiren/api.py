@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .config import Tree, resolve
 from .errors import InputError
 from .field import Field
-from .fitting.events import Listener
+from .fitting.events import Event, Listener, Progress
 from .fitting.loop import fit_task
 from .runtime.files import write_atomically
 from .stages import evaluate as evaluate_stage
@@ -114,8 +114,16 @@ def fit(source: Source, *, task: str | None = None, **options: Unpack[FitOptions
     signal = kind.ingest(given, config, say)
     where = fit_stage.torch_device(device)
     fitted = kind(signal, config, where)
-    fit_task(fitted, config.fit, seed=config.seed, device=where, listeners=listeners)
-    return kind.fitted(fitted.field(), signal.arrays, config)
+    history: list[tuple[int, Mapping[str, float]]] = []
+
+    def remember(event: Event) -> None:
+        if isinstance(event, Progress):
+            history.append((event.step, event.losses))
+
+    fit_task(fitted, config.fit, seed=config.seed, device=where, listeners=(remember, *listeners))
+    made = kind.fitted(fitted.field(), signal.arrays, config)
+    made.history = history
+    return made
 
 
 def _paths(source: Any) -> list[Path]:
@@ -156,7 +164,9 @@ def load(run: str | Path, device: str = "auto", *, task: str | None = None) -> F
         raise InputError(f"this run is of task {kind.name}, not {task}", where=run)
     fitted = Field.load(opened.folder / fit_stage.FIELD, fit_stage.torch_device(device))
     arrays = ingest_stage.unpack(opened.folder / kind.cache).arrays
-    return kind.fitted(fitted, arrays, config, opened.folder)
+    made = kind.fitted(fitted, arrays, config, opened.folder)
+    made.history = fit_stage.told_losses(opened)
+    return made
 
 
 def mesh(run: str | Path, *, resolution: int | None = None, out: str | Path | None = None, **settings: Any) -> Tree:

@@ -16,7 +16,7 @@ MIN_POINTS = 10
 MIN_OUTSIDE_SHARE, DRAWN_MORE = 0.02, 1.01  # of a mesh's area on the outside of its bodies; times as many points as needed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PointCloud:
     """What a file holds.
 
@@ -62,6 +62,11 @@ class PointCloud:
     units_from: str = ""
     crs: str | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
+
+    def __repr__(self) -> str:
+        held = [name for name in ("normals", "colours", "intensity", "deviation", "sensors") if getattr(self, name) is not None]
+        what = f"{len(self.points):,} points" + (f", {len(self.faces):,} faces" if self.faces is not None else "")
+        return f"<PointCloud: {what}{'; with ' + ', '.join(held) if held else ''}>"
 
     def take(self, index: NDArray[Any]) -> PointCloud:
         """The points of ``index`` (integers or a mask), with all that belongs to them; faces are dropped."""

@@ -126,6 +126,18 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(s, old)
 
 
+def told_losses(run: Run) -> list[tuple[int, dict[str, float]]]:
+    """Steps of a run's fit and the weighted loss terms at each, from its log, up to where that is cut off."""
+    path, told = run.folder / LOG, []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            row = json.loads(line)
+            told.append((int(row["step"]), dict(row["losses"])))
+        except (ValueError, KeyError, TypeError):
+            break
+    return told
+
+
 class _Log:
     """``metrics.jsonl``: one line per progress event; a resumed fit drops lines beyond its checkpoint."""
 

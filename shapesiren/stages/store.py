@@ -60,6 +60,9 @@ class Run:
         self.folder = folder
         self.manifest: Tree = {"format": FORMAT, "stages": {}}
 
+    def __repr__(self) -> str:
+        return f"<Run {self.folder}: {', '.join(self.manifest['stages']) or 'nothing finished'}>"
+
     # ---- Opening -----------------------------------------------------------------------------------
     @classmethod
     def create(cls, folder: Path) -> Run:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..config import Config, Tree, resolve
@@ -33,11 +34,32 @@ class FittedField(Field):
     """A field that knows what it was fitted to.
 
     kind : its task; arrays : what `ingest` made; settings : all of them; run : its folder, None if it is in memory alone
+    history : steps of its fit, and the weighted loss terms at each
     """
+
+    history: Sequence[tuple[int, Mapping[str, float]]] = ()
 
     def __init__(self, fitted: Field, kind: Kind, arrays: Arrays, settings: Config, run: Path | None = None) -> None:
         super().__init__(fitted.net, fitted.task, fitted.header)
         self.kind, self.arrays, self.settings, self.run = kind, arrays, settings, run
+
+    @property
+    def losses(self) -> dict[str, NDArray[np.float64]]:
+        """Weighted loss terms over the fit, an array (k,) each, and their ``step``; NaN where a term was not taken."""
+        told = [(step, terms) for step, terms in self.history if terms]
+        names = dict.fromkeys(name for _, terms in told for name in terms)
+        over = {name: np.array([terms.get(name, np.nan) for _, terms in told], np.float64) for name in names}
+        return {"step": np.array([step for step, _ in told], np.float64), **over}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {'; '.join(self.described())}>"
+
+    def described(self) -> list[str]:
+        """What it is, a thought an entry: task, network, box in the user's coordinates."""
+        count = sum(p.numel() for p in self.net.parameters()) + sum(b.numel() for b in self.net.buffers())
+        low, high = (self.frame.to_user(corner[None])[0] for corner in self.header.box_bounds())
+        sides, first = (" x ".join(f"{v:.4g}" for v in high - low), ", ".join(f"{v:.10g}" for v in low))
+        return [self.task, f"{self.net.spec()['kind']} network, {count:,} numbers", f"box {sides} from ({first})"]
 
     def with_settings(self, origin: str, section: str, changed: Mapping[str, Any]) -> Any:
         """Its settings with some of one section changed, those that are None left as they are. Raises InputError."""
