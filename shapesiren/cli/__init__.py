@@ -31,6 +31,8 @@ from . import (  # noqa: F401 - each registers its command
     report,
     run,
     simulate,
+    slice,
+    terrain,
     view,
 )
 from .app import app
@@ -53,6 +55,8 @@ COMMAND_ORDER = (
     "simulate",
     "picture",
     "export",
+    "slice",
+    "terrain",
     "diagnose",
     "doctor",
 )

@@ -41,6 +41,8 @@ SHAPES = ("sphere", "torus", "box", "plate", "cylinder", "holed_plate", "two_sph
 # surface.io.WRITERS, export.WRITERS, reports.compare.WRITERS
 MESH_FILES = (".ply", ".obj", ".stl", ".glb", ".off")
 FIELD_FILES = (".onnx", ".npz", ".nrrd", ".vti")
+DRAWING_FILES = (".dxf", ".svg")  # export.drawing.DRAWINGS
+TERRAIN_FILES = (".tif", ".tiff")
 TABLE_FILES = (".html", ".md", ".csv")
 
 
