@@ -13,6 +13,7 @@ from shapesiren.errors import InputError
 from shapesiren.export.drawing import dxf, write_drawing
 from shapesiren.export.sections import positions_every, sections
 from shapesiren.export.terrain import epsg_of, height_grid, write_geotiff
+from shapesiren.export.volume import Terrain, volume_between
 from shapesiren.surface.mesh import TriangleMesh
 
 UTM = np.array([512_700.0, 5_403_500.0, 290.0])
@@ -146,3 +147,34 @@ def test_an_invented_sheet_does_not_hide_the_ground(rng):
     )
     heights = height_grid(both, 1.0, ground.vertices, reach=2.0).heights
     np.testing.assert_array_equal(heights, height_grid(ground, 1.0).heights)
+
+
+def terrain_of(height, rng, shift=0.0) -> Terrain:
+    mesh = sheet(height)
+    points = mesh.vertices + [0, 0, shift]
+    return Terrain(mesh, points + np.column_stack([np.zeros((len(points), 2)), rng.normal(0, 0.01, len(points))]), 2.0)
+
+
+def test_a_pit_is_cut_and_a_heap_is_fill(rng):
+    def changed(x, y):  # two cones of radius 8 m: 4 m down, 2 m up
+        pit, heap = np.hypot(x - 12, y - 12), np.hypot(x - 28, y - 28)
+        return slope(x, y) - 4 * np.clip(1 - pit / 8, 0, None) + 2 * np.clip(1 - heap / 8, 0, None)
+
+    found = volume_between(terrain_of(slope, rng), terrain_of(changed, rng), 0.5)
+    cone = np.pi * 8**2 / 3
+    assert found.cut == pytest.approx(4 * cone, rel=0.01) and found.fill == pytest.approx(2 * cone, rel=0.01)
+    assert found.net == pytest.approx(found.fill - found.cut) and found.area == 1600
+    assert abs(found.net + 2 * cone) < 2 * found.error < 0.5 * cone * 2
+
+
+def test_a_surface_off_its_points_makes_the_volume_uncertain(rng):
+    sound = volume_between(terrain_of(slope, rng), terrain_of(slope, rng), 0.5)
+    off = volume_between(terrain_of(slope, rng), terrain_of(slope, rng, shift=0.1), 0.5)
+    assert off.error > 0.09 * off.area > sound.error
+
+
+def test_no_common_area_is_said(rng):
+    a = terrain_of(slope, rng)
+    far = Terrain(TriangleMesh(a.mesh.vertices + [500, 0, 0], a.mesh.faces, a.mesh.normals), a.points + [500, 0, 0], 2.0)
+    with pytest.raises(InputError, match="no area in common"):
+        volume_between(a, far, 0.5)
