@@ -53,7 +53,7 @@ def compare(
 
 def _volume(runs: Sequence[Path], output: Path | None, cell: float, screen: Screen) -> None:
     from ..export.volume import Terrain, volume_between
-    from ..stages.output import finished_mesh, points_and_support
+    from ..stages.output import finished_mesh, fitted_field, points_and_support
     from .existing_run import open_run
 
     if len(runs) != 2 or output is not None:
@@ -62,6 +62,8 @@ def _volume(runs: Sequence[Path], output: Path | None, cell: float, screen: Scre
     for folder in runs:
         context = open_run(folder, [], screen)
         mesh = finished_mesh(context)
+        if not getattr(fitted_field(context.run).header, "open", False):
+            raise InputError("a closed body, not a terrain", where=folder, hint="fit the terrain with --surface open")
         points, support, _ = points_and_support(context.run)
         terrains.append(Terrain(mesh, points, support))
     v = volume_between(terrains[0], terrains[1], cell)

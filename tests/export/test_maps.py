@@ -178,3 +178,8 @@ def test_no_common_area_is_said(rng):
     far = Terrain(TriangleMesh(a.mesh.vertices + [500, 0, 0], a.mesh.faces, a.mesh.normals), a.points + [500, 0, 0], 2.0)
     with pytest.raises(InputError, match="no area in common"):
         volume_between(a, far, 0.5)
+
+
+def test_a_closed_body_has_no_cut_and_fill(here, quick_run):
+    done = here("compare", "--volume", quick_run, quick_run)
+    assert done.returncode == 2 and "a closed body, not a terrain" in done.stderr
