@@ -42,6 +42,7 @@ def test_help_lists_what_the_registries_hold():
     from shapesiren import export
     from shapesiren.cli import names
     from shapesiren.config import NetSettings
+    from shapesiren.export.drawing import DRAWINGS
     from shapesiren.pointcloud.io.read import SUFFIXES
     from shapesiren.pointcloud.synthetic.shapes import SHAPES
     from shapesiren.profiles import MEANINGS, PROFILES
@@ -58,6 +59,7 @@ def test_help_lists_what_the_registries_hold():
     assert all(tuple(known) == names.PROFILES == tuple(MEANINGS) for known in PROFILES.values())
     assert tuple(surfaces.WRITERS) == names.MESH_FILES
     assert export.SUFFIXES == names.FIELD_FILES
+    assert tuple(DRAWINGS) == names.DRAWING_FILES
     assert tuple(compare.WRITERS) == names.TABLE_FILES
 
 

@@ -35,6 +35,8 @@ from . import (  # noqa: F401 - each registers its command
     report,
     run,
     simulate,
+    slice,
+    terrain,
     view,
 )
 from .app import app
@@ -61,6 +63,8 @@ COMMAND_ORDER = (
     "simulate",
     "picture",
     "export",
+    "slice",
+    "terrain",
     "diagnose",
     "doctor",
 )

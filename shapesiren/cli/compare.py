@@ -23,6 +23,8 @@ def compare(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help=f"A page or a table: {' '.join(names.TABLE_FILES)}.")
     ] = None,
+    volume: Annotated[bool, typer.Option("--volume", help="Cut and fill from the first terrain to the second (z up).")] = False,
+    cell: Annotated[float, typer.Option(help="Side of a cell of --volume, in the scan's units.")] = 0.5,
     force: Replace,
     as_json: Json,
 ) -> None:
@@ -30,6 +32,9 @@ def compare(
 
     Example: shapesiren compare runs/scan runs/scan-fine -o both.html
     """
+    if volume:
+        _volume(runs, output, cell, Screen(False, as_json))
+        return
     from ..reports.compare import WRITERS, by_run, labels, rows_of, shown_rows
     from ..runtime.files import write_atomically
     from ..stages.copies import refuse_foreign, remember
@@ -51,6 +56,26 @@ def compare(
         screen.say(f"made {output}")
     elif not as_json:
         _print_table(shown_rows(finished), columns)
+
+
+def _volume(runs: Sequence[Path], output: Path | None, cell: float, screen: Screen) -> None:
+    from ..export.volume import Terrain, volume_between
+    from ..stages.output import finished_mesh, fitted_field, points_and_support
+    from .existing_run import open_run
+
+    if len(runs) != 2 or output is not None:
+        raise InputError("a volume is between two runs, and is printed", where="--volume", hint="compare --volume BEFORE AFTER")
+    terrains = []
+    for folder in runs:
+        context = open_run(folder, [], screen)
+        mesh = finished_mesh(context)
+        if not getattr(fitted_field(context.run).header, "open", False):
+            raise InputError("a closed body, not a terrain", where=folder, hint="fit the terrain with --surface open")
+        points, support, _ = points_and_support(context.run)
+        terrains.append(Terrain(mesh, points, support))
+    v = volume_between(terrains[0], terrains[1], cell)
+    screen.say(f"cut {v.cut:.6g}, fill {v.fill:.6g}, net {v.net:.6g} +- {v.error:.2g} over an area of {v.area:.6g}")
+    screen.result(v.tree())
 
 
 def _print_table(rows: Sequence[Sequence[object]], columns: Sequence[str]) -> None:

@@ -46,6 +46,8 @@ UNITS = ("mm", "cm", "m", "in", "ft", "us-ft")
 # surface.io.WRITERS, export.WRITERS, reports.compare.WRITERS
 MESH_FILES = (".ply", ".obj", ".stl", ".glb", ".3mf", ".off")
 FIELD_FILES = (".onnx", ".npz", ".nrrd", ".vti")
+DRAWING_FILES = (".dxf", ".svg")  # export.drawing.DRAWINGS
+TERRAIN_FILES = (".tif", ".tiff")
 TABLE_FILES = (".html", ".md", ".csv")
 
 

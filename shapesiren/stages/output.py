@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..config import Tree
 from ..errors import InputError
 from ..facts import Facts
 from ..field import Field
+from ..pointcloud.header import CloudHeader
+from ..surface.io import read_mesh
+from ..surface.mesh import TriangleMesh
 from ..tasks.base import Arrays
 from .fit import FIELD, torch_device
 from .history import kept
@@ -103,3 +109,26 @@ def export(context: Context, path: Path) -> None:
     task.convert(run.folder / task.output_file, path, fitted, context.config)
     if line := task.told_of_copy(path, fitted, context.config):
         context.say(f"{path.name}: {line}")
+
+
+def finished_mesh(context: Context) -> TriangleMesh:
+    """The mesh of a run, in the user's coordinates; it is made now if the run has none yet.
+
+    Raises InputError if nothing is fitted, or the run is of another task than ``shape``.
+    """
+    run, task = context.run, context.task
+    if task.output != "mesh" or not run.intact("mesh"):
+        output_and_copy(context, "mesh", None)
+    return read_mesh(run.folder / task.output_file)
+
+
+def points_and_support(run: Run) -> tuple[NDArray[np.float64], float, str | None]:
+    """Of a fitted shape, in the user's units: its points (n, 3), how far from them its surface is supported, and their
+    reference system (WKT) where the header holds one."""
+    fitted, arrays = fitted_signal(run)
+    header = CloudHeader.of(fitted.header)
+    return (
+        fitted.frame.to_user(np.asarray(arrays["points"], np.float64)),
+        header.support * fitted.frame.scale,
+        header.crs,
+    )

@@ -32,6 +32,8 @@ WRITERS = [
     (["picture", "RUN/mesh.ply", "-o", "out.png", "--size", "32"], "out.png"),
     (["picture", "RUN", "-o", "out.png", "--size", "32"], "out.png"),
     (["export", "RUN", "-o", "out.npz", "--resolution", "8"], "out.npz"),
+    (["slice", "RUN", "-o", "out.dxf", "--at", "0"], "out.dxf"),
+    (["terrain", "RUN", "-o", "out.tif"], "out.tif"),
     (["report", "RUN", "-o", "out.html"], "out.html"),
     (["compare", "RUN", "RUN", "-o", "out.csv"], "out.csv"),
     (["diagnose", "RUN", "-o", "out.png", "--steps", "0"], "out.png"),
