@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,17 +114,18 @@ def cell(name: str, damage: Damage, preset: str) -> tuple[object, ...]:
         return 1e3 * found.chamfer, found.normal_consistency or 0.0
 
     start = time.perf_counter()
-    made = shapesiren.fit(cloud.points, normals=normals, preset=preset).mesh()
+    fitted = shapesiren.fit(cloud.points, normals=normals, preset=preset)
+    made = fitted.mesh()
     seconds = time.perf_counter() - start
     ours = judge(frame.to_box(made.vertices), made.faces)
-    trimmed = made.facts.trimmed is not None
+    cut = None if made.facts.trimmed is None else partial(peers.trimmed, frame=frame, scan=fitted, arrays=fitted.arrays)
     prepared = prepare(given, IngestSettings(), 0, lambda _: None)
     raw_normals = normals if normals is not None else peers.usual_normals(frame.to_box(cloud.points))
     noisy = "noise" in damage.scanner or "outliers" in damage.scanner
-    raw = poisson(frame.to_box(cloud.points), raw_normals, trimmed, noisy, judge)
+    raw = poisson(frame.to_box(cloud.points), raw_normals, cut, noisy, judge)
     inner = frame.to_box(prepared.cloud.points)
     as_given = len(inner) == len(cloud.points) and damage.normals == "given"
-    cleaned = raw if as_given else poisson(inner, prepared.normals, trimmed, noisy, judge)
+    cleaned = raw if as_given else poisson(inner, prepared.normals, cut, noisy, judge)
     best = min(raw, cleaned)
     return (
         Path(name).stem,
@@ -136,15 +138,16 @@ def cell(name: str, damage: Damage, preset: str) -> tuple[object, ...]:
         f"{ours[1]:.4f}",
         f"{best[1]:.4f}",
         made.facts.verification.components,
-        "yes" if trimmed else "no",
+        "no" if cut is None else "yes",
     )
 
 
-def poisson(points: np.ndarray, normals: np.ndarray, trimmed: bool, noisy: bool, judge: Any) -> tuple[float, float]:
-    """What ``judge`` says of PoissonRecon at its best of some settings: Chamfer distance and normal consistency."""
+def poisson(points: np.ndarray, normals: np.ndarray, cut: Any, noisy: bool, judge: Any) -> tuple[float, float]:
+    """What ``judge`` says of PoissonRecon at its best of some settings, ``cut`` where the scan is open: Chamfer distance and
+    normal consistency."""
     best = (np.inf, 0.0)
     for peer in peers.tuned(points, normals, peers.SOME_NOISY if noisy else peers.SOME_CLEAN):
-        surface = peers.trimmed(peer, points) if trimmed else peer
+        surface = peer if cut is None else cut(peer)
         if surface is not None:
             best = min(best, judge(surface.vertices, surface.faces))
     return best

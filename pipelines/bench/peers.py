@@ -12,17 +12,22 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from shapesiren.field import Field
 from shapesiren.pointcloud.guide.samples import poisson_surface
+from shapesiren.pointcloud.header import CloudHeader
 from shapesiren.pointcloud.normals.estimate import plane_normals
+from shapesiren.runtime.kdtree import KDTree
 from shapesiren.runtime.open3d_loader import open3d
+from shapesiren.similarity import Similarity
 from shapesiren.surface.mesh import TriangleMesh
+from shapesiren.surface.support import Support
 from shapesiren.surface.trim import cut, trim
 
 Array = NDArray[np.float64]
@@ -132,16 +137,22 @@ def open3d_poisson(points: Array, normals: Array, depths: list[int]) -> Iterator
         yield Peer(f"Open3D Poisson, depth {depth}", vertices, faces, time.perf_counter() - begun)
 
 
-def trimmed(peer: Peer, points: Array) -> Peer | None:
-    """Its surface where there are points, as ours is trimmed; None if nothing is left."""
-    tree = cKDTree(points)
-    spacing = float(np.median(tree.query(points, 2)[0][:, 1]))
-    mesh = TriangleMesh(peer.vertices, peer.faces, np.zeros(peer.vertices.shape, np.float32))
-    keep, level, _ = trim(mesh, points, tree, spacing, 5 * spacing, None)
+def trimmed(peer: Peer, frame: Similarity, scan: Field, arrays: Mapping[str, NDArray[Any]]) -> Peer | None:
+    """Its surface, in the box of ``frame``, where there are points, as ours is trimmed; None if nothing is left.
+
+    scan, arrays : our field of the same points, and what it was fitted to
+    """
+    vertices = scan.frame.to_box(frame.to_user(peer.vertices))
+    corners = vertices[peer.faces]
+    areas = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = np.stack([np.bincount(peer.faces.ravel(), np.repeat(areas[:, i], 3), len(vertices)) for i in range(3)], 1)
+    mesh = TriangleMesh(vertices, peer.faces, normals.astype(np.float32))
+    support = Support(KDTree(arrays["points"].astype(np.float64)), CloudHeader.of(scan.header))
+    keep, level, _ = trim(mesh, support)
     if not keep.any():
         return None
     mesh = cut(mesh, keep, level)
-    return peer._replace(vertices=mesh.vertices, faces=mesh.faces)
+    return peer._replace(vertices=frame.to_box(scan.frame.to_user(mesh.vertices)), faces=mesh.faces)
 
 
 def best(peers: Iterator[Peer], error: Callable[[Peer], float]) -> tuple[Peer, float]:

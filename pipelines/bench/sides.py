@@ -15,6 +15,7 @@ share of right sides stands beside it. What few views have not seen is left out 
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,18 +125,20 @@ def surface(table: Table, name: str, damage: str, settings: dict[str, Any], args
     def chamfer(vertices: np.ndarray, faces: np.ndarray) -> float:
         return 1000 * compare_surfaces(Surface(vertices, faces), exact, 200_000, 0.01, 0).chamfer
 
-    open_scan = False
+    trimmed = None
     for normals, prefix in (("auto", ""), ("unsigned", "unsigned: "))[: 1 + args.unsigned] if args.fit else ():
-        mesh = shapesiren.fit(cloud.points, preset=args.fit, settings={"ingest": {"normals": normals}}).mesh()
+        fitted = shapesiren.fit(cloud.points, preset=args.fit, settings={"ingest": {"normals": normals}})
+        mesh = fitted.mesh()
         cells[prefix + "Chamfer"] = f"{chamfer(frame.to_box(mesh.vertices), mesh.faces):.3f}"
         cells[prefix + "genus"] = str(mesh.facts.verification.genus)
-        open_scan = open_scan or mesh.facts.trimmed is not None
+        if mesh.facts.trimmed is not None:
+            trimmed = partial(peers.trimmed, frame=frame, scan=fitted, arrays=fitted.arrays)
     if args.peers:
         points = frame.to_box(made.cloud.points)
         some = peers.SOME_NOISY if "noise" in settings else peers.SOME_CLEAN
 
         def error(peer: peers.Peer) -> float:
-            kept = peers.trimmed(peer, points) if open_scan else peer
+            kept = peer if trimmed is None else trimmed(peer)
             return np.inf if kept is None else chamfer(kept.vertices, kept.faces)
 
         cells["Poisson"] = f"{peers.best(peers.tuned(points, made.normals, some), error)[1]:.3f}"

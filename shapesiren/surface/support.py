@@ -14,6 +14,7 @@ from ..runtime.kdtree import KDTree, points_of
 
 Array = NDArray[np.float64]
 
+WIDEST_QUANTILE = 0.995  # of the points, by their reach
 SUPPORT_SPACINGS = 5.0  # local spacings: as far as a hole between the points of an even random sample goes
 
 
@@ -35,8 +36,10 @@ class Support:
 
     @cached_property
     def reach(self) -> Array:
-        """(k,) how far from each point a surface may lie and still be supported by it; at least the scan's own support."""
-        return np.maximum(SUPPORT_SPACINGS * self.local, self.header.support)
+        """(k,) how far from each point a surface may lie and still be supported by it; at least the scan's own support, and
+        no farther than of nearly all of them: a few points in the air carry no surface down below."""
+        reach = SUPPORT_SPACINGS * self.local
+        return np.maximum(np.minimum(reach, np.quantile(reach, WIDEST_QUANTILE)), self.header.support)
 
     def nearest(self, x: Array) -> tuple[Array, NDArray[np.int64]]:
         """Distance of each of (n, 3) from the scan, and its nearest point; (n,) and (n,)."""
