@@ -31,7 +31,7 @@ def terrain(
     import numpy as np
 
     from ..export.drawing import check_file
-    from ..export.terrain import epsg_of, height_grid, write_geotiff
+    from ..export.terrain import MapSystem, epsg_of, height_grid, system_of_scan, write_geotiff
     from ..stages.copies import guarded, refuse_foreign
     from ..stages.output import finished_mesh, points_and_support
 
@@ -42,12 +42,12 @@ def terrain(
     refuse_foreign(output, force, context.run)
     mesh = finished_mesh(context)
     points, support, own = points_and_support(context.run)
-    given = given or epsg_of(own)
+    system = MapSystem(given) if given else system_of_scan(own)
     grid = height_grid(mesh, cell, points, max(support, cell))
     with guarded(output, force, context.run):
-        write_geotiff(output, grid, given)
+        write_geotiff(output, grid, system)
     rows, columns = grid.heights.shape
     share = float(np.isfinite(grid.heights).mean())
-    unknown = "" if given else "; no reference system: --crs EPSG:32632 says one"
+    unknown = "" if system else "; no reference system: --crs EPSG:32632 says one"
     screen.say(f"made {output}: {columns} x {rows} cells of {cell:g}, {share:.0%} with a height{unknown}")
-    screen.result({"file": str(output), "columns": columns, "rows": rows, "cell": cell, "share": share, "epsg": given})
+    screen.result({"file": str(output), "columns": columns, "rows": rows, "cell": cell, "share": share, "epsg": system.epsg})

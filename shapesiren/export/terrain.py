@@ -6,11 +6,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..pointcloud.io import crs as systems
 from ..runtime.files import write_atomically
 from ..surface.mesh import TriangleMesh
 
@@ -19,7 +21,8 @@ MOST_CELLS = 100_000_000
 PAIRS_AT_ONCE = 4_000_000  # of a face and a cell: bounds the memory
 # Of GeoTIFF 1.1 (OGC 19-008r4): tags, and keys of the GeoKeyDirectory
 PIXEL_SCALE, TIEPOINT, GEO_KEYS, GDAL_NODATA = 33550, 33922, 34735, 42113
-MODEL_TYPE, RASTER_TYPE, PROJECTED_CRS = 1024, 1025, 3072
+MODEL_TYPE, RASTER_TYPE, PROJECTED_CRS, VERTICAL_CRS = 1024, 1025, 3072, 4096
+SIDE_FILE, SIDE_FILE_START = ".aux.xml", "<PAMDataset><!-- shapesiren -->"  # beside a raster: GDAL reads it (its PAM)
 IN_DEGREES = (4326, 4258, 4269, 4979, 4937)
 
 
@@ -128,8 +131,34 @@ def _unsupported_to_nan(grid: HeightGrid, points: NDArray[np.float64], reach: fl
     grid.heights[row[~near], column[~near]] = np.nan
 
 
+@dataclass(frozen=True)
+class MapSystem:
+    """What a grid's coordinates are in. epsg : code of the map projection; heights : code of the heights; text : WKT of a
+    system that has no code, which stands beside the GeoTIFF: its own keys name few projections"""
+
+    epsg: int | None = None
+    heights: int | None = None
+    text: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.epsg is not None or self.text is not None
+
+    def keys(self) -> list[tuple[int, int, int, int]]:
+        """Its entries of a GeoKeyDirectory, in order."""
+        codes = ((PROJECTED_CRS, self.epsg), (VERTICAL_CRS, self.heights))
+        return [(key, 0, 1, code) for key, code in codes if code is not None]
+
+
+def system_of_scan(crs: str | None) -> MapSystem:
+    """The system that a scan's header names: by code where it has one, else by its text."""
+    epsg, heights = systems.codes_of(crs) if crs else (None, None)
+    if epsg is not None:
+        return MapSystem(epsg, heights)
+    return MapSystem(text=crs if crs and systems.parsed(crs) else None)
+
+
 def epsg_of(crs: str | None) -> int | None:
-    """The EPSG code of ``EPSG:32632`` or of WKT, None where there is none.
+    """The EPSG code of what a user gives: ``EPSG:32632``, or WKT; None where nothing is given.
 
     Raises
     ------
@@ -137,22 +166,21 @@ def epsg_of(crs: str | None) -> int | None:
     """
     if not crs:
         return None
-    match = re.fullmatch(r"\s*(?:EPSG:)?(\d{4,5})\s*", crs, re.IGNORECASE)
-    if not match:
-        match = re.search(r'(?:AUTHORITY|ID)\["EPSG",\s*"?(\d+)"?\]\s*\]\s*$', crs)
-    if not match:
+    bare = re.fullmatch(r"\s*(\d{4,5})\s*", crs)
+    code = int(bare[1]) if bare else systems.codes_of(crs)[0]
+    if code is None:
         raise InputError("no EPSG code in this reference system", where="--crs", hint="for example --crs EPSG:32632")
-    code = int(match[1])
     if code in IN_DEGREES:
         raise InputError(f"EPSG:{code} is in degrees", where="--crs", hint="a projected system, for example EPSG:32632")
     return code
 
 
-def write_geotiff(path: Path, grid: HeightGrid, epsg: int | None) -> None:
-    """Write heights as float32 GeoTIFF, compressed, pixels as areas, `NODATA` where there is no surface."""
+def write_geotiff(path: Path, grid: HeightGrid, system: MapSystem) -> None:
+    """Write heights as float32 GeoTIFF, compressed, pixels as areas, `NODATA` where there is no surface; and the
+    `SIDE_FILE` of a system without a code. One that an earlier grid of this name left goes."""
     import tifffile
 
-    keys = [(MODEL_TYPE, 0, 1, 1), (RASTER_TYPE, 0, 1, 1)] + ([(PROJECTED_CRS, 0, 1, epsg)] if epsg else [])
+    keys = [(MODEL_TYPE, 0, 1, 1), (RASTER_TYPE, 0, 1, 1), *system.keys()]
     directory = [v for entry in [(1, 1, 1, len(keys)), *keys] for v in entry]
     nodata = f"{NODATA:g}"
     tags = [
@@ -168,3 +196,9 @@ def write_geotiff(path: Path, grid: HeightGrid, epsg: int | None) -> None:
         tifffile.imwrite(file, heights, extratags=tags, compression="zlib", **kind)
 
     write_atomically(path, write)
+    beside = path.with_name(path.name + SIDE_FILE)
+    if system.text is not None:
+        text = f"{SIDE_FILE_START}\n  <SRS>{escape(system.text)}</SRS>\n</PAMDataset>\n"
+        write_atomically(beside, text.encode())
+    elif beside.is_file() and beside.read_bytes().startswith(SIDE_FILE_START.encode()):
+        beside.unlink()

@@ -35,7 +35,8 @@ class PointCloud:
     classes : (n,) uint8 or None, numbers of the ASPRS, see `classes`
     returns : (n,) uint8 or None: which return of its pulse each point is
     scan : (n,) int32 or None: which scan or flight line it belongs to, in the file's own numbers
-    tallies : of the file, before any are left out: {"classes": {label: points}, "returns", "scans"}
+    tallies : of what is wanted of the file, before each Nth or a random part is taken: {"classes": {label: points}, "returns",
+        "scans"}
     units : what its lengths are in, see `units`; None where nothing says so
     units_from : what says so
     crs : the coordinate reference system, as WKT, or its EPSG code; None where the file names none

@@ -79,8 +79,12 @@ class Selection:
         """Which of (n,) classes are wanted."""
         return np.ones(len(numbers), bool) if self.classes is None else np.isin(numbers, self.classes)
 
-    def take(self, cloud: PointCloud, where: object) -> PointCloud:
+    def take(self, cloud: PointCloud, where: object, recount: bool = False) -> PointCloud:
         """The points of a cloud that are wanted, with a note.
+
+        Parameters
+        ----------
+        recount : its tallies are of a whole file; those of the result are of what is wanted of it, before each Nth is taken
 
         Raises
         ------
@@ -102,7 +106,8 @@ class Selection:
             raise self.nothing(where, finite.min(0), finite.max(0), found)
         rows = np.flatnonzero(kept)[:: self.every or 1]
         count = f"{len(rows):,} points {self.words()}"
-        return replace(cloud.take(rows), notes=(*cloud.notes, count))
+        tallies = _recounted(cloud, kept) if recount else cloud.tallies
+        return replace(cloud.take(rows), tallies=tallies, notes=(*cloud.notes, count))
 
     def words(self) -> str:
         """``lie in the box (ingest.box)``; ``lie in the polygon, of class ground (2) (ingest.polygon, ingest.classes)``"""
@@ -144,6 +149,17 @@ class Selection:
 
 
 ALL = Selection()
+
+
+def _recounted(cloud: PointCloud, kept: NDArray[np.bool_]) -> dict[str, dict[str, int]]:
+    """The tallies of the points that are ``kept`` (n,); scans are those of `PointCloud.tallies`, in their order."""
+    found: dict[str, dict[str, int]] = {}
+    if cloud.classes is not None and "classes" in cloud.tallies:
+        found["classes"] = {classes.name_of(k): n for k, n in tally(cloud.classes[kept]).items()}
+    if cloud.scan is not None and "scans" in cloud.tallies:
+        labels = list(cloud.tallies["scans"])
+        found["scans"] = {labels[k]: n for k, n in tally(cloud.scan[kept]).items()}
+    return cloud.tallies | found
 
 
 def tally(numbers: NDArray[np.integer]) -> dict[int, int]:

@@ -33,14 +33,19 @@ def rows_of(runs: Sequence[FinishedRun]) -> list[list[Any]]:
 
 
 def shown_rows(runs: Sequence[FinishedRun]) -> list[list[Any]]:
-    """The same for people: lengths with what they are in, where that is known and the same of all runs."""
-    found = {m.facts("mesh").get("length_units") for m in runs}
-    units = found.pop() if len(found) == 1 else None
+    """The same for people: lengths with what they are in, behind the figure's name, or behind each number where runs differ."""
+    found = [m.facts("mesh").get("length_units") for m in runs]
     rows = rows_of(runs)
     for row in rows:
         stage, _, name = str(row[0]).partition(", ")
         figure = next((f for f in _figures(runs, stage) if f.replace("_", " ").replace(".", ", ") == name), "")
-        row[0] = named(str(row[0]), of_figure(stage, figure, units) or None)
+        units = [of_figure(stage, figure, u) for u in found]
+        if len(set(found)) == 1:
+            row[0] = named(str(row[0]), units[0] or None)
+        else:
+            row[1:] = [
+                v if v is None or not u else page.Digits(f"{page.show(v)} {u}") for v, u in zip(row[1:], units, strict=True)
+            ]
     return rows
 
 

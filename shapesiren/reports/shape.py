@@ -201,9 +201,16 @@ def acceptance(run: FinishedRun, mesh: TriangleMesh, coloured: maps.Map) -> page
     if places:
         many = "beyond it there" if tolerance is not None else "as bad by half there"
         worst = [[i, *map(page.Digits, (*p.coordinates, f"{p.deviation:+.4g}")), p.beyond] for i, p in enumerate(places, 1)]
-        blocks.append(page.table(worst, ["worst places", "x", "y", "z", "deviation", many]))
+        blocks.append(
+            page.table(worst, ["worst places", *(named(n, found.length_units) for n in ("x", "y", "z", "deviation")), many])
+        )
         radius = page.show(float(np.median([p.radius for p in places])))
-        blocks.append(page.text(f"No two of them are nearer to each other than ten spacings, about {radius}.", quiet=True))
+        blocks.append(
+            page.text(
+                f"No two of them are nearer to each other than ten spacings, about {radius}{suffix(found.length_units)}.",
+                quiet=True,
+            )
+        )
     cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), faces=mesh.faces)
     size, inside = max(run.config.report.size, 420), see_inside(run)
     second = maps.ABOVE_ALL if is_open(run) and not inside else maps.BEHIND  # terrain is read from above

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..pointcloud.units import in_units, named, suffix
 from .figure_file import pyplot
 
 NEAR = 0.01  # of the longest side: points shown with a slice
@@ -25,7 +26,7 @@ class Distances(Protocol):
     def z(self) -> NDArray[np.float64]: ...
 
 
-def slices_figure(grid: Distances, points: NDArray[np.float64]) -> Any:
+def slices_figure(grid: Distances, points: NDArray[np.float64], units: str | None = None) -> Any:
     """Slices through the middle, across z, y and x: distance in colour, its zero line, and points (n, 3) near the slice."""
     plt = pyplot()
     axes = (grid.x, grid.y, grid.z)
@@ -41,6 +42,7 @@ def slices_figure(grid: Distances, points: NDArray[np.float64]) -> Any:
             plot.contour(axes[a], axes[b], values, levels=[0.0], colors="black", linewidths=1.2)
         near = np.abs(points[:, across] - axes[across][middle]) < NEAR * longest
         plot.plot(points[near, a], points[near, b], ".", color="#2a9d5c", markersize=1, zorder=1.5)
-        plot.set(xlabel="xyz"[a], ylabel="xyz"[b], aspect="equal", title=f"{'xyz'[across]} = {axes[across][middle]:.6g}")
-    figure.colorbar(drawn, ax=plots, label="signed distance (units of the scan)", shrink=0.8)
+        plot.set(xlabel=named("xyz"[a], units), ylabel=named("xyz"[b], units), aspect="equal")
+        plot.set_title(f"{'xyz'[across]} = {axes[across][middle]:.6g}{suffix(units)}")
+    figure.colorbar(drawn, ax=plots, label=f"signed distance, {in_units(units)}", shrink=0.8)
     return figure

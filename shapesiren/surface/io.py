@@ -65,8 +65,16 @@ def write_mesh(path: Path, mesh: TriangleMesh, frame: Similarity, resolution: in
         write_atomically(path, content)
         if units.crs is not None and suffix not in DEFINED and crs.parsed(units.crs):
             write_atomically(path.with_suffix(".prj"), units.crs.encode())
+        elif units.left is not None:
+            _remove_system(path.with_suffix(".prj"), units.left)
     except OSError as e:
         raise InputError(f"cannot write it ({e.strerror})", where=path) from None
+
+
+def _remove_system(path: Path, crs: str) -> None:
+    """Remove the coordinate system that an earlier file of this name left, which would be taken for that of this one."""
+    if path.is_file() and path.read_bytes() == crs.encode():
+        path.unlink()
 
 
 def read_mesh(path: Path) -> TriangleMesh:

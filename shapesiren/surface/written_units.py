@@ -20,11 +20,13 @@ DEFINED = {".glb": "m", ".3mf": "mm"}
 class WrittenUnits:
     """units : of what is written, None where they are not known; scale : that the scan's coordinates are multiplied by
     crs : their coordinate system, which only coordinates in its own units have
+    left : the system of the scan, if these are not its coordinates any more
     """
 
     units: str | None
     scale: float = 1.0
     crs: str | None = None
+    left: str | None = None
 
     def line(self, source: str | None, suffix: str) -> str:
         """What was done; empty if nothing was. ``source``: the scan's units; ``suffix``: of the file"""
@@ -60,4 +62,5 @@ def written_units(header: CloudHeader, settings: MeshSettings, suffix: str) -> W
     wanted = DEFINED.get(suffix, wanted) if source is not None else wanted
     scale = 1.0 if source is None or wanted is None else factor(source, wanted)
     scale *= settings.scale or 1.0
-    return WrittenUnits(wanted, scale, header.crs if scale == 1.0 else None)
+    own = scale == 1.0
+    return WrittenUnits(wanted, scale, header.crs if own else None, None if own else header.crs)

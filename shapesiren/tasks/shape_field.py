@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..export import export_field
 from ..export.grids import distance_grid
 from ..pointcloud.header import CloudHeader
+from ..pointcloud.units import suffix
 from ..reports.slices import slices_figure
 from ..reports.turnable import MOST_FACES, turnable_frame
 from ..similarity import Similarity
@@ -92,11 +93,12 @@ class ShapeField(FittedField):
 
     def described(self) -> list[str]:
         header = CloudHeader.of(self.header)
+        units = suffix(header.units)
         return [
             *super().described(),
             f"{len(self.arrays['points']):,} points, {'open' if header.open else 'closed'}",
-            f"noise {header.noise * self.frame.scale:.3g}",
-            f"mean distance at the points {self.error_at_points:.3g}",
+            f"noise {header.noise * self.frame.scale:.3g}{units}",
+            f"mean distance at the points {self.error_at_points:.3g}{units}",
         ]
 
     def _repr_html_(self) -> str:
@@ -116,7 +118,8 @@ class ShapeField(FittedField):
 
     def plot(self, resolution: int = 96) -> Any:
         """Its distance in three slices through the middle, with the zero line and the points near: a matplotlib Figure."""
-        return slices_figure(self.grid(resolution), self.frame.to_user(self.arrays["points"]))
+        units = CloudHeader.of(self.header).units
+        return slices_figure(self.grid(resolution), self.frame.to_user(self.arrays["points"]), units)
 
     def mesh(self, resolution: int | None = None, **settings: Any) -> Mesh:
         """Its zero level set; keywords are settings of ``[mesh]``."""

@@ -12,7 +12,7 @@ import shapesiren
 from shapesiren.errors import InputError
 from shapesiren.export.drawing import dxf, write_drawing
 from shapesiren.export.sections import positions_every, sections
-from shapesiren.export.terrain import epsg_of, height_grid, write_geotiff
+from shapesiren.export.terrain import HeightGrid, MapSystem, epsg_of, height_grid, system_of_scan, write_geotiff
 from shapesiren.export.volume import Terrain, volume_between
 from shapesiren.surface.mesh import TriangleMesh
 
@@ -36,7 +36,7 @@ def slope(x, y):
 
 def test_a_grid_lies_where_the_terrain_is(tmp_path):
     grid = height_grid(sheet(slope), 0.5)
-    write_geotiff(tmp_path / "dem.tif", grid, epsg_of("EPSG:32632"))
+    write_geotiff(tmp_path / "dem.tif", grid, MapSystem(epsg_of("EPSG:32632")))
     with rasterio.open(tmp_path / "dem.tif") as tif:
         assert tif.crs.to_epsg() == 32632 and tif.shape == (80, 80)
         assert tif.read(1, masked=True).count() == 6400
@@ -48,7 +48,7 @@ def test_a_grid_lies_where_the_terrain_is(tmp_path):
 def test_cells_without_points_have_no_height(tmp_path, rng):
     points = np.column_stack([rng.uniform(0, 20, 4000), rng.uniform(0, 40, 4000)])
     points = np.column_stack([points, slope(*points.T)]) + UTM
-    write_geotiff(tmp_path / "dem.tif", height_grid(sheet(slope), 0.5, points, reach=2.0), None)
+    write_geotiff(tmp_path / "dem.tif", height_grid(sheet(slope), 0.5, points, reach=2.0), MapSystem())
     with rasterio.open(tmp_path / "dem.tif") as tif:
         heights = tif.read(1, masked=True)
     assert not heights.mask[:, :38].any() and heights.mask[:, 46:].all()
@@ -97,6 +97,43 @@ def test_reference_systems():
     for wrong in ("EPSG:4326", "Lambert"):
         with pytest.raises(InputError):
             epsg_of(wrong)
+
+
+PROJECTED = (
+    'PROJCS["{name}",GEOGCS["ETRS89",DATUM["ETRS89",SPHEROID["GRS 1980",6378137,298.257222101]],'
+    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["latitude_of_origin",48],'
+    'PARAMETER["central_meridian",9.5],PARAMETER["scale_factor",1],PARAMETER["false_easting",1000],PARAMETER["false_northing",2000],'
+    'UNIT["metre",1]{code}]'
+)
+SITE = PROJECTED.format(name="site A & B", code="")
+UTM_32 = PROJECTED.format(name="ETRS89 / UTM 32", code=',AUTHORITY["EPSG","25832"]')
+COMPOUND = (  # the code of the whole stands last, and is none of a projection
+    f'COMPD_CS["both",{UTM_32},'
+    'VERT_CS["DHHN2016 height",VERT_DATUM["d",2005],UNIT["metre",1],AUTHORITY["EPSG","7837"]],AUTHORITY["EPSG","9932"]]'
+)
+
+
+def test_a_scans_own_system_of_two_parts_or_without_a_code(tmp_path):
+    grid, path = HeightGrid(np.arange(12.0).reshape(3, 4), 1000.0, 2003.0, 1.0), tmp_path / "dem.tif"
+
+    def written(crs):
+        write_geotiff(path, grid, system_of_scan(crs))
+        with rasterio.open(path) as tif:
+            np.testing.assert_array_equal(tif.read(1), grid.heights)
+            return tif.crs
+
+    both = written(COMPOUND).to_wkt()
+    assert both.startswith("COMPD_CS") and '["EPSG","25832"]' in both and '["EPSG","7837"]' in both
+    beside = tmp_path / "dem.tif.aux.xml"
+    assert not beside.exists()
+    own = written(SITE)
+    assert own.to_dict()["lon_0"] == 9.5 and own.to_dict()["y_0"] == 2000 and 'PROJCS["site A & B"' in own.to_wkt()
+    assert (
+        beside.exists() and written("EPSG:32632").to_epsg() == 32632 and not beside.exists()
+    )  # which would have the last word
+    beside.write_text("<PAMDataset></PAMDataset>")  # of another program
+    assert not system_of_scan(None) and not system_of_scan('LOCAL["no system"]') and written("EPSG:32632").to_epsg() == 32632
+    assert beside.exists()
 
 
 @pytest.mark.parametrize("interval", [0.0, -1.0, float("nan"), 1e-6, 1000.0])

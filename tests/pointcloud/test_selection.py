@@ -192,6 +192,19 @@ def test_blocks_of_a_pts_file(tmp_path):
     assert cloud.tallies["scans"] == {"block 0": 30, "block 1": 30} and (cloud.scan == np.repeat([0, 1], 30)).all()
 
 
+@pytest.mark.parametrize("every", [None, 3])
+def test_counts_of_scans_and_classes_are_of_what_is_selected(tmp_path, every):
+    rows = [f"{i} {i * i % 7} {i % 3} 1" for i in range(30)]
+    (tmp_path / "a.pts").write_text("30\n" + "\n".join(rows) + "\n12\n" + "\n".join(rows[:12]) + "\n")
+    cloud = read_cloud(tmp_path / "a.pts", selection=Selection(box=(9.5, -1, -1, 99, 9, 9), every=every))
+    assert cloud.tallies["scans"] == {"block 0": 20, "block 1": 2}  # as of LAS: before each Nth is taken
+    assert len(cloud.points) == len(range(0, 22, every or 1))
+    table = np.column_stack([np.random.default_rng(0).uniform(0, 9, (60, 3)), np.arange(60) % 2 * 4 + 2])
+    np.savetxt(tmp_path / "a.csv", table, "%.6g", ",", header="x,y,z,Classification", comments="")
+    chosen = read_cloud(tmp_path / "a.csv", selection=Selection(classes=(6,), every=every))
+    assert chosen.tallies["classes"] == {"building (6)": 30}
+
+
 def test_every_other_point_of_a_scan(torus_scan):
     whole = len(read_cloud(torus_scan).points)
     assert prepare(torus_scan, IngestSettings(every=2), 0, lambda _: None).facts.read == (whole + 1) // 2

@@ -216,6 +216,10 @@ def test_the_coordinate_system_lies_beside_the_mesh(tmp_path):
     scaled = written_units(known, MeshSettings(units="mm"), ".ply")
     write_mesh(tmp_path / "mm.ply", mesh, known.frame, 64, scaled)
     assert not (tmp_path / "mm.prj").exists()  # millimetres are none of its coordinates
+    (tmp_path / "obj.prj").write_text("of another program")
+    for name in ("ply.ply", "obj.obj"):  # over what was written in metres
+        write_mesh(tmp_path / name, mesh, known.frame, 64, scaled)
+    assert not (tmp_path / "ply.prj").exists() and (tmp_path / "obj.prj").exists()
     np.testing.assert_allclose(read_mesh(tmp_path / "mm.ply").vertices, 1000 * mesh.vertices, rtol=1e-6)
 
 

@@ -16,6 +16,7 @@ LINEAR_UNITS, VERTICAL_UNITS = 3076, 4099
 USER_DEFINED = 32767  # of any key
 EPSG_UNITS = {9001: "m", 9002: "ft", 9003: "us-ft", 1025: "mm", 1033: "cm"}  # EPSG codes of lengths
 SYSTEMS = ("PROJCS", "PROJCRS", "PROJECTEDCRS", "LOCAL_CS", "ENGCRS", "ENGINEERINGCRS", "GEOCCS", "GEODCRS")
+MAPS = ("PROJCS", "PROJCRS", "PROJECTEDCRS")
 HEIGHTS = ("VERT_CS", "VERTCRS", "VERTICALCRS")
 TOKEN = re.compile(r'"(?:[^"]|"")*"|[\[\](),]|[^\s\[\](),"]+')
 
@@ -89,6 +90,26 @@ def _unit(system: Node) -> str | None:
     except (IndexError, ValueError):
         return None
     return next((unit for unit, size in METRES.items() if abs(metres - size) < 3e-7 * size), None)
+
+
+def codes_of(text: str) -> tuple[int | None, int | None]:
+    """The EPSG codes of a system's map projection and of its heights, from its text or ``EPSG:code``; None for what it has not.
+
+    Of a compound system the code of the whole stands last in its text: a file of a map wants those of its two parts.
+    """
+    tree = parsed(text)
+    if tree is None:
+        match = re.fullmatch(r"\s*EPSG:(\d{4,5})\s*", text, re.IGNORECASE)
+        return (int(match[1]) if match else None), None
+    flat, high = tree.find(*MAPS), tree.find(*HEIGHTS)
+    return (None if flat is None else _code(flat)), (None if high is None else _code(high))
+
+
+def _code(system: Node) -> int | None:
+    """The EPSG code that a system says of itself."""
+    node = system.child("AUTHORITY", "ID")
+    words = [] if node is None else [p.strip('"') for p in node.parts if isinstance(p, str)]
+    return int(words[1]) if len(words) > 1 and words[0].upper() == "EPSG" and words[1].isdigit() else None
 
 
 def name_of(text: str) -> str:

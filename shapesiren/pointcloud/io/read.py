@@ -165,7 +165,7 @@ def parse(path: Path, most: int | None, seed: int, selection: Selection = ALL, w
     if form.units is not None and cloud.units is None:
         cloud = replace(cloud, units=form.units, units_from=f"as {_kind(path)} has it")
     if not selection.everything and cloud.faces is None:
-        cloud = selection.take(cloud, path)
+        cloud = selection.take(cloud, path, recount=form.selected is None)
         if most is not None and len(cloud.points) > most:
             note = f"a random {most:,} of them are used (ingest.max_points)"
             cloud = subsample(replace(cloud, notes=(*cloud.notes, note)), most, seed)
