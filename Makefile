@@ -29,10 +29,10 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint
-	$(PYTEST)
-
 # as many workers as cores: more threads would only wait for each other
+test: lint
+	OMP_NUM_THREADS=1 $(PYTEST)
+
 quick: $(STAMP)
 	OMP_NUM_THREADS=1 $(PYTEST) -m 'not slow'
 
