@@ -70,8 +70,8 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
             log.close()
         if not outcome.finished:
             if fitted.closed_form:
-                raise Interrupted("stopped before it was solved", where=run.folder, hint="the same command solves it")
-            raise Interrupted(f"stopped at step {outcome.step:,}, saved", where=run.folder, hint="the same command goes on")
+                raise Interrupted("before it was solved, nothing is kept", where=run.folder, hint="the same command solves it")
+            raise Interrupted(f"at step {outcome.step:,}, saved", where=run.folder, hint="the same command goes on")
         run.write(FIELD, fitted.field().to_bytes())
         return FitFacts(
             steps=outcome.step,

@@ -149,7 +149,7 @@ class Run:
                     fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise InputError(
-                    "another process is working on this run", where=self.folder, hint="wait for it, or name another with --out"
+                    "another process is working on this run", where=self.folder, hint="wait for it, or name another run folder"
                 ) from None
             except OSError:
                 pass  # a file system without locks
