@@ -150,7 +150,7 @@ class InspectFacts(ScanFacts):
     neighbours_agree : share of points whose nearest one has its normal on the same side
     noise : standard deviation of the points across their surface
     open : whether the scan would be taken as open
-    unsupported : share of a closed surface's area that would lie far from any point
+    unsupported : share of a closed surface's area that would lie far from any point; None if it was plain without
     memory_mib : estimated peak of a fit and its mesh
     bytes : of the file; seconds : that this look took
     fit_rate, fit_seconds : steps a second on this machine, if it is trained; and the time of the whole fit; None if not known
@@ -162,7 +162,7 @@ class InspectFacts(ScanFacts):
     neighbours_agree: float
     noise: float
     open: bool
-    unsupported: float
+    unsupported: float | None = None
     choices: list[Choice]
     memory_mib: int
     bytes: int | None = None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -52,3 +53,19 @@ def test_a_busy_machine_and_a_free_one(monkeypatch, torus_scan, config):
     facts, line = told(monkeypatch, torus_scan, config, 200, 1.2, 170.0, 1.8)
     assert "busy" not in facts
     assert "busy" not in line
+
+
+@pytest.mark.slow
+def test_it_says_open_where_ingest_does(tmp_path):
+    """Six holes of a ball, which a surface coarser than ingest's hides."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(8000, 3))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    points = points[np.abs(points).max(1) < np.cos(0.38)]
+    np.save(tmp_path / "ball.npy", np.hstack([points, points]).astype(np.float32))
+    config = resolve(SHAPE.config_type, SHAPE.presets, [])
+    seen = SHAPE.inspect(tmp_path / "ball.npy", config, lambda _: None)
+    taken = SHAPE.ingest(tmp_path / "ball.npy", config, lambda _: None)
+    assert seen.open and taken.header.open and taken.facts.guide.open
+    assert seen.unsupported == pytest.approx(taken.facts.guide.unsupported, rel=1e-3)
+    assert "open" in [c.value for c in seen.choices if c.setting == "ingest.surface"]
