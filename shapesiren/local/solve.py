@@ -99,16 +99,16 @@ class _Cells:
         with_points = problem.count > 0
         self.counting = Lock()
         self.done, self.total = 0, int(problem.count.sum()) + NEAR_SAMPLES * int(with_points.sum())  # rows of this stretch
-        self.from_, self.to = 0.0, NEAR_SHARE  # what that is of the whole
+        self.begins, self.ends = 0.0, NEAR_SHARE  # what that is of the whole
 
     def begin_far(self, count: int) -> None:
-        """What is left are so many cells without points, each with a system of its own; until now nobody could know how many."""
+        """What is left are so many cells without points, each with a system of its own; how many shows only now."""
         self.done, self.total = 0, FAR_SAMPLES * count
-        self.from_, self.to = NEAR_SHARE, 1.0
+        self.begins, self.ends = NEAR_SHARE, 1.0
 
     def share(self) -> float:
         """What is done of the whole, in [0, 1]."""
-        return self.from_ + (self.to - self.from_) * self.done / max(1, self.total)
+        return self.begins + (self.ends - self.begins) * self.done / max(1, self.total)
 
     def solve(self, leaves: Index, local: Array, samples_of: Callable[[Index], Samples], units: int, zoom: float) -> None:
         """Each by its own points and its samples at ``local`` places (m, 3), which are asked for a batch at a time."""
