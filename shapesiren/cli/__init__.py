@@ -1,6 +1,7 @@
 """The command line: parse, call, print. A file for each command, named after it.
 
 Beside them: `app` (the root, and how a function becomes a command), `composed` and `options` (options that commands share),
+`working` (how far a stage is),
 `settings_as_options`, `names` (lists in help texts), `existing_run`, `write_output` and `screen`.
 
 torch, numpy and the rest are imported inside the commands, so that ``--help`` is instant.

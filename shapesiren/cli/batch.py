@@ -17,6 +17,7 @@ from .options import (
     ScreenOptions,
     Seed,
     SettingsOptions,
+    Strict,
     TaskName,
     seed_layers,
     task_layers,
@@ -43,6 +44,7 @@ def batch(
     length: LengthOptions,
     seed: Seed,
     device: Device,
+    strict: Strict,
     force: Force,
     printing: ScreenOptions,
 ) -> None:
@@ -91,5 +93,5 @@ def batch(
     for line in closing_lines(out, results):
         screen.say(line)
     screen.result(by_name(results))
-    if any(r.status == "failed" for r in results):
+    if any(r.status == "failed" or (strict and r.facts.get("warning")) for r in results):
         raise typer.Exit(1)

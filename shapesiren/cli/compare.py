@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ from ..errors import InputError
 from . import names
 from .app import command
 from .options import Json, Replace
-from .screen import Screen
+from .screen import Screen, print_table
 
 
 @command()
@@ -36,6 +35,7 @@ def compare(
         _volume(runs, output, cell, Screen(False, as_json))
         return
     from ..reports.compare import WRITERS, by_run, labels, rows_of, shown_rows
+    from ..reports.page import show
     from ..runtime.files import write_atomically
     from ..stages.copies import refuse_foreign, remember
     from ..stages.report import open_finished
@@ -43,19 +43,20 @@ def compare(
 
     if output is not None and output.suffix.lower() not in WRITERS:
         raise InputError(f"unknown format {output.suffix!r}", where=output, hint=f"known: {' '.join(WRITERS)}")
-    finished = [open_finished(folder) for folder in runs]
+    screen = Screen(False, as_json)
+    finished = [open_finished(folder, screen.say) for folder in runs]
     own = Run.open(runs[0])
     if output is not None:
         refuse_foreign(output, force, own)
     rows, columns = rows_of(finished), labels(finished)
-    screen = Screen(False, as_json)
     screen.result(by_run(rows, columns))
     if output is not None:
         write_atomically(output, WRITERS[output.suffix.lower()](finished))
         remember(own, output)
         screen.say(f"made {output}")
     elif not as_json:
-        _print_table(shown_rows(finished), columns)
+        table = [[str(row[0]), *(show(value) for value in row[1:])] for row in shown_rows(finished)]
+        print_table(["", *columns], table, right=range(1, len(columns) + 1))
 
 
 def _volume(runs: Sequence[Path], output: Path | None, cell: float, screen: Screen) -> None:
@@ -76,18 +77,3 @@ def _volume(runs: Sequence[Path], output: Path | None, cell: float, screen: Scre
     v = volume_between(terrains[0], terrains[1], cell)
     screen.say(f"cut {v.cut:.6g}, fill {v.fill:.6g}, net {v.net:.6g} +- {v.error:.2g} over an area of {v.area:.6g}")
     screen.result(v.tree())
-
-
-def _print_table(rows: Sequence[Sequence[object]], columns: Sequence[str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from ..reports.page import show
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    for name in columns:
-        table.add_column(name, justify="right", overflow="fold")
-    for row in rows:
-        table.add_row(str(row[0]), *(show(v) for v in row[1:]))
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 60 + 24 * len(columns)).print(table)

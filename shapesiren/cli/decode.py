@@ -9,7 +9,7 @@ import typer
 
 from ..errors import InputError
 from .app import command
-from .existing_run import chosen_run, open_for_stage, task_of_run
+from .existing_run import chosen_run, of_newest, open_for_stage, task_of_run
 from .options import RunFolderAndSettings, StageOptions
 from .settings_as_options import setting_layers, split
 from .write_output import write_output
@@ -34,4 +34,5 @@ def decode(
         raise InputError("one run at a time", where=folders[1])
     folder = chosen_run(folders[0] if folders else None, screen)
     layers = setting_layers(task_of_run(folder), ("decode",), options, decode)
-    write_output(open_for_stage(folder, layers, stage), "decode", output, screen)
+    context = open_for_stage(folder, layers, stage)
+    write_output(context if folders else of_newest(context), "decode", output, screen)

@@ -36,8 +36,9 @@ def evaluate(
 
     from ..stages.evaluate import evaluate as evaluate_stage  # here, as torch comes with it
 
-    with context.run.locked():
+    screen = stage.printing.screen()
+    with context.run.locked(), screen.working("evaluate"):
         facts = evaluate_stage(context, reference)
     lines = stage_lines(context, "evaluate", facts)
-    stage.printing.screen().result({"run": str(context.run.folder), "evaluate": facts}, lines)
+    screen.result({"run": str(context.run.folder), "evaluate": facts}, lines)
     fail_if_refused(facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,20 @@ def open_run(folder: Path | None, layers: Layers, screen: Screen, device: str = 
     from ..stages.context import run_context
     from ..stages.store import Run
 
-    return run_context(Run.open(chosen_run(folder, screen)), layers, device, screen.say, force)
+    chosen = chosen_run(folder, screen)
+    context = run_context(Run.open(chosen), layers, device, screen.say, force)
+    return context if folder is not None else of_newest(context)
+
+
+def of_newest(context: Context) -> Context:
+    """The same, where the command was given no folder: the manifest is to name the run."""
+    from ..stages.store import invocation
+
+    return replace(context, command=invocation(context.run.folder))
 
 
 def open_for_stage(folder: Path | None, layers: Layers, stage: StageOptions) -> Context:
-    """The same for a command that does one stage; ``layers``: what it was given beside ``--set``."""
+    """`open_run` for a command that does one stage; ``layers``: what it was given beside ``--set``."""
     return open_run(folder, stage.layers() + layers, stage.printing.screen(), stage.device, stage.force)
 
 

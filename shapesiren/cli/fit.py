@@ -71,7 +71,9 @@ def ingest_and_fit(context: Context, sources: list[Path], screen: Screen, watch:
         if watch.live:
             ending.callback(ViewerProcess(context.run.folder, watch.port, screen.say).close)
         if sources:
-            screen.stage(context, "ingest", ingest_stage(context, sources, before_fit=import_the_fit))
+            with screen.working("ingest"):
+                ingested = ingest_stage(context, sources, before_fit=import_the_fit)
+            screen.stage(context, "ingest", ingested)
 
         from ..stages.fit import fit as fit_stage  # here, as torch comes with it
 

@@ -37,7 +37,7 @@ def ingest(
     kind = task_of_sources(sources, layers)
     layers += setting_layers(kind, ("ingest",), options, ingest)
     context = context_for(kind, out or default_folder(sources), layers, "cpu", screen.say, force)
-    with context.run.locked():
+    with context.run.locked(), screen.working("ingest"):
         facts = ingest_stage(context, sources)
     screen.stage(context, "ingest", facts)
     screen.say(f"made {context.run.folder}; next: shapesiren fit {context.run.folder}")

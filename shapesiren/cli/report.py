@@ -39,13 +39,13 @@ def report(
     from ..stages.report import REPORT  # here, as torch comes with it
     from ..stages.report import report as report_stage
 
-    with context.run.locked():
+    screen = stage.printing.screen()
+    with context.run.locked(), screen.working("report"):
         facts = report_stage(context, reference)
     made = [context.run.folder / REPORT]
     if output is not None:
         write_atomically(output, made[0].read_bytes())
         remember(context.run, output)
         made.append(output)
-    screen = stage.printing.screen()
     screen.say(f"made {' and '.join(map(str, made))} ({facts['bytes'] / 1e6:.1f} MB); open it in a browser")
     screen.result({"run": str(context.run.folder), "files": [str(f) for f in made], "report": facts})

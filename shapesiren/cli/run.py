@@ -42,11 +42,14 @@ def run(
         from ..stages.output import output
         from ..stages.report import report
 
-        results[task.output] = output(context)
+        with screen.working(task.output):
+            results[task.output] = output(context)
         screen.stage(context, task.output, results[task.output])
-        results["evaluate"] = evaluate(context, reference)
+        with screen.working("evaluate"):
+            results["evaluate"] = evaluate(context, reference)
         screen.stage(context, "evaluate", results["evaluate"])
-        results["report"] = report(context, reference)
+        with screen.working("report"):
+            results["report"] = report(context, reference)
     files = sorted(p.name for p in context.run.folder.iterdir() if not p.name.startswith("."))
     screen.say(f"made {context.run.folder}: {' '.join(files)}")
     screen.result({"run": str(context.run.folder), **results})

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
+
+from .working import working
 
 if TYPE_CHECKING:
     from ..stages.stage import Context
@@ -21,6 +24,10 @@ class Screen:
         """One line for people."""
         if not self.quiet:
             print(text, file=sys.stderr, flush=True)
+
+    def working(self, stage: str) -> AbstractContextManager[None]:
+        """Around a stage that may take long, see `working`."""
+        return working(stage, self.quiet)
 
     def stage(self, context: Context, stage: str, facts: dict[str, Any]) -> None:
         """What a stage came to."""

@@ -19,7 +19,7 @@ def write_output(context: Context, stage: str, copy: Path | None, screen: Screen
     from ..stages.copies import guarded
     from ..stages.output import output_and_copy
 
-    with guarded(copy, context.force, context.run):
+    with guarded(copy, context.force, context.run), screen.working(stage):
         facts = output_and_copy(context, stage, copy)
     screen.stage(context, stage, facts)
     made = [str(context.run.folder / context.task.output_file)] + ([str(copy)] if copy else [])

@@ -130,6 +130,7 @@ def fit_task(
                 state, went_back = guard.look(state, float(average), progress)
                 if went_back is not None:
                     average = torch.tensor(state.average, device=device)
+                    report.went_back(state)
                     tell(went_back)
                     continue
             report.step(state, rate, last)
@@ -150,7 +151,7 @@ def closed_form(task: Task, seed: int, tell: Callable[[Event], None], should_sto
 
     def progress(share: float) -> bool:
         nonlocal told
-        now = time.perf_counter()
+        now, share = time.perf_counter(), min(share, 1.0)
         if now - told >= REPORT_SECONDS and share > 0.1:  # before that the time left is a guess
             seconds, told = now - begun, now
             tell(Progress(0, share, seconds, seconds * (1 / share - 1), 0.0, 0.0, {}))
@@ -196,6 +197,10 @@ class Reporter:
     def __init__(self, length: Length, resumed: int, tell: Callable[[Event], None]) -> None:
         self.length, self.tell, self.first = length, tell, resumed + 1
         self.time, self.at = time.perf_counter(), resumed
+
+    def went_back(self, state: State) -> None:
+        """The fit is at an earlier step than before: its pace counts from there."""
+        self.time, self.at = time.perf_counter(), state.step
 
     def step(self, state: State, rate: float, losses: dict[str, torch.Tensor]) -> None:
         """After each step, ``rate`` being its learning rate."""

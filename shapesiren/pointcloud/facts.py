@@ -150,10 +150,11 @@ class InspectFacts(ScanFacts):
     neighbours_agree : share of points whose nearest one has its normal on the same side
     noise : standard deviation of the points across their surface
     open : whether the scan would be taken as open
-    unsupported : share of a closed surface's area that would lie far from any point
+    unsupported : share of a closed surface's area that would lie far from any point; None if it was plain without
     memory_mib : estimated peak of a fit and its mesh
     bytes : of the file; seconds : that this look took
     fit_rate, fit_seconds : steps a second on this machine, if it is trained; and the time of the whole fit; None if not known
+    fit_seconds_between : the shortest and the longest that this may be, by how the trial's pace varied
     busy : whether others kept the machine busy while that was measured
     """
 
@@ -162,13 +163,14 @@ class InspectFacts(ScanFacts):
     neighbours_agree: float
     noise: float
     open: bool
-    unsupported: float
+    unsupported: float | None = None
     choices: list[Choice]
     memory_mib: int
     bytes: int | None = None
     seconds: float = 0.0
     fit_rate: float | None = None
     fit_seconds: float | None = None
+    fit_seconds_between: tuple[float, float] | None = None
     busy: bool = False
 
     def lines(self) -> list[str]:
@@ -197,7 +199,9 @@ class InspectFacts(ScanFacts):
         if self.fit_seconds is not None:
             how = f" ({self.fit_rate:.0f} steps/s)" if self.fit_rate is not None else ", solved in one go"
             busy = "; a busy machine: less when it is free" if self.busy else ""
-            rows.append(("time", f"about {self.fit_seconds:.0f} s to fit on this machine{how}{busy}"))
+            least, most = self.fit_seconds_between or (self.fit_seconds,) * 2
+            time = f"{least:.0f} to {most:.0f} s" if f"{least:.0f}" != f"{most:.0f}" else f"about {most:.0f} s"
+            rows.append(("time", f"{time} to fit on this machine{how}{busy}"))
         elif self.busy:
             rows.append(("time", "unknown: a busy machine, on which a fit cannot be timed now"))
         return [f"{name:<14}{value}" for name, value in rows]

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..header import BoxBounds
 from .facts import CloudFacts
+from .guide.of_scan import guide_of
 from .guide.process import guide_maker
-from .guide.unsigned import make_unsigned_guide
-from .header import CloudHeader, known_well
+from .header import CloudHeader
 from .normals.estimate import check_sides
 from .prepare import CloudSource, prepare
 from .scan.dimension import sparse
@@ -55,19 +55,10 @@ def ingest_shape(
     with guide_maker(beside) as make:
         p = prepare(source, settings, seed, say)
         points, scale = p.measured.points, p.frame.scale
-        if p.signed:
-            solved = known_well(p.measured.spacing, p.measured.noise, p.facts.normals.origin != "estimated")
-            needed = settings.guide == "always" or settings.surface == "open" or not solved
-            rest = settings.guide_depth, p.measured.support, seed, p.measured.noise, needed
-            guide, facts = make(points, p.normals, count, *rest)
-    if not p.signed:
-        guide, facts = make_unsigned_guide(p.measured.tree, p.normals, count, p.measured.spacing, p.measured.noise, seed)
-        if facts.open:
-            say("a ball that comes from outside gets in everywhere: nothing tells the fit which side is which")
-    if settings.surface != "auto":
-        facts = facts.model_copy(update={"open": settings.surface == "open"})
-    elif p.from_above or p.cloud.closed:
-        facts = facts.model_copy(update={"open": not p.cloud.closed})
+        (guide, found), is_open = guide_of(p, settings, count, seed, make)
+    if not p.signed and found.open:
+        say("a ball that comes from outside gets in everywhere: nothing tells the fit which side is which")
+    facts = found.model_copy(update={"open": is_open})
     if facts.open and (few := sparse(p.measured.tree, p.measured.support)) is not None:
         (share, reach), near = few, p.measured.support * scale
         say(
@@ -94,11 +85,11 @@ def ingest_shape(
         signed=p.signed,
         **{name: value for name in ("units", "crs") if (value := getattr(p.cloud, name)) is not None},
     )
-    found = CloudFacts(
+    cloud_facts = CloudFacts(
         **dict(p.facts.model_copy(update={"normals": normals})),
         spacing=p.measured.spacing * scale,
         noise=p.measured.noise * scale,
         support=p.measured.support * scale,
         guide=facts,
     )
-    return IngestedCloud(arrays, header, found)
+    return IngestedCloud(arrays, header, cloud_facts)

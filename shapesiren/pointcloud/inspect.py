@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .facts import Choice, InspectFacts, SpacingFacts
-from .guide.samples import NOISY_FROM, OCTREE_DEPTHS, make_guide
-from .guide.unsigned import make_unsigned_guide
+from .facts import Choice, GuideFacts, InspectFacts, SpacingFacts
+from .guide.of_scan import guide_of
+from .guide.samples import NOISY_FROM, OCTREE_DEPTHS
 from .normals.estimate import CLEAN_NEIGHBOURS, check_sides
 from .prepare import CloudSource, Prepared, Say, prepare
 from .scan.noise_weight import CLEAN_NOISE, noise_weight
@@ -21,7 +21,7 @@ LARGE_FILE, POINTS_OF_LARGE_FILE = (
     100_000,
 )  # bytes of a file, millions of points, of which so many are looked at: 20 s are to be enough
 AGREEMENT_POINTS = 50_000
-COARSE_DEPTH = 6  # depth of the Poisson surface that tells open from closed
+GUIDE_SAMPLES = 100  # of the guide that tells open from closed; of what is not trained there are none, as in ingest
 # Measured peaks of ingest, with the process that makes the guide, fit and mesh at 256, on two cores: 773 MiB at 100,000 points,
 # 1,277 at 2 million of 10 million
 BASE_MIB, POINT_BYTES = 750, 280
@@ -46,14 +46,7 @@ def preflight(source: CloudSource, settings: IngestSettings, seed: int, say: Say
     )
     distance, near = p.measured.tree.query(p.measured.points[some], 2)
     scale = p.frame.scale
-    if p.signed:
-        _, guide = make_guide(
-            p.measured.points[some], p.normals[some], 100, COARSE_DEPTH, p.measured.support, seed, p.measured.noise
-        )
-    else:
-        _, guide = make_unsigned_guide(p.measured.tree, p.normals, 100, p.measured.spacing, p.measured.noise, seed)
-    is_open = settings.surface == "open" or (settings.surface == "auto" and not p.cloud.closed and (p.from_above or guide.open))
-    unsupported = 1.0 if guide.unsupported is None else guide.unsupported
+    (_, guide), is_open = guide_of(p, settings, GUIDE_SAMPLES if settings.guide_samples else 0, seed)
     median, q95, q99 = (float(v) * scale for v in np.quantile(distance[:, 1], (0.5, 0.95, 0.99)))
     return InspectFacts(
         **dict(p.facts.model_copy(update={"normals": check_sides(p.facts.normals, is_open, say)})),
@@ -62,15 +55,15 @@ def preflight(source: CloudSource, settings: IngestSettings, seed: int, say: Say
         neighbours_agree=float(((p.normals[some] * p.normals[near[:, 1]]).sum(1) > 0).mean()),
         noise=p.measured.noise * scale,
         open=is_open,
-        unsupported=unsupported,
-        choices=choices(p, settings, is_open, unsupported),
+        unsupported=guide.unsupported,
+        choices=choices(p, settings, guide, is_open),
         memory_mib=BASE_MIB + POINT_BYTES * min(len(p.measured.points), settings.max_points) // 2**20,
         **({"bytes": source.stat().st_size} if isinstance(source, Path) else {}),
         seconds=time.perf_counter() - begun,
     )
 
 
-def choices(p: Prepared, settings: IngestSettings, is_open: bool, unsupported: float) -> list[Choice]:
+def choices(p: Prepared, settings: IngestSettings, guide: GuideFacts, is_open: bool) -> list[Choice]:
     """What follows from the facts; a setting that the user gave is left out."""
     scale = p.frame.scale
     out: list[Choice] = []
@@ -84,15 +77,7 @@ def choices(p: Prepared, settings: IngestSettings, is_open: bool, unsupported: f
         limit = f"{NOISY_FROM * scale:.3g} ({NOISY_FROM / settings.extent:.2%} of the longest side)"
         choose("ingest.guide_depth", str(OCTREE_DEPTHS[noisy]), f"noise {relation} {limit}")
     if settings.surface == "auto":
-        why = (
-            "the mesh is closed"
-            if p.cloud.closed
-            else "seen from above"
-            if p.from_above
-            else f"a ball that comes from outside {'gets' if is_open else 'does not get'} in"
-            if not p.signed
-            else f"{unsupported:.0%} of a closed surface would lie farther than {p.measured.support * scale:.3g} from any point"
-        )
+        why = why_open(p, guide, is_open)
         choose("ingest.surface", "open" if is_open else "closed", why)
         if is_open:
             choose("mesh.trim_distance", f"{p.measured.support * scale:.3g}", "from the points' density")
@@ -109,3 +94,19 @@ def choices(p: Prepared, settings: IngestSettings, is_open: bool, unsupported: f
             f"noise of {share:.2%} everywhere, and normals estimated from it",
         )
     return out
+
+
+def why_open(p: Prepared, guide: GuideFacts, is_open: bool) -> str:
+    """What a scan is taken as open or closed for, see `guide_of`."""
+    if p.cloud.closed:
+        return "the mesh is closed"
+    if p.from_above:
+        return "seen from above"
+    if not p.signed:
+        return f"a ball that comes from outside {'gets' if is_open else 'does not get'} in"
+    if guide.unsupported is not None:
+        near = p.measured.support * p.frame.scale
+        return f"{guide.unsupported:.0%} of a closed surface would lie farther than {near:.3g} from any point"
+    if guide.surface == "none":
+        return f"the winding number at its points is {'not ' if is_open else ''}that of a closed surface"
+    return "its points lie in one plane"

@@ -59,7 +59,7 @@ def provenance(run: FinishedRun) -> page.Section:
     stages = run.manifest["stages"]
     commands = dict.fromkeys(record["command"] for record in stages.values() if record.get("command"))
     rows = [
-        [name, record["seconds"], record["finished"].replace("T", " "), record["device"]] for name, record in stages.items()
+        [name, record["seconds"], record["finished"].replace("T", " "), device_of(record)] for name, record in stages.items()
     ]
     versions = stages["fit"]["versions"]
     source = run.manifest.get("source", {})
@@ -70,6 +70,12 @@ def provenance(run: FinishedRun) -> page.Section:
         blocks.append(page.text(f"Input: {source['name']}, {source['bytes']:,} bytes, SHA-256 {source['sha256']}.", quiet=True))
     blocks.append(page.folded("All settings", page.code(run.settings)))
     return page.Section("How it was made", blocks)
+
+
+def device_of(record: Tree) -> str:
+    """What a stage ran on. Earlier versions kept ``auto``, as it was asked for, and beside it only a fit's own."""
+    device = str(record.get("facts", {}).get("device") or record["device"])
+    return device if device != "auto" else "not recorded"
 
 
 def flatten(tree: Tree, above: str = "") -> dict[str, Any]:

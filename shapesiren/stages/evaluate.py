@@ -11,7 +11,8 @@ from ..facts import Facts
 from ..field import Field
 from .fit import FIELD, torch_device
 from .ingest import unpack
-from .stage import Context, execute, require
+from .output import output_first
+from .stage import Context, execute
 from .store import digest_file
 
 METRICS = "metrics.json"
@@ -20,10 +21,9 @@ METRICS = "metrics.json"
 def evaluate(context: Context, reference: Path | None) -> Tree:
     """Write and return the metrics of a run, against a reference file or the input itself."""
     run, task = context.run, context.task
-    for stage, command in (("ingest", "fit"), ("fit", "fit"), (task.output, task.output)):
-        require(run, stage, command)
     if reference is not None and not reference.is_file():
         raise InputError("no such file", where=reference)
+    output_first(context)
     against = digest_file(reference) if reference else "input"
     key = context.key("evaluate", run.outputs_digest("fit"), run.outputs_digest(task.output), against)
 
@@ -36,4 +36,4 @@ def evaluate(context: Context, reference: Path | None) -> Tree:
         run.write(METRICS, json.dumps(metrics.tree(), indent=1).encode())
         return metrics
 
-    return execute(context, "evaluate", key, [METRICS], body)
+    return execute(context, "evaluate", key, [METRICS], body, lambda: torch_device(context.device))

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ..config import Tree
+from ..config import Tree, resolve
 from ..errors import InputError, Interrupted
 from ..fitting.events import Event, Listener, Progress, Started
 from ..fitting.loop import fit_task
@@ -54,6 +54,8 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
         run.save()
         device = torch_device(context.device)
         fitted = task(unpack(run.folder / task.cache), context.config, device)
+        if fitted.closed_form and (idle := without_effect(context)):
+            context.say(f"solved in one go, without effect: {', '.join(idle)} (--net siren trains)")
         log = _Log(run)
         told: list[Listener] = [log, *([_Snapshots(run, fitted)] if snapshots and not fitted.closed_form else []), *listeners]
         with stop_signals() as stopped:
@@ -70,8 +72,8 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
             log.close()
         if not outcome.finished:
             if fitted.closed_form:
-                raise Interrupted("stopped before it was solved", where=run.folder, hint="the same command solves it")
-            raise Interrupted(f"stopped at step {outcome.step:,}, saved", where=run.folder, hint="the same command goes on")
+                raise Interrupted("before it was solved, nothing is kept", where=run.folder, hint="the same command solves it")
+            raise Interrupted(f"at step {outcome.step:,}, saved", where=run.folder, hint="the same command goes on")
         run.write(FIELD, fitted.field().to_bytes())
         return FitFacts(
             steps=outcome.step,
@@ -86,11 +88,19 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
         )
 
     try:
-        facts = execute(context, "fit", key, [FIELD, LOG], body, context.device)
+        facts = execute(context, "fit", key, [FIELD, LOG], body, lambda: torch_device(context.device))
     finally:
         (run.folder / SNAPSHOT).unlink(missing_ok=True)
     checkpoint.unlink(missing_ok=True)  # only now: the manifest holds the result
     return facts
+
+
+def without_effect(context: Context) -> list[str]:
+    """Settings of ``[fit]`` that somebody gave for what is solved, which has no steps and ends when it is done."""
+    config = context.config
+    chosen = [("", {k: v for k in ("preset", "profile") if (v := getattr(config, k))})]
+    own = resolve(context.task.config_type, context.task.presets, chosen).fit
+    return [f"fit.{name}" for name, value in config.fit if value is not None and value != getattr(own, name)]
 
 
 def torch_device(name: str) -> torch.device:

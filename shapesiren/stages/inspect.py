@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ..config import Config, Tree
@@ -13,9 +14,11 @@ from ..fitting.events import Event, Progress
 from ..fitting.loop import fit_task
 from ..tasks.base import Say, Signal, Task
 
-TRIAL_SECONDS = 1.2  # of fitting, to know the machine's pace; the first half second warms up
+TRIAL_SECONDS = 2.4  # of fitting, to know the machine's pace, each half second; the first one warms up
 LEAST_STEPS = 3  # in that time, by which a pace is known: the first loads the kernels
 BUSY_SHARE = 0.6  # cores that a trial had, on average, below which others have kept the machine busy; it asks for one at least
+# What a fit may take beyond the fastest and the slowest half second of its trial: others come and go, and it warms up
+SPREAD = 1.25
 MOST_SECONDS = 7 * 24 * 3600.0  # of a fit: who is told of more has not measured a fit
 
 
@@ -26,16 +29,19 @@ def inspect(task: type[Task], sources: Sequence[Path], config: Config, device: t
     if trial is None:
         return facts.tree()
     solved = task(trial, config, device).closed_form
+    found: Tree = {}
     wall, cpu = time.perf_counter(), time.process_time()
     if solved:
-        found = {"fit_seconds": solve_seconds(task, trial, config, device) * task.solve_share(facts)}
+        times = [t * task.solve_share(facts) for t in solve_seconds(task, trial, config, device)]
+        found = of_times(times)
     else:
-        rate, steps = pace(task, trial, config, device), config.fit.steps
-        found = {} if rate is None else {"fit_rate": rate}
+        rates, steps = paces(task, trial, config, device), config.fit.steps
+        if rates:
+            found["fit_rate"] = float(np.median(rates))
         if config.fit.seconds is not None:
             found["fit_seconds"] = config.fit.seconds
-        elif rate is not None and steps:
-            found["fit_seconds"] = steps / rate
+        elif rates and steps:
+            found |= of_times([steps / rate for rate in rates]) | {"fit_seconds": steps / found["fit_rate"]}
     share = (time.process_time() - cpu) / max(time.perf_counter() - wall, 1e-9)
     busy = not found or (device.type == "cpu" and share < BUSY_SHARE)
     if found.get("fit_seconds", 0.0) > MOST_SECONDS:
@@ -43,13 +49,19 @@ def inspect(task: type[Task], sources: Sequence[Path], config: Config, device: t
     return facts.tree() | found | ({"busy": True} if busy else {})
 
 
-def solve_seconds(task: type[Task], trial: Signal, config: Config, device: torch.device) -> float:
-    """Time of a fit in closed form; the first one compiles."""
-    return min(fit_task(task(trial, config, device), config.fit, seed=0, device=device).seconds for _ in range(2))
+def of_times(times: Sequence[float]) -> Tree:
+    """The time of a fit by those that its trials stand for, and between which it will be."""
+    return {"fit_seconds": float(np.median(times)), "fit_seconds_between": [min(times) / SPREAD, max(times) * SPREAD]}
 
 
-def pace(task: type[Task], trial: Signal, config: Config, device: torch.device) -> float | None:
-    """Steps a second, measured on a signal that stands for any; None on a machine so busy that it does hardly any."""
+def solve_seconds(task: type[Task], trial: Signal, config: Config, device: torch.device) -> list[float]:
+    """Times of fits in closed form, without the first one, which compiles."""
+    return [fit_task(task(trial, config, device), config.fit, seed=0, device=device).seconds for _ in range(4)][1:]
+
+
+def paces(task: type[Task], trial: Signal, config: Config, device: torch.device) -> list[float]:
+    """Steps a second in each stretch of a trial, on a signal that stands for any; none on a machine so busy that it does
+    hardly any."""
     rates: list[float] = []
 
     def listen(event: Event) -> None:
@@ -58,10 +70,11 @@ def pace(task: type[Task], trial: Signal, config: Config, device: torch.device) 
 
     settings = config.fit.model_copy(update={"seconds": TRIAL_SECONDS, "steps": None, "epochs": None})
     for _ in range(4):  # each precision compiles its own
+        rates.clear()
         start = time.perf_counter()
         outcome = fit_task(task(trial, config, device), settings, seed=0, device=device, listeners=[listen])
         if time.perf_counter() - start < 2 * TRIAL_SECONDS:
             break  # else most of it was compiling, which happens once on a machine
-    if rates and rates[-1] > 0:
-        return rates[-1]
-    return outcome.step / outcome.seconds if outcome.step >= LEAST_STEPS else None
+    if measured := [rate for rate in rates if rate > 0]:
+        return measured
+    return [outcome.step / outcome.seconds] if outcome.step >= LEAST_STEPS else []

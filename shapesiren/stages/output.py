@@ -49,7 +49,8 @@ def output(context: Context, stage: str | None = None) -> Tree:
     formats = [run.folder / Path(task.output_file).with_suffix(f".{f.lstrip('.')}") for f in context.config.output.formats]
     for path in formats:
         task.check_output(path)
-    facts = execute(context, task.output, key, [task.output_file, *task.extra_outputs(context.config)], body, context.device)
+    outputs = [task.output_file, *task.extra_outputs(context.config)]
+    facts = execute(context, task.output, key, outputs, body, lambda: torch_device(context.device))
     for path in formats:
         if path.name != task.output_file:
             _also_as(context, path)
@@ -68,6 +69,24 @@ def _also_as(context: Context, path: Path) -> None:
     held[path.name] = {"of": of, "digest": digest_file(path)}
     run.save()
     context.say(f"made {path}")
+
+
+def output_first(context: Context) -> None:
+    """Make the output of a fitted run that has none yet, for a stage that is about it, and say so.
+
+    Raises
+    ------
+    InputError : nothing is fitted; or the output's files are missing or damaged: it may have been made with other settings
+    """
+    run, task = context.run, context.task
+    require(run, "ingest", "fit")
+    require(run, "fit", "fit")
+    if run.record(task.output) is not None:
+        require(run, task.output, task.output)
+        return
+    context.say(f"no {task.output} yet: made first")
+    for line in task.summary(task.output, output(context)):
+        context.say(f"{task.output}: {line}")
 
 
 def output_and_copy(context: Context, stage: str, copy: Path | None) -> Tree:

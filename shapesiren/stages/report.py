@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 from ..config import Tree
-from ..errors import InputError
+from ..errors import InputError, ShapesirenError
 from ..field import Field
-from ..tasks.base import FinishedRun, ReportFacts, View
-from .context import run_context
+from ..tasks.base import FinishedRun, ReportFacts, Say, View
+from .context import run_context, silent
+from .evaluate import evaluate
 from .fit import FIELD, LOG, torch_device
 from .ingest import unpack
+from .output import output_first
 from .stage import Context, execute, require
 from .store import Run, digest_data, digest_file
 
@@ -26,9 +28,9 @@ def report(context: Context, reference: Path | None = None) -> Tree:
     InputError : a stage before it has not run, or there is no such reference
     """
     run, task = context.run, context.task
-    readable(context)
     if reference is not None and not reference.is_file():
         raise InputError("no such file", where=reference)
+    output_first(context)
     against = digest_file(reference) if reference else ""
     before = [run.outputs_digest(stage) for stage in ("fit", task.output, "evaluate")]
     key = context.key("report", run.key("ingest"), *before, digest_data(run.facts("evaluate")), against)
@@ -43,7 +45,7 @@ def report(context: Context, reference: Path | None = None) -> Tree:
             context.say(f"the report has {len(page) / 1e6:.0f} MB; report.faces and report.points make it smaller")
         return ReportFacts(bytes=len(page))
 
-    return execute(context, "report", key, [REPORT], body)
+    return execute(context, "report", key, [REPORT], body, lambda: torch_device(context.device))
 
 
 def readable(context: Context) -> None:
@@ -53,10 +55,22 @@ def readable(context: Context) -> None:
         require(context.run, stage, command)
 
 
-def open_finished(folder: Path) -> FinishedRun:
-    """The finished run in a folder, on the CPU. Raises InputError unless it is one."""
-    context = run_context(Run.open(folder), [], "cpu")
+def open_finished(folder: Path, say: Say = silent) -> FinishedRun:
+    """The run in a folder, on the CPU; what it lacks of output and figures is made, and said. Raises InputError unless it is
+    fitted."""
+    context = run_context(Run.open(folder), [], "cpu", lambda line: say(f"{folder}: {line}"))
+    run, output = context.run, context.task.output
+    if run.record("fit") is not None and run.record(output) is None:
+        with run.locked():
+            output_first(context)
     readable(context)
+    if run.record("evaluate") is None:
+        context.say("no figures yet: evaluated first")
+        try:
+            with run.locked():
+                evaluate(context, None)
+        except ShapesirenError as e:  # of a folder that cannot be written: the rest can be compared
+            context.say(f"not evaluated: {e.what}")
     return finished_run(context)
 
 

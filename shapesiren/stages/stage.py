@@ -46,8 +46,17 @@ class Context:
         return digest_data([stage, VERSIONS[stage], self.task.name, sections, inputs])
 
 
-def execute(context: Context, stage: str, key: str, outputs: list[str], body: Callable[[], Facts], device: str = "cpu") -> Tree:
+def execute(
+    context: Context,
+    stage: str,
+    key: str,
+    outputs: list[str],
+    body: Callable[[], Facts],
+    device: Callable[[], object] = lambda: "cpu",
+) -> Tree:
     """Run ``body`` unless the stage has already finished with this key and its files are intact.
+
+    ``device`` : tells the one that it ran on, for the manifest; asked where it ran only.
 
     Returns what the stage found, from the manifest where it was skipped; which of the two stands in ``context.outcomes``.
     """
@@ -61,7 +70,7 @@ def execute(context: Context, stage: str, key: str, outputs: list[str], body: Ca
         context.say(f"{stage}: its files have changed since, made again")
     start = time.perf_counter()
     facts = body().tree()
-    run.finish(stage, key, outputs, time.perf_counter() - start, device, facts, context.command)
+    run.finish(stage, key, outputs, time.perf_counter() - start, str(device()), facts, context.command)
     context.outcomes.append(Outcome(stage, skipped=False))
     return facts
 

@@ -46,11 +46,15 @@ def versions() -> Tree:
     return out
 
 
-def invocation() -> str:
-    """The command line of this process, as one would type it."""
+def invocation(run: Path | None = None) -> str:
+    """The command line of this process, as one would type it; with the ``run`` folder that it was not given, after the command:
+    it meant the newest run, and later that is another one."""
     program = Path(sys.argv[0])
     name = f"python -m {program.parent.name}" if program.name == "__main__.py" else shlex.quote(program.name)
-    return f"{name} {shlex.join(sys.argv[1:])}".strip()
+    words = sys.argv[1:]
+    if run is not None:
+        words[1:1] = [str(run)]
+    return f"{name} {shlex.join(words)}".strip()
 
 
 class Run:
@@ -152,7 +156,7 @@ class Run:
                     fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise InputError(
-                    "another process is working on this run", where=self.folder, hint="wait for it, or name another with --out"
+                    "another process is working on this run", where=self.folder, hint="wait for it, or name another run folder"
                 ) from None
             except OSError:
                 pass  # a file system without locks

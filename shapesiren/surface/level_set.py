@@ -12,6 +12,7 @@ from ..errors import RunError
 from ..field import Field
 from ..pointcloud.header import CloudHeader
 from ..pointcloud.region import corners
+from ..runtime.working import working_at
 from .band_precision import BandValues, precision_of
 from .dual_contouring import dual_contouring
 from .fitted_faces import balance_vertices, flip_edges
@@ -25,6 +26,7 @@ from .settings import MeshSettings
 GRID_SLOPE_MARGIN = 1.25  # on the largest gradient seen anywhere in the grid
 LARGEST_SLOPE = 4.0  # a distance field's slope is 1; far more means that the fit failed, and costs memory cubed
 CHOSEN_RESOLUTIONS = (256, 512)  # least and most that is chosen unasked
+BAND_SHARE = 0.55  # of the time of a mesh, for the narrow band
 MIN_CELLS = 8  # of a part
 MOST_LEAVES_PER_AREA = 20  # leaves per squared grid side: a fitted surface has 1 to 8
 
@@ -63,6 +65,7 @@ def level_set(field: Field, resolution: int, settings: MeshSettings) -> LevelSet
     if not band.crosses_zero():
         hint = "fit longer, or look at the loss" if settings.box is None else "a larger box"
         raise RunError("the field has no zero level set here", where="mesh", hint=hint)
+    working_at("vertices onto the level set", BAND_SHARE)
     grid = band.grid
     flipped, moved = None, None
     if settings.sharp:

@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RunError
+from ..runtime.working import working_at
 from .band_corners import evaluate_corners
 from .cell_tables import CORNERS, LEAF, PLACES
 from .grid import Band, Grid, Values
 
+DESCENT_SHARE = 0.15  # of the time of a mesh, until the blocks are found that are evaluated in full
 COARSEST_BLOCKS = 24  # along the longest side, at most, where the descent begins
 LOCAL_SLOPE_LEAVES = 2  # blocks of up to so many leaves along a side are cut by the slope that the field has there
 
@@ -99,6 +101,7 @@ def narrow_band(
     RunError : the level set fills more than ``max_leaves`` leaves, as it does when a fit has failed
     """
     leaves, centres, bound, spent = _descend(values, grid, slope, local_slope)
+    working_at("the cells on the level set", DESCENT_SHARE)
     band = Band(grid, leaves, evaluations=spent)
     _enter_centres(band, leaves, centres)
     new = leaves

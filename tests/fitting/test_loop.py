@@ -1,6 +1,7 @@
 """The loop, on a task that is no shape: it must not need one."""
 
 import itertools
+import time
 
 import pytest
 import torch
@@ -90,6 +91,27 @@ def test_nan_rolls_back():
     assert outcome.finished
     assert outcome.rollbacks == 1
     assert outcome.losses["data"] < 0.5
+
+
+@pytest.mark.parametrize("settings", [{}, {"seconds": 1.0}], ids=["steps", "seconds"])
+def test_after_a_rollback_pace_and_time_left_are_those_of_a_fit(settings, monkeypatch):
+    monkeypatch.setattr(loop, "REPORT_SECONDS", 0.0)
+    told, spoilt = [], []
+
+    def spoil(step):
+        if step == 60 and len(spoilt) < 3:
+            spoilt.append(step)
+            return float("nan")
+        return None
+
+    begun = time.perf_counter()
+    run(Curve(spoil), steps=None if settings else 200, listeners=[told.append], settings=settings)
+    spent = time.perf_counter() - begun
+    after = [b for a, b in itertools.pairwise(told) if isinstance(a, RolledBack)]
+    assert len(after) == 3
+    for event in after:
+        assert isinstance(event, Progress) and event.rate > 0
+        assert 0 <= event.left < 100 * spent
 
 
 @pytest.mark.parametrize("decay", ["none", "cosine"])

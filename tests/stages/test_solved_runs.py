@@ -114,7 +114,7 @@ def test_stopped_it_keeps_nothing_and_says_so(torus_scan, tmp_path, monkeypatch)
 
     monkeypatch.setattr(stage, "stop_signals", Stop)
     run = tmp_path / "run"
-    with pytest.raises(Interrupted, match="before it was solved"):
+    with pytest.raises(Interrupted, match="before it was solved, nothing is kept"):
         shapesiren.fit(torus_scan, out=run, preset="fast", settings=FEW)
     assert not (run / "field.safetensors").exists()
     monkeypatch.undo()  # the same command solves it
@@ -152,3 +152,13 @@ def test_a_trained_field_has_no_error_bars(torus_scan, tmp_path, here):
     assert here("fit", torus_scan, "--net", "siren", "--out", run, *few).returncode == 0
     done = here("mesh", run, "--uncertainty", "--resolution", "32")
     assert done.returncode == 2 and "solved fields only" in done.stderr
+
+
+def test_settings_of_a_fit_that_do_nothing_for_what_is_solved_are_named(torus_scan, tmp_path, here):
+    few = ("--preset", "fast", *FEW_ARGS)
+    done = here("fit", torus_scan, *few, "--steps", "70", "--set", "fit.learning_rate=1e-3", "--out", tmp_path / "a")
+    assert done.returncode == 0, done.stderr
+    assert "without effect: fit.steps, fit.learning_rate (--net siren trains)" in done.stderr
+    done = here("fit", torus_scan, *few, "--time", "1s", "--out", tmp_path / "b")
+    assert "without effect: fit.seconds (" in done.stderr
+    assert "without effect" not in here("fit", torus_scan, *few, "--out", tmp_path / "c").stderr

@@ -1,5 +1,6 @@
 """A mesh is judged by its points: nothing is said of a good one, and of others what is wrong and why."""
 
+import json
 import shutil
 
 import numpy as np
@@ -14,6 +15,7 @@ from shapesiren.stages.store import Run
 from shapesiren.surface.extract import extract
 from shapesiren.surface.likeness import causes
 from shapesiren.surface.settings import MeshSettings
+from tests.conftest import QUICK_ARGS
 
 
 class Exact(Field):
@@ -150,3 +152,20 @@ def test_a_pipe_from_file_to_report(tmp_path, rng, here):
     assert done.returncode == 1
     assert "too thin for the grid" in done.stderr
     assert (tmp_path / "runs" / "pipe" / "report.html").is_file()
+
+
+def test_a_strict_batch_fails_when_all_is_done(tmp_path, torus_scan, here):
+    """As `mesh` and `run` do; the grid is too coarse for the second alone."""
+    (tmp_path / "scans.jsonl").write_text(
+        "".join(
+            json.dumps({"source": str(torus_scan), "name": name, "mesh.resolution": n}) + "\n"
+            for name, n in (("fine", 64), ("coarse", 9))
+        )
+    )
+    words = ("batch", "--manifest", "scans.jsonl", *QUICK_ARGS, "--out", "runs")
+    done = here(*words, cwd=tmp_path)
+    assert done.returncode == 0 and "warning: coarse:" in done.stderr, done.stderr
+    done = here(*words, "--strict", cwd=tmp_path)
+    assert done.returncode == 1 and "2 unchanged, 0 failed" in done.stderr
+    (tmp_path / "scans.jsonl").write_text((tmp_path / "scans.jsonl").read_text().splitlines()[0])
+    assert here(*words, "--strict", cwd=tmp_path).returncode == 0
