@@ -17,6 +17,7 @@ from ..metrics.surface_distance import Surface, drawn
 from ..pointcloud.cloud import PointCloud, random_rows
 from ..pointcloud.header import CloudHeader
 from ..pointcloud.io.read import read_cloud
+from ..pointcloud.upright import vertical_of_run
 from ..runtime.kdtree import KDTree
 from ..surface.facts import MeshFacts
 from ..surface.io import read_mesh
@@ -77,10 +78,8 @@ def mesh_of(run: FinishedRun) -> TriangleMesh:
 
 
 def vertical(run: FinishedRun) -> str:
-    """The axis that points up: the one asked for, z for open scans (rooms, terrain), else y."""
-    if run.config.report.up != "auto":
-        return str(run.config.report.up)
-    return "z" if is_open(run) else "y"
+    """The axis that points up: the one asked for, else what the scan tells."""
+    return vertical_of_run(run.config.report.up, CloudHeader.of(run.field.header), run.manifest)
 
 
 def is_open(run: FinishedRun) -> bool:
