@@ -30,7 +30,7 @@ def compare(
 
     Example: shapesiren compare runs/scan runs/scan-fine -o both.html
     """
-    from ..reports.compare import WRITERS, by_run, labels, rows_of
+    from ..reports.compare import WRITERS, by_run, labels, rows_of, unequal_steps
     from ..runtime.files import write_atomically
     from ..stages.copies import refuse_foreign, remember
     from ..stages.report import open_finished
@@ -45,6 +45,8 @@ def compare(
     rows, columns = rows_of(finished), labels(finished)
     screen = Screen(False, as_json)
     screen.result(by_run(rows, columns))
+    if noted := unequal_steps(finished):
+        screen.say(noted)
     if output is not None:
         write_atomically(output, WRITERS[output.suffix.lower()](finished))
         remember(own, output)
