@@ -97,7 +97,9 @@ class ReportSettings(Settings):
     faces: int = Field(60_000, ge=1000, description="of the mesh in the page; the mesh itself stays as it is")
     points: int = Field(30_000, ge=0, description="of the scan in the page")
     size: int = Field(360, ge=64, le=2048, description="pixels of each picture")
-    up: Literal["auto", "x", "y", "z"] = Field("auto", description="the vertical axis; auto: z for open scans, else y")
+    up: Literal["auto", "x", "y", "z"] = Field(
+        "auto", description="the vertical axis; auto: z of open scans, terrain and maps, else y"
+    )
 
 
 ENDS = {"steps", "seconds", "epochs"}  # of a fit

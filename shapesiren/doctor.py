@@ -19,12 +19,22 @@ class Package:
 
     name : of its distribution
     purpose : what it is for
-    extra : the extra of shapesiren that brings it; empty where every installation needs it
+    extra : the extra of shapesiren that brings it; empty where it comes with every installation
+    system, machine : where alone it is asked for, as `platform` names them; empty for everywhere
+    needed : whether an installation without it lacks something, but for speed
     """
 
     name: str
     purpose: str
     extra: str = ""
+    system: str = ""
+    machine: str = ""
+    needed: bool = True
+
+    @property
+    def wanted_here(self) -> bool:
+        """Whether it is asked for on a machine like this one."""
+        return self.system in ("", platform.system()) and self.machine in ("", platform.machine())
 
 
 # in the order in which they are told; tests/test_doctor.py holds them to pyproject.toml
@@ -35,16 +45,25 @@ PACKAGES = (
     Package("scikit-image", "marching cubes"),
     Package("safetensors", "run folders"),
     Package("pydantic", "settings"),
+    Package("typing_extensions", "settings"),
+    Package("typer", "the command line"),
+    Package("rich", "progress"),
+    Package("numba", "compiled steps on the CPU, flipped edges", needed=False),
     Package("plyfile", "PLY files"),
     Package("trimesh", "OBJ, STL, OFF, GLB and mesh sampling"),
     Package("open3d", "normals, guide, evaluation"),
+    Package("pillow", "images"),
+    Package("tifffile", "TIFF images"),
+    Package("sympy", "expressions of equations"),
     Package("soundfile", "sounds"),
     Package("av", "videos, 16-bit colour PNG"),
     Package("matplotlib", "pictures of signals"),
     Package("plotly", "reports"),
     Package("jinja2", "reports"),
+    Package("libusb-package", "open3d, on Linux", system="Linux"),
     Package("laspy", "LAS and LAZ files", "survey"),
-    Package("pye57", "E57 files", "survey"),
+    Package("lazrs", "LAZ files", "survey"),
+    Package("pye57", "E57 files", "survey", machine="x86_64"),
     Package("viser", "view and --live", "live"),
     Package("ray", "batch --engine ray", "ray"),
     Package("onnx", "export to ONNX", "onnx"),
@@ -58,7 +77,7 @@ class MachineFacts(Facts):
     python : its version
     system : name and version of the operating system, and the processor's architecture
     cores : of the processor, None where the system does not say
-    packages : the version of each of `PACKAGES`, None where it is absent
+    packages : the version of each of `PACKAGES` that is asked for here, None where it is absent
     native : whether steps on the CPU run compiled, by numba; absent without torch, as are the others
     cuda : whether torch finds a CUDA device
     threads : that torch uses
@@ -79,15 +98,18 @@ class MachineFacts(Facts):
     @property
     def healthy(self) -> bool:
         """Whether everything is there that every installation needs."""
-        return self.open3d_error is None and all(package.extra or self.packages[package.name] for package in PACKAGES)
+        needed = [package.name for package in PACKAGES if package.wanted_here and package.needed and not package.extra]
+        return self.open3d_error is None and all(self.packages[name] for name in needed)
 
     def lines(self) -> list[str]:
         """What is there, a line each, and for what is not the command that brings it."""
         lines = [f"python {self.python}, {self.system}, {self.cores} cores"]
-        for package in PACKAGES:
+        for package in (package for package in PACKAGES if package.wanted_here):
             version = self.packages[package.name]
             if version:
                 lines.append(f"ok       {package.name} {version}")
+            elif not package.needed:
+                continue  # a note says so below
             elif package.extra:
                 lines.append(f"optional {package.name} (for {package.purpose}): pip install 'shapesiren[{package.extra}]'")
             else:
@@ -109,7 +131,7 @@ class MachineFacts(Facts):
 
 def examine() -> MachineFacts:
     """Look at this machine; loads torch and open3d, where they are installed."""
-    packages = {package.name: _version(package.name) for package in PACKAGES}
+    packages = {package.name: _version(package.name) for package in PACKAGES if package.wanted_here}
     found = MachineFacts(
         python=platform.python_version(),
         system=platform.platform(),

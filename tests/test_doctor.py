@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,31 @@ def names(requirements):
 def test_packages_are_those_of_the_project(package):
     asked = PROJECT["optional-dependencies"][package.extra] if package.extra else PROJECT["dependencies"]
     assert package.name in names(asked)
+
+
+def test_no_package_of_the_project_is_left_out():
+    extras = PROJECT["optional-dependencies"]
+    asked = [
+        *PROJECT["dependencies"],
+        *(line for name, lines in extras.items() if name not in ("dev", "bench") for line in lines),
+    ]
+    assert names(asked) == {package.name for package in PACKAGES}
+
+
+def test_only_what_this_machine_is_asked_for(monkeypatch):
+    names = {"system": "Darwin", "machine": "arm64", "platform": "macOS", "python_version": "3.12.0"}
+    monkeypatch.setattr(
+        doctor, "platform", SimpleNamespace(**{name: lambda value=value: value for name, value in names.items()})
+    )
+    found = without(monkeypatch, "libusb-package", "pye57")
+    assert found.healthy
+    assert not any("libusb" in line or "pye57" in line for line in found.lines())
+
+
+def test_numba_is_missed_once_and_is_no_illness(monkeypatch):
+    found = without(monkeypatch, "numba").model_copy(update={"native": False})
+    assert found.healthy
+    assert [line for line in found.lines() if "numba" in line] == [line for line in found.lines() if "no numba" in line] != []
 
 
 def without(monkeypatch, *absent):

@@ -41,12 +41,15 @@ class BatchProgress:
         return
 
     def line(self) -> str:
-        """How many ended and how, their pace, and the time left."""
-        ended = sum(self.count.values())
-        spent = time.monotonic() - self.start
-        left = duration(spent / ended * (self.total - ended)) if ended else "-"
+        """How many ended and how; once one was done, the pace of those, and the time that the rest takes at most."""
+        ended, done = sum(self.count.values()), self.count["done"]
         parts = ", ".join(f"{n} {name}" for name, n in self.count.items())
-        return f"{ended} of {self.total}: {parts}; {ended / max(spent, 1e-9) * 60:.1f} a minute, {left} left"
+        said = f"{ended} of {self.total}: {parts}"
+        if not done:  # what failed or was skipped at once tells nothing of what a job takes
+            return said
+        spent = time.monotonic() - self.start
+        left = duration(spent / done * (self.total - ended))
+        return f"{said}; {done / max(spent, 1e-9) * 60:.1f} a minute, {left} left"
 
 
 class PlainLines(BatchProgress):

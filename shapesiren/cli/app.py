@@ -9,11 +9,13 @@ import typer
 
 from ..version import __version__
 from .composed import composed
+from .usage import OneLineErrors
 
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
     name="shapesiren",
+    cls=OneLineErrors,
     help="From a scan to its surface, through a neural signed distance field.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

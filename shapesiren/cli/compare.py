@@ -34,7 +34,7 @@ def compare(
     if volume:
         _volume(runs, output, cell, Screen(False, as_json))
         return
-    from ..reports.compare import WRITERS, by_run, labels, rows_of, shown_rows
+    from ..reports.compare import WRITERS, by_run, labels, rows_of, shown_rows, unequal_steps
     from ..reports.page import show
     from ..runtime.files import write_atomically
     from ..stages.copies import refuse_foreign, remember
@@ -50,6 +50,8 @@ def compare(
         refuse_foreign(output, force, own)
     rows, columns = rows_of(finished), labels(finished)
     screen.result(by_run(rows, columns))
+    if noted := unequal_steps(finished):
+        screen.say(noted)
     if output is not None:
         write_atomically(output, WRITERS[output.suffix.lower()](finished))
         remember(own, output)

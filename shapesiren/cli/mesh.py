@@ -19,7 +19,7 @@ from .write_output import write_output
 def mesh(
     *,
     run: RunFolder,
-    resolution: Annotated[int | None, typer.Option(help="Cells along the longest side (default: 256 to 512).")] = None,
+    resolution: Annotated[int | None, typer.Option(help="Cells along the longest side (default: 128 to 512).")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help=f"A copy: {' '.join(names.MESH_FILES)}.")] = None,
     sharp: Annotated[bool | None, typer.Option("--sharp", help="Keep sharp edges sharp (dual contouring).")] = None,
     faces: Annotated[int | None, typer.Option(help="Decimate to about so many faces.")] = None,

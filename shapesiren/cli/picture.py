@@ -20,7 +20,7 @@ def picture(
     size: Annotated[int, typer.Option(help="Pixels along each side of a panel.", min=16, max=4096)] = 640,
     azimuth: Annotated[float, typer.Option(help="Degrees round the vertical.")] = 30.0,
     elevation: Annotated[float, typer.Option(help="Degrees above the horizon.")] = 20.0,
-    up: Annotated[str, typer.Option(help="The vertical axis: x, y or z.")] = "y",
+    up: Annotated[str, typer.Option(help="The vertical axis: x, y or z; auto: as the scan tells.")] = "auto",
     inside: Annotated[bool, typer.Option("--inside", help="See into rooms: leave out faces that look away.")] = False,
     force: Replace,
 ) -> None:

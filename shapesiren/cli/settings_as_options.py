@@ -12,8 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from typer.models import OptionInfo
+
 from ..errors import InputError
 from .options import Layers
+from .usage import nearest
 
 if TYPE_CHECKING:
     from ..tasks.base import Task
@@ -73,8 +76,17 @@ def _sections_by_setting(task: type[Task], stages: tuple[str, ...]) -> dict[str,
 
 def _instead_of(name: str, settings: list[str], command: Callable[..., None], task: type[Task]) -> str:
     """A hint to what an unknown option may have meant."""
-    import difflib
+    near = nearest(f"--{name}", [*(f"--{setting}" for setting in settings), *_flags(command)])
+    return f"did you mean {near}?" if near else f"settings of this {task.name} task: --{' --'.join(sorted(settings))}"
 
-    own = [p.strip("_").removeprefix("as_").replace("_", "-") for p in inspect.signature(command).parameters]
-    near = difflib.get_close_matches(name, [*settings, *own], 1, 0.6)
-    return f"did you mean --{near[0]}?" if near else f"settings of this {task.name} task: --{' --'.join(sorted(settings))}"
+
+def _flags(command: Callable[..., None]) -> list[str]:
+    """The options of a command as they are written, without those that its help hides."""
+    flags: list[str] = []
+    for parameter in inspect.signature(command).parameters.values():
+        for option in getattr(parameter.annotation, "__metadata__", ()):
+            if isinstance(option, OptionInfo) and not option.hidden:
+                # typer takes the first of the names for a default, until it reads the annotation
+                named = [name for name in (option.default, *(option.param_decls or ())) if isinstance(name, str)]
+                flags += named or [f"--{parameter.name.replace('_', '-')}"]
+    return flags

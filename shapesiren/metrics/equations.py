@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import zipfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,10 +24,12 @@ from ..equations.settings import EvaluateSettings
 from ..errors import InputError
 from ..field import Field
 from ..nets.derivatives import value_gradient_diagonal
+from ..runtime.files import write_atomically
 from .facts import SolutionMetrics
 
 Array = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
+SOLUTION, REFERENCE = "solution.npz", "reference.npz"  # of a run: what was decoded, and the solver's on the same grid
 WAVE_CELLS, PULSE_CELLS = 30, 4  # of a reference, to the shortest wave and to a pulse's width
 
 
@@ -43,6 +48,8 @@ def evaluate_solution(
         truth, error = reference_of(header, solution, settings.resolution)
     if truth is None:
         return SolutionMetrics(**found)
+    if reference is None:
+        keep_reference(output, header, solution, truth)
     inside = free(header, solution)
     u, v = solution["u"][..., inside], truth[..., inside]
     found |= {"relative_error": relative(u, v), "correlation": correlation(u, v)}
@@ -52,6 +59,34 @@ def evaluate_solution(
         found["error_over_time"] = [relative(a, b) for a, b in zip(u, v, strict=True)]
         found["times"] = solution["t"].tolist()
     return SolutionMetrics(**found)
+
+
+def keep_reference(output: Path, header: ProblemHeader, solution: dict[str, NDArray[Any]], truth: NDArray[Any]) -> None:
+    """Keep the reference beside the written solution, for the report: with what it is the reference of."""
+    made = io.BytesIO()
+    np.savez_compressed(made, u=truth, problem=np.array(_posed(header)), output=np.array(_digest(output)))
+    write_atomically(output.parent / REFERENCE, made.getvalue())
+
+
+def kept_reference(run: Path, header: ProblemHeader) -> tuple[dict[str, NDArray[Any]], NDArray[Any]] | None:
+    """The written solution of a run and the reference on its grid that was kept; None unless it is of just that solution."""
+    try:
+        with np.load(run / REFERENCE) as held:
+            truth, posed, output = held["u"], str(held["problem"]), str(held["output"])
+        if posed != _posed(header) or output != _digest(run / SOLUTION):
+            return None
+        with np.load(run / SOLUTION) as held:
+            return {name: held[name] for name in held.files}, truth
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _posed(header: ProblemHeader) -> str:
+    return json.dumps([header.problem, header.folder])
 
 
 def relative(found: NDArray[Any], truth: NDArray[Any]) -> float:
@@ -93,8 +128,7 @@ def reference_of(
 ) -> tuple[NDArray[Any] | None, float | None]:
     """The reference on a solution's grid, shaped like its ``u``, and its own relative error; None where there is none."""
     times = tuple(solution["t"].tolist()) if "t" in solution else ()
-    text = json.dumps([header.problem, header.folder])
-    return _reference(text, tuple(solution["x"].tolist()), tuple(solution["y"].tolist()), times, resolution)
+    return _reference(_posed(header), tuple(solution["x"].tolist()), tuple(solution["y"].tolist()), times, resolution)
 
 
 @lru_cache(4)

@@ -15,6 +15,8 @@ from ..version import __version__
 from . import page, plots
 from .sections import flatten
 
+UNEQUAL, EQUAL_TIME = 3.0, 1.5  # ratios: of steps that are worth a word, and of seconds that are still about the same
+
 
 def rows_of(runs: Sequence[FinishedRun]) -> list[list[Any]]:
     """A row for each figure, a column for each run: what differs in the settings, then costs, then the evaluation."""
@@ -54,6 +56,30 @@ def _figures(runs: Sequence[FinishedRun], stage: str) -> list[str]:
     return list(dict.fromkeys(name for m in runs for name in flatten(m.facts(stage))))
 
 
+def unequal_steps(runs: Sequence[FinishedRun]) -> str:
+    """What must be known to read a comparison at equal time: that one made many more steps than another in it. Empty if none
+    did, or if the fits are not of equal time."""
+    held = [
+        (name, m.facts("fit").get("steps"), m.facts("fit").get("seconds")) for name, m in zip(labels(runs), runs, strict=True)
+    ]
+    known = [(name, int(steps), float(seconds)) for name, steps, seconds in held if steps and seconds]
+    trained = [one for one in known if one[1] > 1]  # what is solved has one round, whatever it takes
+    if len(trained) < 2:
+        return ""
+    few, many = min(trained, key=lambda one: one[1]), max(trained, key=lambda one: one[1])
+    times = [seconds for _, _, seconds in trained]
+    if many[1] < UNEQUAL * few[1] or max(times) > EQUAL_TIME * min(times):
+        return ""
+    each = [
+        f"{name} {steps:,} steps of {seconds / steps * 1e3:,.0f} ms"
+        for name, steps, seconds in sorted(trained, key=lambda o: -o[1])
+    ]
+    return (
+        f"In about equal time the fits made very different numbers of steps: {', '.join(each)}. {few[0]} has had "
+        f"{few[1] / many[1]:.1%} of the steps of {many[0]}: they are compared at equal time, not converged."
+    )
+
+
 def labels(runs: Sequence[FinishedRun]) -> list[str]:
     """The runs' names; with their folders where two are the same."""
     names = [m.name for m in runs]
@@ -73,7 +99,9 @@ def markdown(runs: Sequence[FinishedRun]) -> bytes:
 
     names = labels(runs)
     body = [line([str(row[0]), *(page.show(v) for v in row[1:])]) for row in shown_rows(runs)]
-    return ("\n".join([line(["", *names]), line(["---"] * (len(names) + 1)), *body]) + "\n").encode()
+    noted = unequal_steps(runs)
+    table = "\n".join([line(["", *names]), line(["---"] * (len(names) + 1)), *body]) + "\n"
+    return (f"{noted}\n\n{table}" if noted else table).encode()
 
 
 def comma_separated(runs: Sequence[FinishedRun]) -> bytes:
@@ -103,7 +131,10 @@ def compare_page(runs: Sequence[FinishedRun]) -> bytes:
     }
     if totals:
         sections.append(page.Section("Losses", [plots.several(totals, "seconds", "weighted loss", log=True)]))
-    sections.append(page.Section("Figures", [page.table(shown_rows(runs), ["", *names])]))
+    noted = unequal_steps(runs)
+    sections.append(
+        page.Section("Figures", [*([page.text(noted)] if noted else []), page.table(shown_rows(runs), ["", *names])])
+    )
     return page.render(" and ".join(names), f"{len(names)} runs", sections, f"shapesiren {__version__}")
 
 

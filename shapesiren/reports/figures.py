@@ -103,18 +103,33 @@ def draw_panels(rows: list[list[Panel]], path: Path) -> None:
     write_figure(panels_figure(rows), path)
 
 
-def panels_figure(rows: list[list[Panel]]) -> Any:
+def panels_figure(rows: list[list[Panel]], extent: tuple[float, float, float, float] | None = None) -> Any:
+    """A matplotlib figure of rows of panels.
+
+    ``extent`` (left, right, bottom, top) in the user's coordinates gives them axes, and each a bar of what its colours mean.
+    """
     plt = pyplot()
     height, width = rows[0][0][1].shape[:2]
     size = 3.2 * width / max(width, height), 3.2 * height / max(width, height) + 0.3
+    if extent is not None:
+        size = size[0] + 0.9, size[1] + 0.3
     shape = (size[0] * len(rows[0]), size[1] * len(rows))
     figure, axes = plt.subplots(len(rows), len(rows[0]), figsize=shape, layout="constrained", squeeze=False)
     for line, panels in zip(axes, rows, strict=True):
         for axis, (title, image, how) in zip(line, panels, strict=True):
             if image.shape[2] in (1, 2):
-                axis.imshow(image[..., 0], **({"cmap": "gray", "vmin": 0, "vmax": 1} | how))
+                drawn = axis.imshow(image[..., 0], extent=extent, **({"cmap": "gray", "vmin": 0, "vmax": 1} | how))
             else:
-                axis.imshow(image)
+                drawn = axis.imshow(image, extent=extent)
             axis.set_title(title, fontsize=9)
-            axis.axis("off")
+            if extent is None:
+                axis.axis("off")
+                continue
+            axis.tick_params(labelsize=7)
+            axis.set_xlabel("x", fontsize=8)
+            axis.set_ylabel("y", fontsize=8)
+            # values beyond its ends are drawn in the colours of its ends
+            figure.colorbar(drawn, ax=axis, shrink=0.8, extend="both" if how.get("vmin", 0) < 0 else "max").ax.tick_params(
+                labelsize=7
+            )
     return figure

@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..field import Field
 from ..pointcloud.cloud import PointCloud
 from ..pointcloud.io.read import read_cloud
+from ..pointcloud.upright import vertical_of_points
 from ..tasks.base import View
 
 Image = NDArray[np.float64]  # (height, width, 3), linear in [0, 1]
@@ -27,15 +28,17 @@ def draw_files(
     size: int = 640,
     azimuth: float = 30,
     elevation: float = 20,
-    up: str = "y",
+    up: str = "auto",
     inside: bool = False,
 ) -> None:
-    """Draw files side by side, all from the same camera, framed by the first one.
+    """Draw files side by side, all from the same camera, framed by the first one, which also tells which way is up.
 
     ``inside`` leaves out faces that look away from the camera, so that a room is seen into through its own walls.
     """
     _check(output, up)
     clouds = [read_cloud(f) for f in files]
+    if up == "auto":
+        up = vertical_of_points(clouds[0].points, files[0].name)
     camera = Camera.framing(clouds[0].points, azimuth, elevation, up)
     save_panels([draw(c, camera, size, inside) for c in clouds], output)
 
@@ -51,8 +54,8 @@ def draw_run(mesh: Path, field: Field, output: Path, view: View) -> None:
 def _check(output: Path, up: str) -> None:
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"unknown picture format {output.suffix!r}", where=output, hint="known: .png .jpg")
-    if up not in ("x", "y", "z"):
-        raise InputError(f"{up!r} is no axis", where="--up", hint="one of x, y, z")
+    if up not in ("auto", "x", "y", "z"):
+        raise InputError(f"{up!r} is no axis", where="--up", hint="one of x, y, z, or auto")
 
 
 def save_panels(panels: list[Image], output: Path) -> None:

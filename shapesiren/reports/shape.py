@@ -20,6 +20,7 @@ from ..pointcloud.header import CloudHeader
 from ..pointcloud.io import crs
 from ..pointcloud.io.read import read_cloud
 from ..pointcloud.units import in_units, named, of_figure, suffix
+from ..pointcloud.upright import vertical_of_run
 from ..runtime.kdtree import KDTree
 from ..surface.facts import MeshFacts
 from ..surface.io import read_mesh
@@ -99,10 +100,8 @@ def mesh_of(run: FinishedRun) -> TriangleMesh:
 
 
 def vertical(run: FinishedRun) -> str:
-    """The axis that points up: the one asked for, z for open scans (rooms, terrain), else y."""
-    if run.config.report.up != "auto":
-        return str(run.config.report.up)
-    return "z" if is_open(run) else "y"
+    """The axis that points up: the one asked for, else what the scan tells."""
+    return vertical_of_run(run.config.report.up, CloudHeader.of(run.field.header), run.manifest)
 
 
 def is_open(run: FinishedRun) -> bool:

@@ -20,7 +20,10 @@ class MeshSettings(Settings):
     of_copies: ClassVar[tuple[str, ...]] = ("units", "scale")
 
     resolution: int | None = Field(
-        None, ge=8, le=8192, description="cells along the longest side; two point spacings each, 256 to 512, if not given"
+        None,
+        ge=8,
+        le=8192,
+        description="cells along the longest side; if not given two spacings each, 256 to 512, or 128 of few points",
     )
     box: Box | None = Field(
         None,

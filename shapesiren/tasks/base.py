@@ -124,7 +124,7 @@ class FinishedRun:
 
 @dataclass(frozen=True)
 class View:
-    """How a picture of a surface is taken. size : pixels along each side; angles in degrees; up : the vertical axis
+    """How a picture of a surface is taken. size : pixels along each side; angles in degrees; up : the vertical axis, or auto
 
     inside : see into rooms, leaving out faces that look away
     """
@@ -132,7 +132,7 @@ class View:
     size: int = 640
     azimuth: float = 30.0
     elevation: float = 20.0
-    up: str = "y"
+    up: str = "auto"
     inside: bool = False
 
 

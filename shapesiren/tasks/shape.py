@@ -423,8 +423,9 @@ class ShapeTask(Task[ShapeConfig]):
     @classmethod
     def picture(cls, run: FinishedRun, path: Path, view: View) -> None:
         from ..reports.render import draw_run
+        from ..reports.shape import vertical
 
-        draw_run(run.output, run.field, path, view)
+        draw_run(run.output, run.field, path, replace(view, up=vertical(run)) if view.up == "auto" else view)
 
     @classmethod
     def thumbnail(cls, run: FinishedRun) -> bytes | None:

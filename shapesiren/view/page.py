@@ -28,6 +28,7 @@ from .run_watcher import Array, RunWatcher
 LEGEND = '<div style="padding: 0 1em; font-size: 0.8em">{}</div>'
 DRAWN_POINTS = 60_000  # of the cloud that are drawn, a random choice
 RESOLUTION, LIVE_RESOLUTION = 128, 48  # cells along the longest side of a surface; of one that a fit changes every second
+AMBIENT = 0.8  # light from everywhere
 LOOK_SECONDS = 0.5  # between looks at the run folder
 LONGEST_PAUSE = 20.0  # seconds between them when the viewer has used up its share of a core
 
@@ -50,14 +51,14 @@ class Viewer:
     ----------
     folder : of the run; what is not there yet is waited for
     host, port : where the page is served; a taken port is replaced by the next free one
-    up : the vertical axis, x, y or z
+    up : the vertical axis, x, y or z; auto: as the scan tells, as soon as there is one
 
     Raises
     ------
     InputError : viser is missing, or the run has no surface
     """
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 8080, up: str = "y") -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 8080, up: str = "auto") -> None:
         try:
             import viser
         except ImportError:
@@ -67,15 +68,25 @@ class Viewer:
         with contextlib.redirect_stdout(io.StringIO()):  # its banner
             self.server = viser.ViserServer(host=host, port=port, label=f"shapesiren: {folder.name}", verbose=False)
         self.host, self.port = host, self.server.get_port()
-        self.server.scene.set_up_direction(f"+{up}")  # type: ignore[arg-type]
-        self.server.initial_camera.position = {"x": (0.6, 1.7, 1.0), "y": (1.0, 0.6, 1.7), "z": (1.0, -1.7, 0.7)}[up]
-        self.server.initial_camera.look_at = (0.0, 0.0, 0.0)
+        self.asked_up = None if up == "auto" else up
+        self._turn_upright()
+        self.server.scene.configure_default_lights(cast_shadow=False)
+        # what the lamps do not reach, the inside of a bowl or what one looks at from below, is seen as well
+        self.server.scene.add_light_ambient("/ambient", intensity=AMBIENT)
         self.drawing = threading.Lock()  # viser calls back in threads of its own
         self.stopped = threading.Event()
+        self.shown = ""  # which surface
         self.drawn: dict[str, Any] = {}  # handles of what is in the scene, by name
         self._add_panel()
         if self.cloud is not None:
             self._draw_points(self.cloud)
+
+    def _turn_upright(self) -> None:
+        """Stand what is shown on its feet, and look at it from a little above."""
+        up = self.asked_up or self.run.vertical() or "y"
+        self.server.scene.set_up_direction(f"+{up}")  # type: ignore[arg-type]
+        self.server.initial_camera.position = {"x": (0.6, 1.7, 1.0), "y": (1.0, 0.6, 1.7), "z": (1.0, -1.7, 0.7)}[up]
+        self.server.initial_camera.look_at = (0.0, 0.0, 0.0)
 
     @property
     def address(self) -> str:
@@ -115,7 +126,8 @@ class Viewer:
         self.pointer.visible = self.asking.value
 
     def _surface_changed(self) -> None:
-        self.draw_surface()
+        if self.draw_surface() and not self.run.fitting:
+            self.status.content = f"fitted; {self.shown}"
 
     def _coloured(self, chosen: Any, other: Any) -> None:
         """Colours were chosen, or given up: one kind of them at a time."""
@@ -147,7 +159,10 @@ class Viewer:
             if field is None:
                 return False
             resolution = LIVE_RESOLUTION if self.run.fitting else RESOLUTION
-            made = self.run.surface(resolution, self.level.value / 100 * field.frame.scale)
+            made = self.run.mesh() if self.level.value == 0 else None
+            self.shown = "the run's mesh" if made is not None else "level set of the field, untrimmed"
+            if made is None:
+                made = self.run.surface(resolution, self.level.value / 100 * field.frame.scale)
             if made is None:
                 return False
             vertices, faces = made
@@ -155,7 +170,9 @@ class Viewer:
             if shown is not None:
                 import trimesh
 
-                coloured = trimesh.Trimesh(vertices, faces, vertex_colors=shown.colours(), process=False)
+                # each face from both sides: without a material of its own a mesh has no back
+                both = np.concatenate([vertices, vertices]), np.concatenate([faces, faces[:, ::-1] + len(vertices)])
+                coloured = trimesh.Trimesh(*both, vertex_colors=np.tile(shown.colours(), (2, 1)), process=False)
                 self.drawn["surface"] = self.server.scene.add_mesh_trimesh(
                     "/surface", coloured, visible=self.show_surface.value
                 )
@@ -254,6 +271,7 @@ class Viewer:
         if self.cloud is None:
             self.cloud = self.run.cloud()
             if self.cloud is not None:
+                self._turn_upright()
                 self._draw_points(self.cloud)
         if not self.run.refresh():
             return
@@ -261,7 +279,8 @@ class Viewer:
         if self.show_slice.value:
             self.draw_slice()
         state = f"fitting: {self.run.progress()}" if self.run.fitting else "fitted"
-        self.status.content = state if there else f"{state}; no surface yet"
+        shown = state if self.run.fitting else f"{state}; {self.shown}"
+        self.status.content = shown if there else f"{state}; no surface yet"
 
     def follow(self, until: Callable[[], bool] = lambda: False, core_share: float = 1.0) -> None:
         """Keep looking until ``until()`` is true or the viewer is stopped.

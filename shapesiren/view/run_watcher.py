@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, ShapesirenError
 from ..field import Field
 from ..pointcloud.header import CloudHeader
+from ..pointcloud.upright import vertical_of_run
 from ..reports.maps import Map, error_bars_map, support_map
 from ..runtime.kdtree import KDTree
 from ..stages.fit import FIELD, LOG, SNAPSHOT
@@ -21,11 +22,13 @@ from ..stages.store import Run
 from ..surface.io import error_bars_of, read_mesh
 from ..surface.level_set import band_of
 from ..surface.marching_cubes import sparse_marching_cubes
+from ..surface.postprocess import decimate
 from ..surface.query import plane
 from ..surface.support import Support
 
 Array = NDArray[Any]
 MESH = "mesh.ply"
+MOST_FACES = 1_000_000  # of a mesh that is shown
 MARGIN, SLICE_MARGIN = 0.05, 0.15  # of the grid and of slices, round the scan
 
 
@@ -36,6 +39,7 @@ class RunWatcher:
         self.folder = folder
         self.field: Field | None = None
         self.seen: tuple[str, int, int] | None = None
+        self.seen_mesh: tuple[int, int] | None = None
 
     def cloud(self) -> dict[str, Array] | None:
         """The ingested arrays, as soon as they are there. Raises InputError if the run is no shape's."""
@@ -52,8 +56,38 @@ class RunWatcher:
             )
         return unpack(self.folder / task.cache).arrays
 
+    def vertical(self) -> str | None:
+        """The axis that points up, as the report has it. None before there is a scan."""
+        if self.cloud() is None:
+            return None
+        run = Run.open(self.folder)
+        task, config = stored_config(run, [])
+        return vertical_of_run(config.report.up, CloudHeader.of(unpack(self.folder / task.cache).header), run.manifest)
+
     def refresh(self) -> bool:
-        """Read the field anew if there is a newer one; whether there was."""
+        """Read the field anew if there is a newer one; whether there was, or a newer mesh."""
+        read = self._refresh_field()
+        mesh = self._mesh_version()
+        read, self.seen_mesh = read or (mesh != self.seen_mesh and self.field is not None), mesh
+        return read
+
+    def _mesh_version(self) -> tuple[int, int] | None:
+        """Tells the run's mesh from any other; None if it has none, or one of an earlier field."""
+        try:
+            mesh, field = (self.folder / MESH).stat(), (self.folder / FIELD).stat()
+        except OSError:
+            return None
+        return (mesh.st_mtime_ns, mesh.st_ino) if mesh.st_mtime_ns >= field.st_mtime_ns and not self.fitting else None
+
+    def mesh(self) -> tuple[Array, Array] | None:
+        """Vertices (n, 3) in box coordinates and faces (m, 3) of the run's mesh: trimmed, filled and thinned out as it was
+        written. None where there is none of this field; what is too large for a browser is decimated."""
+        if self.field is None or self._mesh_version() is None:
+            return None
+        made = read_mesh(self.folder / MESH)
+        return decimate(self.field.frame.to_box(made.vertices), made.faces, MOST_FACES)
+
+    def _refresh_field(self) -> bool:
         for name in (SNAPSHOT, FIELD):
             path = self.folder / name
             try:

@@ -16,6 +16,7 @@ import pytest
 
 from shapesiren.batch.engines import Resources, serial
 from shapesiren.batch.jobs import Job, jobs_of_files, jobs_of_manifest, shard
+from shapesiren.batch.progress import BatchProgress
 from shapesiren.batch.summary import closing_lines, write_summary
 from shapesiren.batch.work import Plan, Result, of_the_mesh, perform, recorded
 from shapesiren.config import to_toml
@@ -329,3 +330,16 @@ def test_what_no_input_can_do_is_said_once(scans, wrong, here):
     assert refused.returncode == 2
     assert len(refused.stderr.strip().splitlines()) == 1
     assert not (scans / "runs").exists()
+
+
+def test_time_left_is_told_by_what_was_done_alone(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("shapesiren.batch.progress.time.monotonic", lambda: clock[0])
+    shown = BatchProgress(10)
+    clock[0] = 0.01
+    shown(Result("bad", "failed", 0.01))
+    shown(Result("old", "unchanged", 0.01))
+    assert shown.line() == "2 of 10: 0 done, 1 unchanged, 1 failed"  # neither tells what a job takes
+    clock[0] = 60.0
+    shown(Result("good", "done", 60.0))
+    assert shown.line().endswith("; 1.0 a minute, 7:00 left")

@@ -71,6 +71,11 @@ def test_a_report_in_a_browser(trefoil_report, chromium, width):
         rows, columns = np.argwhere(mask).mean(0) / mask.shape
         assert abs(rows - 0.5) < 0.15
         assert abs(columns - 0.5) < 0.15
+        if width < 600:  # nothing of it is cut off, and no toolbar lies on a legend
+            assert not mask[:, 0].any() and not mask[:, -1].any()
+            assert not tab.evaluate(
+                "[...document.querySelectorAll('.modebar-btn')].some(b => b.getBoundingClientRect().width > 0)"
+            )
 
         def coloured(picture):  # viridis; the clay of the mesh is nearly grey
             return (np.ptp(picture, axis=2) > 60).mean()

@@ -6,6 +6,10 @@ import trimesh
 from numpy.lib.stride_tricks import sliding_window_view
 
 from shapesiren.errors import InputError, RunError
+from shapesiren.field import Field
+from shapesiren.header import BoxBounds
+from shapesiren.nets.siren import Siren
+from shapesiren.pointcloud.header import CloudHeader
 from shapesiren.pointcloud.io.read import read_cloud
 from shapesiren.pointcloud.synthetic.shapes import SHAPES, gradient
 from shapesiren.runtime.kdtree import KDTree
@@ -16,6 +20,7 @@ from shapesiren.surface.cell_tables import LEAF
 from shapesiren.surface.components import drop_components, drop_phantoms, drop_small_components, keep_largest
 from shapesiren.surface.grid import Grid
 from shapesiren.surface.io import read_mesh, write_mesh
+from shapesiren.surface.level_set import resolution_of
 from shapesiren.surface.marching_cubes import dense_marching_cubes, sparse_marching_cubes
 from shapesiren.surface.mesh import TriangleMesh
 from shapesiren.surface.narrow_band import narrow_band
@@ -270,3 +275,14 @@ def test_components_by_hand_and_without_numba(kind, rng, monkeypatch):
         np.testing.assert_array_equal(labels, expected)
     assert with_numba[0][1].tolist() == [0, 1, 2, 0, 1, 3, 1, 1]
     assert 100 < with_numba[1][0] < 2000
+
+
+@pytest.mark.parametrize(
+    ("spacing", "resolution"), [(0.024, 128), (0.0142, 128), (0.0135, 256), (0.0045, 256), (0.0025, 352), (0.001, 512)]
+)
+def test_the_resolution_follows_what_the_points_can_carry(spacing, resolution):
+    bounds = BoxBounds(low=(-0.9, -0.9, -0.9), high=(0.9, 0.9, 0.9))
+    header = CloudHeader(frame=Similarity((0.0, 0.0, 0.0), 1.0), bounds=bounds, spacing=spacing)
+    field = Field(Siren(3, 1, 8, 1), "shape", header)
+    assert resolution_of(field, MeshSettings()) == resolution
+    assert resolution_of(field, MeshSettings(resolution=40)) == 40

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from scipy.ndimage import distance_transform_edt
 import shapesiren
 from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
 from shapesiren.reports.maps import sequential
+from shapesiren.surface.io import read_mesh
 from shapesiren.view.run_watcher import RunWatcher, paint
 from tests.browser import LIMIT, model_in, pixels, still, until
 from tests.conftest import QUICK_ARGS
@@ -66,7 +68,7 @@ def test_view_of_a_run(quick_run, tab):
     process = start("view", quick_run, "--port", 8731)
     try:
         tab.goto(address(process, []))
-        tab.get_by_text("fitted").wait_for()
+        tab.get_by_text("fitted; the run's mesh").wait_for()
         plain = still(tab, lambda: picture(tab), lambda p: model_in(p).mean() > 0.03)
         tab.get_by_label("slice", exact=True).click()
         until(tab, lambda: picture(tab), lambda p: np.abs(p - plain).max(2).mean() > 3)  # the slice is there
@@ -159,6 +161,26 @@ def test_what_the_viewer_shows(quick_run, tmp_path):
     assert size[0] / size[1] == pytest.approx(made.shape[1] / made.shape[0], rel=0.05)
     assert RunWatcher(tmp_path).cloud() is None  # not there yet: the viewer waits
     assert not RunWatcher(tmp_path).refresh()
+
+
+@pytest.mark.slow
+def test_the_run_s_own_mesh_is_shown(quick_run, tmp_path):
+    """And not the field's level set, which is trimmed, filled and thinned out nowhere; one of an earlier field is not."""
+    run = tmp_path / "run"
+    shutil.copytree(quick_run, run)
+    watcher = RunWatcher(run)
+    assert watcher.mesh() is None  # before a field was read
+    assert watcher.refresh() and not watcher.refresh()
+    made = read_mesh(run / "mesh.ply")
+    vertices, faces = watcher.mesh()
+    assert np.array_equal(faces, made.faces)
+    assert watcher.field.frame.to_user(vertices) == pytest.approx(made.vertices, abs=1e-6)
+    assert len(faces) != len(watcher.surface(128)[1])
+    shapesiren.mesh(run, resolution=40)
+    assert watcher.refresh()  # it follows a mesh that is made again
+    assert len(watcher.mesh()[1]) < len(faces)
+    os.utime(run / "field.safetensors")  # fitted again since
+    assert watcher.refresh() and watcher.mesh() is None
 
 
 def test_painted_level_lines():

@@ -88,7 +88,11 @@
     if (chart.buttons.length > 1) div.before(row);
     const first = chart.spec.views[0];
     const data = chart.spec.data.map((trace, i) => (first ? { ...trace, visible: first.show.includes(i) } : trace));
-    return Plotly.newPlot(div, data, themed(chart.spec.layout), { responsive: true, displaylogo: false, displayModeBar: "hover" })
+    // a telephone has no room beside a model, and none for a toolbar above a chart: fingers zoom and turn
+    const narrow = window.matchMedia("(max-width: 560px)").matches;
+    const camera = chart.spec.layout.scene && chart.spec.layout.scene.camera;
+    if (narrow && camera) for (const axis in camera.eye) camera.eye[axis] *= 1.35;
+    return Plotly.newPlot(div, data, themed(chart.spec.layout), { responsive: true, displaylogo: false, displayModeBar: narrow ? false : "hover" })
       .then(() => { if (chart.together) div.on("plotly_relayout", (event) => follow(chart, event)); });
   }
   const drawn = [...document.querySelectorAll(".chart")].map(draw);
