@@ -125,6 +125,11 @@ def finished_mesh(context: Context) -> TriangleMesh:
     return read_mesh(run.folder / task.output_file)
 
 
+def units_of(run: Run) -> str | None:
+    """What the lengths of a fitted shape are in; None where nothing says so."""
+    return CloudHeader.of(fitted_field(run).header).units
+
+
 def points_and_support(run: Run) -> tuple[NDArray[np.float64], float, str | None]:
     """Of a fitted shape, in the user's units: its points (n, 3), how far from them its surface is supported, and their
     reference system (WKT) where the header holds one."""
