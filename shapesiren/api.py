@@ -23,6 +23,7 @@ from .stages import report as report_stage
 from .stages.context import Settings, context_for, is_run, run_context, settings_layers, silent
 from .stages.stage import stored_config
 from .stages.store import Run
+from .surface.texture import check_textured
 from .tasks import task_for
 from .tasks.base import Say
 from .tasks.fitted import FittedField, SignalField
@@ -171,6 +172,8 @@ def load(run: str | Path, device: str = "auto", *, task: str | None = None) -> F
 
 def mesh(run: str | Path, *, resolution: int | None = None, out: str | Path | None = None, **settings: Any) -> Tree:
     """Write a run's mesh (and a copy to ``out``); keywords are settings of ``[mesh]``. Returns its facts."""
+    if settings.get("texture") is not None and out is not None:
+        check_textured(Path(out))
     return _written(run, "mesh", {"resolution": resolution, **settings}, out)
 
 

@@ -140,6 +140,12 @@ class Config(Settings):
         tree = {k: v for k, v in value.model_dump(mode="json").items() if k not in of_copies}
         return {k: v for k, v in tree.items() if v is not None or k not in later}
 
+    def for_copies(self, name: str) -> Tree:
+        """Of a section, the settings that are of files for others alone, those that are given."""
+        value = getattr(self, name)
+        held = {k: getattr(value, k) for k in getattr(value, "of_copies", ())}
+        return {k: v for k, v in held.items() if v is not None}
+
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 

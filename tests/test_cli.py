@@ -60,6 +60,7 @@ def test_help_lists_what_the_registries_hold():
     assert tuple(surfaces.WRITERS) == names.MESH_FILES
     assert export.SUFFIXES == names.FIELD_FILES
     assert tuple(DRAWINGS) == names.DRAWING_FILES
+    assert surfaces.TEXTURED == names.TEXTURED
     assert tuple(compare.WRITERS) == names.TABLE_FILES
 
 

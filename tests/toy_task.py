@@ -107,7 +107,7 @@ class CurveTask(Task):
         return Facts.of({"samples": len(table)})
 
     @classmethod
-    def convert(cls, written, path, fitted, config):
+    def convert(cls, written, path, fitted, arrays, config, say):
         np.savetxt(path, cls.decode(fitted, config), delimiter=",")
 
     @classmethod

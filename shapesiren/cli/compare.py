@@ -22,8 +22,12 @@ def compare(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help=f"A page or a table: {' '.join(names.TABLE_FILES)}.")
     ] = None,
-    volume: Annotated[bool, typer.Option("--volume", help="Cut and fill from the first terrain to the second (z up).")] = False,
-    cell: Annotated[float, typer.Option(help="Side of a cell of --volume, in the scan's units.")] = 0.5,
+    volume: Annotated[
+        bool, typer.Option("--volume", help="Cut and fill from one terrain to the next (z up); volumes of closed bodies.")
+    ] = False,
+    cell: Annotated[
+        str, typer.Option(metavar="LENGTH", help="Side of a cell of --volume: 0.5 of the scan's units, 50cm.")
+    ] = "0.5",
     force: Replace,
     as_json: Json,
 ) -> None:
@@ -61,21 +65,35 @@ def compare(
         print_table(["", *columns], table, right=range(1, len(columns) + 1))
 
 
-def _volume(runs: Sequence[Path], output: Path | None, cell: float, screen: Screen) -> None:
-    from ..export.volume import Terrain, volume_between
-    from ..stages.output import finished_mesh, fitted_field, points_and_support
+def _volume(runs: Sequence[Path], output: Path | None, cell: str, screen: Screen) -> None:
+    from ..export.volume import Terrain, volume_between, volume_of_bodies
+    from ..pointcloud.units import in_scan_units, suffix
+    from ..stages.output import finished_mesh, fitted_field, points_and_support, units_of
     from .existing_run import open_run
 
     if len(runs) != 2 or output is not None:
         raise InputError("a volume is between two runs, and is printed", where="--volume", hint="compare --volume BEFORE AFTER")
-    terrains = []
+    terrains, closed, units = [], [], []
     for folder in runs:
         context = open_run(folder, [], screen)
         mesh = finished_mesh(context)
-        if not getattr(fitted_field(context.run).header, "open", False):
-            raise InputError("a closed body, not a terrain", where=folder, hint="fit the terrain with --surface open")
+        closed.append(not getattr(fitted_field(context.run).header, "open", False))
+        units.append(units_of(context.run))
         points, support, _ = points_and_support(context.run)
         terrains.append(Terrain(mesh, points, support))
-    v = volume_between(terrains[0], terrains[1], cell)
-    screen.say(f"cut {v.cut:.6g}, fill {v.fill:.6g}, net {v.net:.6g} +- {v.error:.2g} over an area of {v.area:.6g}")
+    if closed[0] != closed[1]:
+        which = runs[closed.index(True)]
+        raise InputError("a closed body, and the other a terrain", where=which, hint="fit the terrain with --surface open")
+    if None not in units and units[0] != units[1]:
+        raise InputError(f"one in {units[0]}, the other in {units[1]}", where="--volume", hint="fit both in the same --units")
+    square, cube = suffix(units[0], 2), suffix(units[0], 3)
+    if closed[0]:
+        b = volume_of_bodies(terrains[0], terrains[1])
+        both = f"before {b.before:.6g}{cube}, after {b.after:.6g}{cube}"
+        screen.say(f"{both}, net {b.net:.6g} +- {b.error:.2g}{cube}")
+        screen.result(b.tree())
+        return
+    v = volume_between(terrains[0], terrains[1], in_scan_units(cell, units[0], "--cell"))
+    moved = f"cut {v.cut:.6g}{cube}, fill {v.fill:.6g}{cube}, net {v.net:.6g} +- {v.error:.2g}{cube}"
+    screen.say(f"{moved} over an area of {v.area:.6g}{square}")
     screen.result(v.tree())

@@ -30,6 +30,10 @@ def mesh(
     box: Annotated[str | None, typer.Option("--box", metavar="X0,Y0,Z0,X1,Y1,Z1", help="Only the surface in it.")] = None,
     units: Annotated[str | None, typer.Option("--units", help=f"Write a copy in {names.choice(names.UNITS)}.")] = None,
     scale: Annotated[float | None, typer.Option("--scale", help="Write a copy with coordinates times this.")] = None,
+    texture: Annotated[
+        int | None,
+        typer.Option(metavar="SIZE", help=f"Colours as a picture of 4096 texels a side, in {names.choice(names.TEXTURED)}."),
+    ] = None,
     trim: Annotated[str | None, typer.Option(help="auto, on, or off: cut off what no point supports.")] = None,
     watertight: Annotated[bool | None, typer.Option("--watertight", help="Close it; says what is invented.")] = None,
     height: Annotated[str | None, typer.Option(metavar="LENGTH", help="A part to print, so high: 120mm, 4.7in.")] = None,
@@ -64,6 +68,7 @@ def mesh(
         "uncertainty": uncertainty,
         "units": units,
         "scale": scale,
+        "texture": texture,
         "watertight": watertight,
         "up": up,
         "flat_base": flat_base,
@@ -72,9 +77,15 @@ def mesh(
     }
     layers: Layers = [("--for", {"profile": profile})] if profile is not None else []
     layers += [("--" + k.replace("_", "-"), {"mesh": {k: v}}) for k, v in given.items() if v is not None]
+    if texture is not None and output is not None:
+        from ..surface.texture import check_textured
+
+        check_textured(output)
     context = open_for_stage(run, layers, stage)
     if profile is not None:
         say_profile(context.config, context.say)
+    if output is None and texture is not None:
+        output = context.run.folder / "mesh.textured.glb"
     if output is None and (units is not None or scale is not None):
         output = context.run.folder / f"mesh.{units or 'scaled'}.ply"
     write_output(context, "mesh", output, stage.printing.screen(), strict)

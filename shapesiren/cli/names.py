@@ -45,6 +45,7 @@ SHAPES = ("sphere", "torus", "box", "plate", "cylinder", "holed_plate", "two_sph
 UNITS = ("mm", "cm", "m", "in", "ft", "us-ft")
 # surface.io.WRITERS, export.WRITERS, reports.compare.WRITERS
 MESH_FILES = (".ply", ".obj", ".stl", ".glb", ".3mf", ".off")
+TEXTURED = (".glb", ".obj")  # surface.io.TEXTURED
 FIELD_FILES = (".onnx", ".npz", ".nrrd", ".vti")
 DRAWING_FILES = (".dxf", ".svg")  # export.drawing.DRAWINGS
 TERRAIN_FILES = (".tif", ".tiff")

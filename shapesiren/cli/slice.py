@@ -20,7 +20,9 @@ def slice_(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help=f"The drawing: {' '.join(names.DRAWING_FILES)}.")],
     run: RunFolder,
-    every: Annotated[float | None, typer.Option(help="A plane at each multiple of this length.")] = None,
+    every: Annotated[
+        str | None, typer.Option(metavar="LENGTH", help="A plane at each multiple of it: 1 of the scan's units, 50cm.")
+    ] = None,
     at: Annotated[str | None, typer.Option("--at", metavar="P,P,...", help="Planes at these positions.")] = None,
     axis: Annotated[str, typer.Option(help="What the planes are across: x, y or z (contour lines).")] = "z",
     force: Replace,
@@ -32,8 +34,9 @@ def slice_(
     """
     from ..export.drawing import DRAWINGS, check_file, write_drawing
     from ..export.sections import AXES, positions_every, sections
+    from ..pointcloud.units import in_scan_units
     from ..stages.copies import guarded, refuse_foreign
-    from ..stages.output import finished_mesh
+    from ..stages.output import finished_mesh, units_of
 
     check_file(output, tuple(DRAWINGS))
     if axis not in tuple(AXES):
@@ -43,15 +46,16 @@ def slice_(
     screen = Screen(False, as_json)
     context = open_run(run, [], screen)
     refuse_foreign(output, force, context.run)
-    mesh, number = finished_mesh(context), AXES.index(axis)
-    if at is not None:
+    mesh, number, units = finished_mesh(context), AXES.index(axis), units_of(context.run)
+    if every is None:
+        assert at is not None
         positions = numbers(at, None, "--at", "list of positions", "431.5,432")
     else:
         along = mesh.vertices[:, number]
-        positions = positions_every(float(along.min()), float(along.max()), float(every or 0.0))
+        positions = positions_every(float(along.min()), float(along.max()), in_scan_units(every, units, "--every"))
     cut = sections(mesh, number, positions)
     with guarded(output, force, context.run):
-        write_drawing(output, cut)
+        write_drawing(output, cut, units)
     lines, missed = sum(len(s.lines) for s in cut), sum(not s.lines for s in cut)
     screen.say(f"made {output}: {lines} lines in {len(cut)} planes" + (f", {missed} of which miss the surface" * bool(missed)))
     screen.result({"file": str(output), "planes": positions, "lines": lines, "missed": missed})

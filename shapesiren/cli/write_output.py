@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,14 @@ def write_output(context: Context, stage: str, copy: Path | None, screen: Screen
     from ..stages.copies import guarded
     from ..stages.output import output_and_copy
 
-    with guarded(copy, context.force, context.run), screen.working(stage):
+    files = [] if copy is None else context.task.files_of_copy(copy, context.config)
+    with ExitStack() as stack:
+        for path in files:
+            stack.enter_context(guarded(path, context.force, context.run))
+        stack.enter_context(screen.working(stage))
         facts = output_and_copy(context, stage, copy)
     screen.stage(context, stage, facts)
-    made = [str(context.run.folder / context.task.output_file)] + ([str(copy)] if copy else [])
+    made = [str(context.run.folder / context.task.output_file)] + [str(path) for path in files]
     screen.say(f"made {' and '.join(made)}; next: shapesiren evaluate {context.run.folder}")
     screen.result({"run": str(context.run.folder), "files": made, stage: facts})
     fail_if_warned(facts, strict)

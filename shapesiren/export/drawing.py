@@ -17,6 +17,7 @@ from ..runtime.files import write_atomically
 from .sections import AXES, Section
 
 PAGE = 1000.0  # of the longer side of an SVG, pixels
+INSUNITS = {"in": 1, "ft": 2, "mm": 4, "cm": 5, "m": 6, "us-ft": 21}  # DXF reference, header variables; 0: not known
 
 
 def layer_name(section: Section) -> str:
@@ -25,9 +26,10 @@ def layer_name(section: Section) -> str:
     return f"{AXES[section.axis].upper()}_{text}"
 
 
-def dxf(sections: Sequence[Section]) -> bytes:
+def dxf(sections: Sequence[Section], units: str | None = None) -> bytes:
     """A DXF of release 12 in the user's coordinates, with a layer for each plane."""
     tags: list[tuple[int, object]] = [(0, "SECTION"), (2, "HEADER"), (9, "$ACADVER"), (1, "AC1009")]
+    tags += [(9, "$INSUNITS"), (70, INSUNITS.get(units or "", 0))]  # of later releases; older programs pass it over
     points = np.concatenate([line for s in sections for line in s.lines])
     for name, corner in (("$EXTMIN", points.min(0)), ("$EXTMAX", points.max(0))):
         tags += [(9, name), *zip((10, 20, 30), map(float, corner), strict=True)]
@@ -51,16 +53,17 @@ def dxf(sections: Sequence[Section]) -> bytes:
     ).encode()
 
 
-def svg(sections: Sequence[Section]) -> bytes:
+def svg(sections: Sequence[Section], units: str | None = None) -> bytes:
     """An SVG that looks along the planes' axis, a group for each plane, its position in ``data-position``."""
     across, up = [(1, 2), (0, 2), (0, 1)][sections[0].axis]
     points = np.concatenate([line for s in sections for line in s.lines])[:, [across, up]]
     low, size = points.min(0), np.maximum(np.ptp(points, axis=0), 1e-12)
     scale = PAGE / size.max()
     width, height = size * scale
+    named = f' data-units="{units}"' if units else ""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-5 -5 {width + 10:.2f} {height + 10:.2f}" '
-        f'fill="none" stroke="#234" stroke-width="1" data-origin="{low[0]!s} {low[1]!s}" data-scale="{scale!s}">'
+        f'fill="none" stroke="#234" stroke-width="1" data-origin="{low[0]!s} {low[1]!s}" data-scale="{scale!s}"{named}>'
     ]
     for s in sections:
         parts.append(f'<g id="{layer_name(s)}" data-position="{s.position}">')
@@ -71,7 +74,7 @@ def svg(sections: Sequence[Section]) -> bytes:
     return "\n".join([*parts, "</svg>\n"]).encode()
 
 
-DRAWINGS: dict[str, Callable[[Sequence[Section]], bytes]] = {".dxf": dxf, ".svg": svg}
+DRAWINGS: dict[str, Callable[[Sequence[Section], str | None], bytes]] = {".dxf": dxf, ".svg": svg}
 
 
 def check_file(path: Path, suffixes: Sequence[str]) -> None:
@@ -84,10 +87,13 @@ def check_file(path: Path, suffixes: Sequence[str]) -> None:
         raise InputError("its folder does not exist", where=path, hint=f"mkdir -p {path.parent}")
 
 
-def write_drawing(path: Path, sections: Sequence[Section]) -> None:
-    """Write sections by the extension of ``path``. Raises InputError if no plane meets the surface."""
+def write_drawing(path: Path, sections: Sequence[Section], units: str | None = None) -> None:
+    """Write sections, whose coordinates are in ``units``, by the extension of ``path``.
+
+    Raises InputError if no plane meets the surface.
+    """
     check_file(path, tuple(DRAWINGS))
     kept = [s for s in sections if s.lines]
     if not kept:
         raise InputError("no plane meets the surface", where=path, hint="--at positions within the surface's extent")
-    write_atomically(path, DRAWINGS[path.suffix.lower()](kept))
+    write_atomically(path, DRAWINGS[path.suffix.lower()](kept, units))

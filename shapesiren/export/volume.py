@@ -1,20 +1,24 @@
-"""Cut and fill between two terrains, over the cells that both have."""
+"""Volumes between two runs: cut and fill of terrains, over the cells that both have; of closed bodies, what they enclose."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..runtime.open3d_loader import open3d, ray_scene
 from ..surface.mesh import TriangleMesh
+from ..surface.verify import verify
 from .terrain import HeightGrid, height_grid
+
+BODY_POINTS = 100_000  # at most, that tell how far a body's surface is off
 
 
 @dataclass(frozen=True)
 class Terrain:
-    """A mesh, the points (n, 3) behind it, and how far from them it is supported; all in the user's units."""
+    """A mesh, terrain or body, the points (n, 3) behind it, and how far from them it is supported; all in the user's units."""
 
     mesh: TriangleMesh
     points: NDArray[np.float64]
@@ -51,6 +55,44 @@ def volume_between(before: Terrain, after: Terrain, cell: float) -> Volume:
     return Volume(cut, fill, net, float(np.hypot(off * area, change)), area, cell)
 
 
+@dataclass(frozen=True)
+class BodyVolume:
+    """What two closed bodies enclose, in the user's units cubed. before, after : each; net : after - before
+    error : of ``net``, one standard deviation: by how much the median of each body's points lies off its surface, with the
+        uncertainty of that median, times its area
+    """
+
+    before: float
+    after: float
+    net: float
+    error: float
+
+    def tree(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def volume_of_bodies(before: Terrain, after: Terrain) -> BodyVolume:
+    """Raises InputError if a mesh is not watertight."""
+    (a, a_error), (b, b_error) = _enclosed(before, "the first"), _enclosed(after, "the second")
+    return BodyVolume(a, b, b - a, float(np.hypot(a_error, b_error)))
+
+
+def _enclosed(body: Terrain, which: str) -> tuple[float, float]:
+    """The volume, and its error."""
+    centre = body.mesh.vertices.mean(0)
+    mesh = replace(
+        body.mesh, vertices=body.mesh.vertices - centre
+    )  # a volume is a difference of large ones far from the origin
+    found = verify(mesh)
+    if found.volume is None:
+        hint = "mesh --watertight closes it; a terrain is fitted with --surface open"
+        raise InputError(f"{which} mesh is not watertight: it encloses no volume", where="--volume", hint=hint)
+    points = body.points[:: max(1, len(body.points) // BODY_POINTS)] - centre
+    scene = ray_scene(mesh.vertices, mesh.faces)
+    off = scene.compute_signed_distance(open3d().core.Tensor(points.astype(np.float32)), nsamples=3).numpy()
+    return found.volume, _offset_of(off.astype(np.float64)) * found.area
+
+
 def _grid(terrain: Terrain, cell: float) -> HeightGrid:
     return height_grid(terrain.mesh, cell, terrain.points, max(terrain.support, cell))
 
@@ -82,8 +124,11 @@ def _offset(terrain: Terrain, cell: float) -> float:
     row = (grid.north - terrain.points[:, 1]) / cell - 0.5
     rest = terrain.points[:, 2] - map_coordinates(grid.heights, [row, column], order=1, cval=np.nan)
     rest = rest[np.isfinite(rest)]
-    if not len(rest):
-        return float(terrain.support)
+    return _offset_of(rest) if len(rest) else float(terrain.support)
+
+
+def _offset_of(rest: NDArray[np.float64]) -> float:
+    """The median of signed distances and its standard error, together."""
     middle = np.median(rest)
     spread = 1.4826 * np.median(np.abs(rest - middle))  # of normal deviations, in which a median errs by 1.25 of a mean
     return float(np.hypot(middle, 1.2533 * spread / np.sqrt(len(rest))))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, get_args
 
+from ..errors import InputError
+from ..lengths import millimetres
+
 Unit = Literal["mm", "cm", "m", "in", "ft", "us-ft"]
 UNITS: tuple[str, ...] = get_args(Unit)
 # metres in each. us-ft: the survey foot of older maps of the USA, 1200/3937 m; two parts in a million longer, which is a metre
@@ -66,6 +69,21 @@ def of_figure(stage: str, name: str, units: str | None) -> str:
     table = FIGURES.get(stage, {})
     power = table.get(name) or next((power for start, power in table.items() if name.startswith(start)), None)
     return f"{units}{POWERS[power]}" if power else ""
+
+
+def in_scan_units(text: str, units: str | None, where: str) -> float:
+    """A length as people write it, ``0.5`` or ``50cm``, in the scan's ``units``, which a bare number is in already.
+
+    Raises InputError if it is no length, or names a unit and the scan's is not known.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        length = millimetres(text, where)
+    if units is None:
+        hint = "a bare number is in the scan's units; fit --units says which"
+        raise InputError("what the scan's lengths are in is not known", where=where, hint=hint)
+    return length / 1000 / METRES[units]
 
 
 def factor(source: str, target: str) -> float:

@@ -19,7 +19,7 @@ from .fit import FIELD, torch_device
 from .history import kept
 from .ingest import unpack
 from .stage import Context, execute, require, stored_config
-from .store import Run, digest_file
+from .store import Run, digest_data, digest_file
 
 
 def output(context: Context, stage: str | None = None) -> Tree:
@@ -62,11 +62,13 @@ def _also_as(context: Context, path: Path) -> None:
     run = context.run
     held = run.manifest.setdefault("formats", {})
     of = run.outputs_digest(context.task.output)
-    before = held.get(path.name, {})
-    if before.get("of") == of and path.is_file() and digest_file(path) == before.get("digest"):
+    if settings := context.config.for_copies(context.task.output):
+        of = digest_data([of, settings])
+    files = context.task.files_of_copy(path, context.config)
+    if all(held.get(f.name, {}).get("of") == of and f.is_file() and digest_file(f) == held[f.name]["digest"] for f in files):
         return
     export(context, path)
-    held[path.name] = {"of": of, "digest": digest_file(path)}
+    held.update({f.name: {"of": of, "digest": digest_file(f)} for f in files})
     run.save()
     context.say(f"made {path}")
 
@@ -125,7 +127,8 @@ def export(context: Context, path: Path) -> None:
         if path.exists() and source.exists() and path.samefile(source):
             raise InputError("this is the input itself", where=path, hint="name another file with -o")
     fitted = Field.load(run.folder / FIELD)
-    task.convert(run.folder / task.output_file, path, fitted, context.config)
+    arrays = unpack(run.folder / task.cache).arrays
+    task.convert(run.folder / task.output_file, path, fitted, arrays, context.config, context.say)
     if line := task.told_of_copy(path, fitted, context.config):
         context.say(f"{path.name}: {line}")
 
@@ -139,6 +142,11 @@ def finished_mesh(context: Context) -> TriangleMesh:
     if task.output != "mesh" or not run.intact("mesh"):
         output_and_copy(context, "mesh", None)
     return read_mesh(run.folder / task.output_file)
+
+
+def units_of(run: Run) -> str | None:
+    """What the lengths of a fitted shape are in; None where nothing says so."""
+    return CloudHeader.of(fitted_field(run).header).units
 
 
 def points_and_support(run: Run) -> tuple[NDArray[np.float64], float, str | None]:

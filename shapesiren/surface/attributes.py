@@ -28,12 +28,31 @@ def carry_attributes(
     """
     if colours is None and intensity is None:
         return mesh
-    distance, near = tree.query(mesh.vertices, [*range(1, min(neighbours, tree.n) + 1)])
-    weight = 1 / np.maximum(distance, 1e-12) ** 2
-    weight /= weight.sum(1, keepdims=True)
+    near, weight = _nearest(tree, mesh.vertices, neighbours, 0.0)
     if colours is not None:
-        blended = np.einsum("nk,nkc->nc", weight, colours[near].astype(np.float64))
-        mesh = replace(mesh, colours=np.clip(np.rint(blended), 0, 255).astype(np.uint8))
+        mesh = replace(mesh, colours=_mixed(colours, near, weight))
     if intensity is not None:
         mesh = replace(mesh, intensity=(intensity[near] * weight).sum(1).astype(np.float32))
     return mesh
+
+
+def blended(
+    tree: KDTree, colours: NDArray[np.uint8], at: NDArray[np.float64], neighbours: int, reach: float
+) -> NDArray[np.uint8]:
+    """Colours (n, 3) at places ``at`` (n, 3), by the same weights; points within ``reach`` count alike."""
+    return _mixed(colours, *_nearest(tree, at, neighbours, reach))
+
+
+def _nearest(
+    tree: KDTree, at: NDArray[np.float64], neighbours: int, reach: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Of the nearest points: (n, k) indices, and weights whose sum is 1."""
+    distance, near = tree.query(at, [*range(1, min(neighbours, tree.n) + 1)])
+    weight = 1 / np.maximum(distance, max(reach, 1e-12)) ** 2
+    weight /= weight.sum(1, keepdims=True)
+    return near, weight
+
+
+def _mixed(colours: NDArray[np.uint8], near: NDArray[np.int64], weight: NDArray[np.float64]) -> NDArray[np.uint8]:
+    mixed = np.einsum("nk,nkc->nc", weight, colours[near].astype(np.float64))
+    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)

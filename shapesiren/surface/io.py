@@ -18,7 +18,7 @@ from ..pointcloud.io.ply import vertex_table
 from ..pointcloud.io.read import read_cloud
 from ..runtime.files import write_atomically
 from ..similarity import Similarity
-from .mesh import TriangleMesh
+from .mesh import Texture, TriangleMesh
 from .printing.threemf import require_lib3mf, threemf
 from .written_units import DEFINED, UNKNOWN, WrittenUnits
 
@@ -41,6 +41,9 @@ def check_output(path: Path) -> None:
 def write_mesh(path: Path, mesh: TriangleMesh, frame: Similarity, resolution: int, units: WrittenUnits = UNKNOWN) -> None:
     """Write atomically, in the format of the extension; beside it ``NAME.prj`` with the coordinate system, if it has one.
 
+    A texture goes into GLB, and beside OBJ (`companions`). It stands in place of the colours of vertices, which viewers would
+    multiply it by; other formats keep these.
+
     Parameters
     ----------
     frame, resolution : decide whether float32 resolves the grid at these coordinates. If not, PLY is written
@@ -58,10 +61,17 @@ def write_mesh(path: Path, mesh: TriangleMesh, frame: Similarity, resolution: in
         frame = Similarity(tuple(c * units.scale for c in frame.centre), frame.scale * units.scale)
     double, suffix = frame.needs_float64(2 * frame.scale / resolution), path.suffix.lower()
     content = WRITERS[suffix](mesh, frame, double)
+    beside: list[tuple[Path, bytes]] = []
+    if mesh.texture is not None and suffix == ".obj":
+        material, picture = companions(path)
+        content = content.replace(b"\n", f"\nmtllib {material.name}\n".encode(), 1)
+        beside = [(picture, _png(mesh.texture)), (material, MATERIAL.format(picture.name).encode())]
     if units.units is not None and suffix in TITLES:
         title = TITLES[suffix]
         content = content.replace(title, title + title.replace(b"shapesiren", f"units {units.units}".encode()), 1)
     try:
+        for other, other_content in beside:
+            write_atomically(other, other_content)
         write_atomically(path, content)
         if units.crs is not None and suffix not in DEFINED and crs.parsed(units.crs):
             write_atomically(path.with_suffix(".prj"), units.crs.encode())
@@ -118,14 +128,21 @@ def _trimesh(mesh: TriangleMesh, offset: np.ndarray) -> Any:
 
 def _obj(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
     """Text, 17 digits where float32 would not do; colours follow the coordinates, as MeshLab writes them."""
-    digits = ".17g" if double else ".9g"
-    rows = mesh.vertices if mesh.colours is None else np.hstack([mesh.vertices, mesh.colours / 255])
+    digits, texture = ".17g" if double else ".9g", mesh.texture
+    colours = mesh.colours if texture is None else None
+    rows = mesh.vertices if colours is None else np.hstack([mesh.vertices, colours / 255])
     pattern = "v " + " ".join([f"%{digits}"] * 3 + ["%.6g"] * (rows.shape[1] - 3))
     out = io.StringIO()
     out.write("# shapesiren\n")
     np.savetxt(out, rows, pattern)
     np.savetxt(out, mesh.normals, "vn %.6g %.6g %.6g")
-    np.savetxt(out, np.repeat(mesh.faces + 1, 2, axis=1), "f %d//%d %d//%d %d//%d")
+    if texture is None:
+        np.savetxt(out, np.repeat(mesh.faces + 1, 2, axis=1), "f %d//%d %d//%d %d//%d")
+    else:
+        np.savetxt(out, texture.uv, "vt %.8f %.8f")
+        out.write("usemtl texture\n")
+        corners = np.stack([mesh.faces, texture.faces, mesh.faces], 2).reshape(-1, 9) + 1
+        np.savetxt(out, corners, "f %d/%d/%d %d/%d/%d %d/%d/%d")
     return out.getvalue().encode()
 
 
@@ -160,10 +177,45 @@ def _glb(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
     transform = np.eye(4)
     transform[:3, 3] = offset
     scene = trimesh.Scene()
-    scene.add_geometry(_trimesh(mesh, offset), node_name="mesh", transform=transform)
+    body = _trimesh(mesh, offset) if mesh.texture is None else _textured(mesh, mesh.texture, offset)
+    scene.add_geometry(body, node_name="mesh", transform=transform)
     return bytes(scene.export(file_type="glb"))
 
 
+def _textured(mesh: TriangleMesh, texture: Texture, offset: NDArray[np.float64]) -> Any:
+    """glTF has one place in the picture per vertex: the mesh is cut where the picture is."""
+    import trimesh
+    from PIL import Image
+    from trimesh.visual import TextureVisuals
+    from trimesh.visual.material import PBRMaterial
+
+    picture = Image.open(io.BytesIO(_png(texture)))  # of a format, which trimesh keeps
+    material = PBRMaterial(name="texture", baseColorTexture=picture, metallicFactor=0.0, roughnessFactor=1.0, doubleSided=True)
+    return trimesh.Trimesh(
+        mesh.vertices[texture.vertex] - offset,
+        texture.faces,
+        vertex_normals=mesh.normals[texture.vertex],
+        visual=TextureVisuals(uv=texture.uv, material=material),
+        process=False,
+    )
+
+
+def companions(path: Path) -> tuple[Path, Path]:
+    """The material and the picture that lie beside an OBJ file with a texture; without spaces, at which many programs stop."""
+    stem = "_".join(path.stem.split())
+    return path.with_name(f"{stem}.mtl"), path.with_name(f"{stem}_texture.png")
+
+
+def _png(texture: Texture) -> bytes:
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(texture.image).save(out, "png")
+    return out.getvalue()
+
+
+MATERIAL = "# shapesiren\nnewmtl texture\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {}\n"
+TEXTURED = (".glb", ".obj")  # formats that hold a texture
 TITLES = {".ply": b"comment shapesiren\n", ".obj": b"# shapesiren\n"}  # lines after which the units stand
 WRITERS: dict[str, Callable[[TriangleMesh, Similarity, bool], bytes]] = {
     ".ply": _ply,

@@ -20,12 +20,28 @@ def faces_in_parts(faces: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 
 @dataclass(frozen=True)
+class Texture:
+    """A picture on a mesh, whose vertices have several places in it where it is cut.
+
+    uv : (k, 2) places in the picture, of [0, 1] to the right and upwards, as OBJ counts them
+    vertex : (k,) vertex of the mesh that each is of; faces : (m, 3) into ``uv``, in the order of the mesh's
+    image : (size, size, 3) uint8, the first row at the top
+    """
+
+    uv: NDArray[np.float64]
+    vertex: NDArray[np.int64]
+    faces: NDArray[np.int64]
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
 class TriangleMesh:
     """A mesh with what its vertices have.
 
     vertices : (n, 3) float64; faces : (m, 3) int64, counter-clockwise seen from outside;
     normals : (n, 3) float32, unit, outward; colours : (n, 3) uint8 or None; intensity : (n,) float32 or None
     uncertainty : (n,) float32 or None, standard deviation of each vertex across the surface
+    texture : of the faces as they are, or None
     """
 
     vertices: NDArray[np.float64]
@@ -34,6 +50,7 @@ class TriangleMesh:
     colours: NDArray[np.uint8] | None = None
     intensity: NDArray[np.float32] | None = None
     uncertainty: NDArray[np.float32] | None = None
+    texture: Texture | None = None
 
     def keep_faces(self, keep: NDArray[np.bool_]) -> TriangleMesh:
         """The mesh of the faces in ``keep`` (m,), without vertices that none of them uses."""
@@ -49,6 +66,7 @@ class TriangleMesh:
             colours=None if self.colours is None else self.colours[used],
             intensity=None if self.intensity is None else self.intensity[used],
             uncertainty=None if self.uncertainty is None else self.uncertainty[used],
+            texture=None,
         )
 
     def face_areas(self) -> NDArray[np.float64]:

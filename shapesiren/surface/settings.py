@@ -17,7 +17,7 @@ Millimetres = Annotated[float, BeforeValidator(length_setting)]  # 120, "120mm",
 class MeshSettings(Settings):
     """Section ``[mesh]``: from field to triangles."""
 
-    of_copies: ClassVar[tuple[str, ...]] = ("units", "scale")
+    of_copies: ClassVar[tuple[str, ...]] = ("units", "scale", "texture")
 
     resolution: int | None = Field(
         None,
@@ -53,6 +53,12 @@ class MeshSettings(Settings):
     units: Unit | None = Field(None, description="that files for others are written in; the scan's if not given")
     scale: float | None = Field(None, gt=0, description="that coordinates in files for others are multiplied by")
     colours: bool = Field(True, description="carry the scan's colours and intensity to the vertices")
+    texture: int | None = Field(
+        None,
+        ge=64,
+        le=16384,
+        description="texels along a side of a picture of the scan's colours, on GLB and OBJ files for others",
+    )
     watertight: bool = Field(False, description="a closed surface: nothing is trimmed, and what no point supports is told")
     up: Literal["auto", "x", "y", "z"] = Field(
         "auto",

@@ -279,9 +279,14 @@ class Task(ABC, Generic[C]):
         return []
 
     @classmethod
-    def convert(cls, written: Path, path: Path, fitted: Field, config: C) -> None:
+    def convert(cls, written: Path, path: Path, fitted: Field, arrays: Arrays, config: C, say: Say) -> None:
         """Write what `write` wrote once more, in the format of ``path``'s extension. By default as `write` does."""
         cls.write(fitted, {}, config, path, lambda _: None)
+
+    @classmethod
+    def files_of_copy(cls, path: Path, config: C) -> list[Path]:
+        """All files that `convert` writes for ``path``: by default that one."""
+        return [path]
 
     @classmethod
     def told_of_copy(cls, path: Path, fitted: Field, config: C) -> str:

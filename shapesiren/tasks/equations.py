@@ -221,7 +221,7 @@ class EquationTask(Task[E]):
         return SolutionFacts.of({name: list(values.shape) for name, values in solution.items()})
 
     @classmethod
-    def convert(cls, written: Path, path: Path, fitted: Field, config: E) -> None:
+    def convert(cls, written: Path, path: Path, fitted: Field, arrays: Arrays, config: E, say: Say) -> None:
         from ..equations.solution import convert_solution, decode_solution
 
         convert_solution(decode_solution(fitted, config.decode), path)

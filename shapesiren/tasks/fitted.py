@@ -23,7 +23,7 @@ class Kind(Protocol):
 
     def decode(self, fitted: Field, config: Any) -> Any: ...
 
-    def convert(self, written: Path, path: Path, fitted: Field, config: Any) -> None: ...
+    def convert(self, written: Path, path: Path, fitted: Field, arrays: Any, config: Any, say: Any) -> None: ...
 
     def check_output(self, path: Path) -> None: ...
 
@@ -82,7 +82,9 @@ class SignalField(FittedField):
         if path is None:
             return self.kind.decode(self, config)
         self.kind.check_output(Path(path))
-        self.kind.convert(Path(), Path(path), self, config)  # made from the field, not from what was written before
+        self.kind.convert(
+            Path(), Path(path), self, {}, config, lambda _: None
+        )  # made from the field, not from what was written before
         return None
 
     def export(self, path: str | Path, gradient: bool = False) -> Tree:

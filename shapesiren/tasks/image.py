@@ -74,7 +74,7 @@ class PictureTask(Task[P]):
         return facts.model_copy(update={"note": note}) if note else facts
 
     @classmethod
-    def convert(cls, written: Path, path: Path, fitted: Field, config: P) -> None:
+    def convert(cls, written: Path, path: Path, fitted: Field, arrays: Arrays, config: P, say: Say) -> None:
         from ..media.image import write_image
         from ..media.image_resample import decode_image
 

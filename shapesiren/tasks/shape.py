@@ -339,12 +339,14 @@ class ShapeTask(Task[ShapeConfig]):
         from ..surface.extract import extract
         from ..surface.io import write_mesh
         from ..surface.printing.part import check_printing
+        from ..surface.texture import check_texture
         from ..surface.written_units import WrittenUnits
 
         if config.mesh.uncertainty and fitted.net.kind != "local":
             hint = "fit with --net local"
             raise InputError("error bars are known of solved fields only", where="mesh.uncertainty", hint=hint)
         check_printing(config.mesh, CloudHeader.of(fitted.header).units)
+        check_texture(config.mesh, arrays)
         mesh, facts = extract(fitted, arrays, config.mesh, say)
         if config.mesh.uncertainty:
             from .shape_solved import error_bars_at
@@ -368,8 +370,8 @@ class ShapeTask(Task[ShapeConfig]):
         return [PART, PART_PICTURE] if config.mesh.printing else []
 
     @classmethod
-    def convert(cls, written: Path, path: Path, fitted: Field, config: ShapeConfig) -> None:
-        from ..surface.io import read_mesh, write_mesh
+    def convert(cls, written: Path, path: Path, fitted: Field, arrays: Arrays, config: ShapeConfig, say: Say) -> None:
+        from ..surface.io import TEXTURED, read_mesh, write_mesh
         from ..surface.level_set import resolution_of
         from ..surface.written_units import units_of_part, written_units
 
@@ -379,16 +381,31 @@ class ShapeTask(Task[ShapeConfig]):
             frame = Similarity((0.0, 0.0, 0.0), float(np.ptp(part.vertices, axis=0).max()) / 2)
             write_mesh(path, part, frame, resolution, units_of_part(suffix))
             return
-        write_mesh(path, read_mesh(written), fitted.frame, resolution, written_units(header, config.mesh, suffix))
+        units, mesh = written_units(header, config.mesh, suffix), read_mesh(written)
+        if config.mesh.texture and suffix in TEXTURED:
+            from ..surface.texture import textured
+
+            mesh = textured(mesh, fitted, arrays, config.mesh.texture, say)
+        write_mesh(path, mesh, fitted.frame, resolution, units)
+
+    @classmethod
+    def files_of_copy(cls, path: Path, config: ShapeConfig) -> list[Path]:
+        from ..surface.io import companions
+
+        return [path, *companions(path)] if config.mesh.texture and path.suffix.lower() == ".obj" else [path]
 
     @classmethod
     def told_of_copy(cls, path: Path, fitted: Field, config: ShapeConfig) -> str:
+        from ..surface.io import TEXTURED
         from ..surface.written_units import units_of_part, written_units
 
         header, suffix = CloudHeader.of(fitted.header), path.suffix.lower()
         if config.mesh.printing:
             return units_of_part(suffix).line("mm", suffix)
-        return written_units(header, config.mesh, suffix).line(header.units, suffix)
+        line = written_units(header, config.mesh, suffix).line(header.units, suffix)
+        if config.mesh.texture and suffix not in TEXTURED:
+            line = "; ".join(filter(None, [line, f"without the texture, which {suffix[1:].upper()} cannot hold"]))
+        return line
 
     @classmethod
     def check_output(cls, path: Path) -> None:

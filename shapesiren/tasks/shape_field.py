@@ -26,6 +26,7 @@ from ..surface.facts import MeshFacts
 from ..surface.io import write_mesh
 from ..surface.mesh import TriangleMesh
 from ..surface.settings import MeshSettings
+from ..surface.texture import check_texture, textured
 from ..surface.written_units import written_units
 from .fitted import FittedField
 
@@ -124,10 +125,13 @@ class ShapeField(FittedField):
     def mesh(self, resolution: int | None = None, **settings: Any) -> Mesh:
         """Its zero level set; keywords are settings of ``[mesh]``."""
         config = self.with_settings("mesh()", "mesh", {"resolution": resolution, **settings})
+        check_texture(config.mesh, self.arrays)
         made, facts = extract(self, self.arrays, config.mesh)
         told: dict[str, Any] = {"facts": facts, "frame": self.frame, "settings": config.mesh}
         told["header"] = CloudHeader.of(self.header)
-        return Mesh(made.vertices, made.faces, made.normals, made.colours, made.intensity, **told)
+        if config.mesh.texture:
+            made = textured(made, self, self.arrays, config.mesh.texture)
+        return Mesh(made.vertices, made.faces, made.normals, made.colours, made.intensity, texture=made.texture, **told)
 
     def curvature(self, points: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and Gaussian curvature, each (n,), of the level sets through (n, 3) points. See `surface.query`."""

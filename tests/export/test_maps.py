@@ -2,18 +2,22 @@
 
 import io
 from pathlib import Path
+from xml.etree import ElementTree
 
 import ezdxf
 import numpy as np
 import pytest
 import rasterio
+import trimesh
 
 import shapesiren
 from shapesiren.errors import InputError
 from shapesiren.export.drawing import dxf, write_drawing
 from shapesiren.export.sections import positions_every, sections
 from shapesiren.export.terrain import HeightGrid, MapSystem, epsg_of, height_grid, system_of_scan, write_geotiff
-from shapesiren.export.volume import Terrain, volume_between
+from shapesiren.export.volume import Terrain, volume_between, volume_of_bodies
+from shapesiren.pointcloud.units import in_scan_units
+from shapesiren.runtime.open3d_loader import ray_scene
 from shapesiren.surface.mesh import TriangleMesh
 
 UTM = np.array([512_700.0, 5_403_500.0, 290.0])
@@ -142,37 +146,85 @@ def test_intervals_that_make_no_sense(interval):
         positions_every(1.0, 50.0, interval)
 
 
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "survey.md"
+
+
+def commands_of(heading):
+    """The commands of the guide's section, in order, without the program's name."""
+    section = GUIDE.read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    return [line.split()[1:] for block in section.split("```")[1::2] for line in block.strip().splitlines()]
+
+
 @pytest.mark.slow
 def test_the_surveyors_way(tmp_path, rng, here):
-    """A scan at UTM coordinates to OBJ, DXF and GeoTIFF, which tell one place."""
-    x, y = rng.uniform(0, 40, (2, 8000))
-    z = 4 + 2 * np.sin(x / 8) + np.cos(y / 6)
-    (tmp_path / "scan.xyz").write_text("\n".join(" ".join(f"{v:.4f}" for v in p) for p in np.column_stack([x, y, z]) + UTM))
-    run = tmp_path / "run"
-    shapesiren.fit(tmp_path / "scan.xyz", out=run, preset="fast", settings={"ingest": {"surface": "open"}})
-    for words in (
-        ["mesh", run, "-o", "m.obj", "--set", "mesh.resolution=96"],
-        ["slice", run, "--every", 0.5, "-o", "c.dxf"],
-        ["terrain", run, "--crs", "EPSG:32632", "-o", "d.tif"],
-    ):
+    """The guide's commands, from a scan at UTM coordinates: files tell one surface at one place, to a millimetre."""
+
+    def scan(name, dug=0.0):
+        x, y = rng.uniform(0, 40, (2, 3000))
+        z = 4 + 2 * np.sin(x / 8) + np.cos(y / 6) - dug * np.exp(-((x - 20) ** 2 + (y - 20) ** 2) / 40)
+        rows = np.column_stack([x, y, z]) + UTM
+        (tmp_path / name).write_text("\n".join(" ".join(f"{v:.4f}" for v in row) for row in rows))
+
+    scan("site.xyz")
+    commands = commands_of("From a scan to CAD and maps")
+    assert [c[0] for c in commands] == ["fit", "mesh", "evaluate", "slice", "slice", "terrain", "compare"]
+    for words in commands:
+        if words[0] == "fit":
+            words = [*words, "--preset", "fast"]
+        if words[0] == "mesh":
+            words = [*words, "--set", "mesh.resolution=96"]
+        if words[0] == "compare":
+            scan("later.xyz", dug=2.0)
+            later = {"profile": "survey", "ingest": {"units": "m"}, "mesh": {"resolution": 96}}
+            shapesiren.fit(tmp_path / "later.xyz", out=tmp_path / "runs" / "later", preset="fast", settings=later)
         done = here(*words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-    rows = [line.split()[1:4] for line in Path(tmp_path / "m.obj").read_text().splitlines() if line.startswith("v ")]
-    vertices = np.array(rows, float)
-    with rasterio.open(tmp_path / "d.tif") as tif:
-        heights, box = tif.read(1, masked=True), tif.bounds
-    assert 0 <= vertices[:, 0].min() - box.left < 0.5 and 0 <= box.top - vertices[:, 1].max() < 0.5
-    middle = heights[20:-20, 20:-20]
-    rows_at, columns_at = np.indices(heights.shape)
-    east, north = box.left + 0.25 + columns_at * 0.5 - UTM[0], box.top - 0.25 - rows_at * 0.5 - UTM[1]
-    truth = 4 + 2 * np.sin(east / 8) + np.cos(north / 6) + UTM[2]
-    assert np.sqrt(np.mean((middle - truth[20:-20, 20:-20]) ** 2)) < 0.05  # of the fit, not of the file
-    lines = [np.array([tuple(p) for p in e.points()]) for e in ezdxf.readfile(tmp_path / "c.dxf").modelspace()]
-    from scipy.spatial import cKDTree
+        if words[0] == "compare":
+            cut = float(done.stderr.split("cut ")[1].split()[0].rstrip(","))
+            assert cut == pytest.approx(2 * np.pi * 40, rel=0.1) and " m³" in done.stderr
 
-    ends = np.concatenate(lines)
-    near, _ = cKDTree(vertices - UTM).query(ends - UTM)
-    assert near.max() < 0.5 and np.allclose(ends[:, 2] * 2, np.round(ends[:, 2] * 2), atol=MILLIMETRE)
+    mesh = trimesh.load_mesh(tmp_path / "site.obj", process=False)
+    vertices, faces = mesh.vertices - UTM, mesh.faces
+    scene = ray_scene(vertices, faces)
+    # each cell of the grid that has a height
+    with rasterio.open(tmp_path / "dem.tif") as tif:
+        assert tif.crs.to_epsg() == 32632
+        heights = tif.read(1, masked=True)
+        row, column = np.nonzero(~heights.mask)
+        east, north = rasterio.transform.xy(tif.transform, row, column)
+    rays = np.zeros((len(row), 6), np.float32)
+    rays[:, 0], rays[:, 1] = np.array(east) - UTM[0], np.array(north) - UTM[1]
+    rays[:, 2], rays[:, 5] = 100, -1
+    on_mesh = 100 - scene.cast_rays(rays)["t_hit"].numpy()
+    assert len(row) > 5000
+    np.testing.assert_allclose(heights[row, column] - UTM[2], on_mesh, atol=MILLIMETRE)
+    truth = 4 + 2 * np.sin(rays[:, 0] / 8) + np.cos(rays[:, 1] / 6)
+    assert np.sqrt(np.mean((on_mesh - truth) ** 2)) < 0.05  # of the fit, not of the files
+    # each corner of the contours
+    drawing = ezdxf.readfile(tmp_path / "contours.dxf")
+    assert drawing.header["$INSUNITS"] == 6 and not drawing.audit().errors
+    corners = np.concatenate([np.array([tuple(p) for p in e.points()]) for e in drawing.modelspace()]) - UTM
+    assert len(corners) > 500 and scene.compute_distance(corners.astype(np.float32)).numpy().max() < MILLIMETRE
+    assert np.abs(corners[:, 2] * 2 - np.round(corners[:, 2] * 2)).max() < MILLIMETRE
+    # each corner of the profiles, back in the scan's coordinates
+    for position, (y, z) in profiles_of(tmp_path / "profiles.svg"):
+        at = np.column_stack([np.full(len(y), position), y, z]) - UTM
+        assert scene.compute_distance(at.astype(np.float32)).numpy().max() < MILLIMETRE
+
+
+def profiles_of(path):
+    """What an SVG across x shows: the plane's position, and y and z of each line."""
+    root = ElementTree.parse(path).getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    low, scale = np.array([float(v) for v in root.get("data-origin").split()]), float(root.get("data-scale"))
+    height = float(root.get("viewBox").split()[3]) - 10
+    groups = [(float(g.get("data-position")), list(g)) for g in root]
+    assert [p for p, _ in groups] == [512710, 512720] and root.get("data-units") == "m"
+    for position, lines in groups:
+        assert lines
+        for line in lines:
+            x, y = np.array([p.split(",") for p in line.get("points").split()], float).T
+            yield position, (low[0] + x / scale, low[1] + (height - y) / scale)
 
 
 def test_an_invented_sheet_does_not_hide_the_ground(rng):
@@ -217,6 +269,44 @@ def test_no_common_area_is_said(rng):
         volume_between(a, far, 0.5)
 
 
-def test_a_closed_body_has_no_cut_and_fill(here, quick_run):
+def ball(radius, rng, off=0.0) -> Terrain:
+    made = trimesh.creation.icosphere(5, radius)
+    points = rng.normal(size=(4000, 3))
+    points *= (radius + off) / np.linalg.norm(points, axis=1, keepdims=True)
+    return Terrain(TriangleMesh(made.vertices + UTM, made.faces, made.vertices.astype(np.float32)), points + UTM, 1.0)
+
+
+def test_bodies_are_compared_by_what_they_enclose(rng):
+    found = volume_of_bodies(ball(3.0, rng), ball(2.5, rng))
+    assert found.net == pytest.approx(4 / 3 * np.pi * (2.5**3 - 3.0**3), rel=2e-3)
+    assert found.before == pytest.approx(4 / 3 * np.pi * 27, rel=2e-3) and 0 < found.error < 0.3
+    off = volume_of_bodies(ball(3.0, rng), ball(2.5, rng, off=0.05))
+    assert off.error == pytest.approx(0.05 * 4 * np.pi * 2.5**2, rel=0.1)
+    with pytest.raises(InputError, match="the second mesh is not watertight"):
+        volume_of_bodies(ball(3.0, rng), terrain_of(slope, rng))
+
+
+def test_the_command_compares_bodies(here, quick_run):
     done = here("compare", "--volume", quick_run, quick_run)
-    assert done.returncode == 2 and "a closed body, not a terrain" in done.stderr
+    assert done.returncode == 0 and "before " in done.stderr and ", net 0 +- " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "units", "expected"), [("0.5", None, 0.5), ("50cm", "m", 0.5), ("1 ft", "in", 12), ("2m", "us-ft", 6.56167)]
+)
+def test_lengths_with_their_unit(text, units, expected):
+    assert in_scan_units(text, units, "--cell") == pytest.approx(expected)
+
+
+def test_a_unit_needs_the_scans():
+    with pytest.raises(InputError, match="--cell: what the scan's lengths are in is not known"):
+        in_scan_units("50cm", None, "--cell")
+    with pytest.raises(InputError, match="--every: 'much' is no length"):
+        in_scan_units("much", "m", "--every")
+
+
+def test_a_drawing_says_its_unit(tmp_path):
+    cut = sections(sheet(slope), 2, [300.0])
+    for units, code in (("mm", 4), ("ft", 2), (None, 0)):
+        write_drawing(tmp_path / "a.dxf", cut, units)
+        assert ezdxf.readfile(tmp_path / "a.dxf").header["$INSUNITS"] == code
