@@ -12,7 +12,7 @@ import typer
 from ..errors import InputError
 from . import names
 from .app import command
-from .options import Json, Replace
+from .options import Json, Plugin, Replace
 from .screen import Screen
 
 
@@ -25,6 +25,7 @@ def compare(
     ] = None,
     volume: Annotated[bool, typer.Option("--volume", help="Cut and fill from the first terrain to the second (z up).")] = False,
     cell: Annotated[float, typer.Option(help="Side of a cell of --volume, in the scan's units.")] = 0.5,
+    plugin: Plugin,
     force: Replace,
     as_json: Json,
 ) -> None:

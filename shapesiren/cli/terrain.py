@@ -10,7 +10,7 @@ import typer
 from . import names
 from .app import command
 from .existing_run import open_run
-from .options import Json, Replace, RunFolder
+from .options import Json, Plugin, Replace, RunFolder
 from .screen import Screen
 
 
@@ -21,6 +21,7 @@ def terrain(
     run: RunFolder,
     cell: Annotated[float, typer.Option(help="Side of a cell, in the scan's units.")] = 0.5,
     crs: Annotated[str | None, typer.Option("--crs", metavar="EPSG:CODE", help="The projected reference system.")] = None,
+    plugin: Plugin,
     force: Replace,
     as_json: Json,
 ) -> None:

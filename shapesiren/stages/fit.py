@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from .. import plugins
 from ..config import Tree
 from ..errors import InputError, Interrupted
 from ..fitting.events import Event, Listener, Progress, Started
@@ -50,12 +51,16 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
 
     def body() -> FitFacts:
         run.manifest["fit_key"] = key
+        run.manifest.pop("fit_plugins", None)
+        if added := context.plugins("fit"):
+            run.manifest["fit_plugins"] = added
         store_config(context)
         run.save()
         device = torch_device(context.device)
         fitted = task(unpack(run.folder / task.cache), context.config, device)
         log = _Log(run)
         told: list[Listener] = [log, *([_Snapshots(run, fitted)] if snapshots and not fitted.closed_form else []), *listeners]
+        told += plugged_listeners()
         with stop_signals() as stopped:
             outcome = fit_task(
                 fitted,
@@ -91,6 +96,11 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
         (run.folder / SNAPSHOT).unlink(missing_ok=True)
     checkpoint.unlink(missing_ok=True)  # only now: the manifest holds the result
     return facts
+
+
+def plugged_listeners() -> list[Listener]:
+    """Those of plugins; whatever one raises names it."""
+    return [part.call for part in plugins.parts("listener")]
 
 
 def torch_device(name: str) -> torch.device:
