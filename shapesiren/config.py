@@ -182,10 +182,9 @@ def resolve(
     merge(merged, presets[preset])
     for section, name in model.variants:
         chosen = [tree[section][name] for _, tree in layers if isinstance(tree.get(section), dict) and name in tree[section]]
-        variant = (
-            "siren" if chosen and section == "net" and plugins.part("network", chosen[-1]) else chosen[-1] if chosen else ""
-        )
-        merge(merged, presets.get(f"{preset}/{variant}", {}))
+        if chosen:  # a plugin's network is trained as a SIREN is
+            plugged = section == "net" and isinstance(chosen[-1], str) and plugins.part("network", chosen[-1]) is not None
+            merge(merged, presets.get(f"{preset}/{'siren' if plugged else chosen[-1]}", {}))
     for _, tree in layers:
         # an explicit end of the fit replaces the preset's, whichever kind it was
         if ends := ENDS & (tree.get("fit") or {}).keys() if isinstance(tree.get("fit"), dict) else None:

@@ -59,11 +59,9 @@ def rough_values(net: Network, points: NDArray[np.floating]) -> NDArray[np.float
 
     None where ``cpu/evaluate.py`` cannot do it.
     """
-    done = (
-        None
-        if isinstance(net, (Windows, Local, Plugged))
-        else on_cpu.evaluate(net, points, False, torch.bfloat16, min_points=1)
-    )
+    if isinstance(net, (Windows, Local, Plugged)):
+        return None
+    done = on_cpu.evaluate(net, points, False, torch.bfloat16, min_points=1)
     return None if done is None else done[0]
 
 

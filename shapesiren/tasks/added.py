@@ -56,10 +56,11 @@ class Added:
         """``count`` rows of a (n, k) table: of each sampler its share, the others drawn evenly."""
         import torch
 
-        rows = []
+        rows: list[Tensor] = []
+        left = count
         for sampler, drawn in self.samplers:
-            wanted = round(sampler.amount * count)
-            wanted = min(wanted, count - sum(map(len, rows)))
+            wanted = min(round(sampler.amount * count), left)
+            left -= wanted
             some = sampler.answer(drawn, wanted, generator)
             if not isinstance(some, torch.Tensor) or some.shape != (wanted,) or some.is_floating_point():
                 shape = tuple(some.shape) if isinstance(some, torch.Tensor) else type(some).__name__
@@ -67,7 +68,7 @@ class Added:
             if len(some) and not 0 <= int(some.min()) <= int(some.max()) < len(table):
                 raise sampler.error(f"it drew rows beyond the scan's {len(table):,} points")
             rows.append(some.cpu().long())
-        rows.append(torch.randint(len(table), (count - sum(map(len, rows)),), generator=generator))
+        rows.append(torch.randint(len(table), (left,), generator=generator))
         return table.index_select(0, torch.cat(rows).to(table.device))
 
     def terms(self, batch: plugins.Batch, others: dict[str, Tensor]) -> dict[str, Tensor]:
