@@ -27,8 +27,17 @@ from shapesiren.tasks.added import Added
 from shapesiren.tasks.shape_settings import LossSettings
 
 EXAMPLES = Path(__file__).parents[1] / "docs/examples/plugins"
-GUIDE = ("--set", "ingest.guide_samples=2000", "--set", "ingest.guide_depth=5")
-SMALL = ("--preset", "fast", "--steps", "12", "--set", "net.width=16", "-q", *GUIDE)
+TINY = (
+    "--set",
+    "net.width=16",
+    "--set",
+    "net.hidden_layers=1",
+    "--set",
+    "batch.on_surface=200",
+    "--set",
+    "batch.off_surface=200",
+)
+SMALL = ("--preset", "paper", "--steps", "12", "-q", *TINY)  # without guide samples, whose process takes seconds
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +71,7 @@ def fits(here, scan, *words):
 @pytest.mark.slow
 def test_a_loss_of_ones_own_is_trained_logged_weighted_and_refitted_when_it_changes(here, scan, tmp_path):
     mine = shutil.copy(EXAMPLES / "divergence.py", tmp_path / "mine.py")
-    done, facts = fits(here, scan, "--plugin", mine)
+    done, facts = fits(here, scan, "--plugin", mine, "--set", "batch.eikonal=200")
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert "divergence" in facts["losses"] and all("divergence" in row["losses"] for row in rows)
@@ -172,7 +181,7 @@ def test_derivatives_of_plugged_networks_agree_with_autograd(kind):
 def test_a_loss_registered_in_python_pulls_the_field_its_way():
     points = np.random.default_rng(0).normal(size=(1500, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    settings = {"preset": "fast", "net": {"width": 16}, "ingest": {"guide_samples": 2000, "guide_depth": 5}}
+    settings = {"preset": "paper", "net": {"width": 16}, "batch": {"on_surface": 200, "off_surface": 200}}
 
     def mean_value():
         field = shapesiren.fit(points, normals=points, settings=settings, steps=60, seed=0)
@@ -354,8 +363,8 @@ def test_an_installed_package_offers_plugins_by_name(here, tmp_path, monkeypatch
 def test_a_batch_loads_the_plugins_of_its_rows(here, scan, tmp_path):
     mine = write(tmp_path / "mine.py", TERM.format("mine", "batch.values.square().mean()"))
     done = here(
-        "batch", str(scan), "--out", str(tmp_path / "runs"), "--steps", "5", "--preset", "fast", "--plugin", str(mine), "-q",
-        "--set", "net.width=16", "--set", "mesh.resolution=24", *GUIDE,
+        "batch", str(scan), "--out", str(tmp_path / "runs"), "--steps", "5", "--preset", "paper", "--plugin", str(mine), "-q",
+        "--set", "mesh.resolution=24", *TINY,
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stderr  # five steps need not make a surface
     assert "mine" in json.loads((tmp_path / "runs/ball/run.json").read_text())["stages"]["fit"]["facts"]["losses"]
