@@ -234,7 +234,7 @@ def load(name: str, base: Path | None = None) -> str:
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
         except FileNotFoundError:
-            raise InputError("no such plugin", where=path) from None
+            raise InputError("no such plugin", where=path if base else name) from None
         except OSError as e:
             raise InputError(f"cannot read it ({e.strerror})", where=path) from None
         if _loaded.get(full) == digest:

@@ -13,9 +13,12 @@ import torch
 
 import shapesiren
 from shapesiren import plugins
-from shapesiren.config import NetSettings
+from shapesiren.batch.jobs import Job
+from shapesiren.batch.work import Plan, perform
+from shapesiren.config import NetSettings, resolve
 from shapesiren.errors import InputError, RunError
 from shapesiren.nets.build import build, from_spec
+from shapesiren.nets.cpu.engine import Engine
 from shapesiren.nets.derivatives import (
     autograd_value_and_gradient,
     autograd_value_gradient_hessian,
@@ -24,6 +27,8 @@ from shapesiren.nets.derivatives import (
 )
 from shapesiren.nets.plugged import Plugged
 from shapesiren.tasks.added import Added
+from shapesiren.tasks.base import Moment
+from shapesiren.tasks.shape import ShapeConfig, ShapeTask
 from shapesiren.tasks.shape_settings import LossSettings
 
 EXAMPLES = Path(__file__).parents[1] / "docs/examples/plugins"
@@ -157,6 +162,7 @@ def test_a_sampler_draws_its_share(rng):
     assert 0.46 < float((drawn[:2000, 3] == 1).double().mean()) < 0.54
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["radial", "softplus"])
 def test_derivatives_of_plugged_networks_agree_with_autograd(kind):
     plugins.load(str(EXAMPLES / "networks.py"))
@@ -360,11 +366,39 @@ def test_an_installed_package_offers_plugins_by_name(here, tmp_path, monkeypatch
 
 
 @pytest.mark.slow
-def test_a_batch_loads_the_plugins_of_its_rows(here, scan, tmp_path):
+def test_a_worker_of_a_batch_loads_what_its_job_names(scan, tmp_path):
+    """Its process is another one, in which nothing is loaded."""
     mine = write(tmp_path / "mine.py", TERM.format("mine", "batch.values.square().mean()"))
-    done = here(
-        "batch", str(scan), "--out", str(tmp_path / "runs"), "--steps", "5", "--preset", "paper", "--plugin", str(mine), "-q",
-        "--set", "mesh.resolution=24", *TINY,
-    )  # fmt: skip
-    assert done.returncode in (0, 1), done.stderr  # five steps need not make a surface
-    assert "mine" in json.loads((tmp_path / "runs/ball/run.json").read_text())["stages"]["fit"]["facts"]["losses"]
+    settings = {"preset": "paper", "net": {"width": 16}, "batch": {"on_surface": 100, "off_surface": 100}, "fit": {"steps": 5}}
+    plan = Plan([("settings", settings)], str(tmp_path / "runs"), "cpu")
+    perform(Job("ball", (str(scan),), {"plugins": [str(mine)], "mesh": {"resolution": 16}}), plan)
+    found = json.loads((tmp_path / "runs/ball/run.json").read_text())
+    assert "mine" in found["stages"]["fit"]["facts"]["losses"]
+    assert found["fit_plugins"][0].startswith("loss mine 1.0 ")
+
+
+@pytest.mark.slow
+def test_beside_a_plugins_term_the_others_are_what_they_were():
+    """Where there is an engine they come of the readable path then; both with the same batch."""
+    signal = ShapeTask.trial()
+    tree = {"net": {"kind": "siren", "width": 16}, "batch": {"on_surface": 100, "off_surface": 80, "eikonal": 30}}
+    config = resolve(ShapeConfig, ShapeTask.presets, [("test", tree)])
+    found, seen = [], []
+    for added in (False, True):
+        if added:
+
+            @shapesiren.plugin.loss("mine", weight=3.0)
+            def mine(batch):
+                seen.append([t.shape for t in (batch.points, batch.gradients, batch.elsewhere, batch.elsewhere_gradients)])
+                return batch.values.square().sum() + batch.elsewhere_gradients.square().mean()
+
+        task = ShapeTask(signal, config, torch.device("cpu"))
+        terms = task.losses(torch.Generator().manual_seed(0), Moment(0, 0.0, torch.float32, Engine()))
+        sum(terms.values()).backward()
+        found.append((terms, [p.grad.clone() for p in task.net.parameters()]))
+    (without, before), (with_, after) = found
+    assert with_.keys() - without.keys() == {"mine"} and with_["mine"].item() > 0
+    for name, term in without.items():
+        torch.testing.assert_close(with_[name], term, rtol=1e-4, atol=1e-5)
+    assert not all(torch.allclose(a, b) for a, b in zip(before, after, strict=True))
+    assert seen == [[(100, 3), (100, 3), (80, 3), (30, 3)]]
