@@ -22,11 +22,13 @@ __all__ = [
     "inspect",
     "load",
     "mesh",
+    "plugin",
     "report",
     "simulate",
 ]
 
 if TYPE_CHECKING:
+    from . import plugins as plugin
     from .api import decode, evaluate, fit, ingest, inspect, load, mesh, report, simulate
     from .errors import InputError, ShapesirenError
 
@@ -37,6 +39,10 @@ def __getattr__(name: str) -> Any:
         from . import errors
 
         return getattr(errors, name)
+    if name == "plugin":
+        from . import plugins
+
+        return plugins
     if name in __all__:
         from . import api
 

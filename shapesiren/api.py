@@ -121,7 +121,9 @@ def fit(source: Source, *, task: str | None = None, **options: Unpack[FitOptions
         if isinstance(event, Progress):
             history.append((event.step, event.losses))
 
-    fit_task(fitted, config.fit, seed=config.seed, device=where, listeners=(remember, *listeners))
+    fit_task(
+        fitted, config.fit, seed=config.seed, device=where, listeners=(remember, *listeners, *fit_stage.plugged_listeners())
+    )
     made = kind.fitted(fitted.field(), signal.arrays, config)
     made.history = history
     return made

@@ -11,10 +11,11 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from . import plugins
 from .errors import InputError
 from .profiles import profile
 
@@ -34,12 +35,24 @@ class Settings(BaseModel):
     of_copies: ClassVar[tuple[str, ...]] = ()
 
 
+NETWORKS = ("siren", "local", "auto", "relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian")
+
+
+def known_network(kind: str) -> str:
+    """A kind of network that there is, of ours or of a plugin. Raises ValueError."""
+    known = [*NETWORKS, *(part.name for part in plugins.parts("network"))]
+    if kind not in known:
+        raise ValueError(f"input should be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}")
+    return kind
+
+
 # Here and not in nets/, where all stands on this file, because every task's `Config` has them.
 class NetSettings(Settings):
     """The network."""
 
-    kind: Literal["siren", "local", "auto", "relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian"] = Field(
+    kind: Annotated[str, AfterValidator(known_network)] = Field(
         "siren",
+        examples=list(NETWORKS),
         description="local: many small ones, solved; auto: local where that is as good; the rest are there to be compared",
     )
     width: int = Field(256, ge=2, description="units of each layer")
@@ -54,7 +67,7 @@ class NetSettings(Settings):
 
     @model_validator(mode="after")
     def _layers_fit(self) -> NetSettings:
-        if self.kind not in ("siren", "local", "auto") and (self.hidden_layers < 1 or self.last_width is not None):
+        if self.kind in NETWORKS[3:] and (self.hidden_layers < 1 or self.last_width is not None):
             raise ValueError("only a siren may have no hidden layers, or a last one of its own width")
         return self
 
@@ -121,6 +134,7 @@ class Config(Settings):
     task: str
     preset: str = Field("default", description="how fine, and how long; fast, default, fine or paper")
     profile: str | None = Field(None, description="what the result is for; print, survey, museum or research")
+    plugins: list[str] = Field([], description="Python files of your own and names of installed plugins, see docs/plugins.md")
     seed: int = Field(0, ge=0, lt=2**63, description="of everything random")
     net: NetSettings = NetSettings()
     fit: FitSettings = FitSettings(steps=1000)
@@ -167,7 +181,7 @@ def resolve(
     ------
     InputError : unknown preset or setting, or a value that does not fit, named with its path and origin
     """
-    layers = with_profile(model, layers)
+    layers = trained(model, with_profile(model, layers))
     preset = next((tree["preset"] for _, tree in reversed(layers) if "preset" in tree), "default")
     names = [name for name in presets if "/" not in name]
     if preset not in names:
@@ -176,7 +190,9 @@ def resolve(
     merge(merged, presets[preset])
     for section, name in model.variants:
         chosen = [tree[section][name] for _, tree in layers if isinstance(tree.get(section), dict) and name in tree[section]]
-        merge(merged, presets.get(f"{preset}/{chosen[-1]}", {}) if chosen else {})
+        if chosen:  # a plugin's network is trained as a SIREN is
+            plugged = section == "net" and isinstance(chosen[-1], str) and plugins.part("network", chosen[-1]) is not None
+            merge(merged, presets.get(f"{preset}/{'siren' if plugged else chosen[-1]}", {}))
     for _, tree in layers:
         # an explicit end of the fit replaces the preset's, whichever kind it was
         if ends := ENDS & (tree.get("fit") or {}).keys() if isinstance(tree.get("fit"), dict) else None:
@@ -196,6 +212,14 @@ def with_profile(model: type[Config], layers: Sequence[tuple[str, Tree]]) -> lis
     origin, name = named[-1]
     task = str(model.model_fields["task"].default)
     return [(f"profile {name}", profile(str(name), task, origin)), *layers]
+
+
+def trained(model: type[Config], layers: Sequence[tuple[str, Tree]]) -> list[tuple[str, Tree]]:
+    """The layers, before them a network that is trained where plugins need one and none was chosen."""
+    terms = plugins.trained_terms() if "local" in model.model_fields else []
+    if not terms or any("kind" in tree["net"] for _, tree in layers if isinstance(tree.get("net"), dict)):
+        return list(layers)
+    return [(terms[0].title, {"net": {"kind": "siren"}}), *layers]
 
 
 AnySettings = TypeVar("AnySettings", bound=BaseModel)
@@ -295,5 +319,7 @@ def to_toml(config: Config) -> str:
 
 
 def toml_value(value: Any) -> str:
-    """Numbers, booleans, strings and lists of them: JSON's spelling is TOML's."""
+    """Numbers, booleans, strings and lists of them: JSON's spelling is TOML's; tables of them in a line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {toml_value(v)}" for k, v in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False)

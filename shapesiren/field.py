@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from . import plugins
 from .errors import InputError
 from .header import Header
 from .nets import evaluate
@@ -91,6 +92,8 @@ class Field:
     def to_bytes(self) -> bytes:
         """Weights as safetensors, with architecture, task and header as JSON metadata."""
         description = {"format": FORMAT, "task": self.task, "net": self.net.spec(), "header": self.header.tree()}
+        if (part := plugins.part("network", str(self.net.kind))) is not None:
+            description["plugin"] = part.plugin or part.file
         tensors = {k: v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()}
         return save(tensors, {"shapesiren": json.dumps(description)})
 
@@ -108,6 +111,11 @@ class Field:
             with safe_open(path, framework="pt") as f:
                 description = migrate(json.loads((f.metadata() or {})["shapesiren"]))
                 tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+            kind = description["net"]["kind"]
+            if "plugin" in description and plugins.part("network", kind) is None:
+                name = description["plugin"]
+                hint = f"--plugin {name} loads it, if you trust its code"
+                raise InputError(f"its network {kind!r} comes of the plugin {name}", where=path, hint=hint)
             net = from_spec(description["net"])
             net.load_state_dict(tensors)
         except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as e:

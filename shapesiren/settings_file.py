@@ -45,16 +45,18 @@ _RULE = "A line that begins with #name is at its default."
 
 def _setting(name: str, value: Any, field: FieldInfo, active: bool) -> list[str]:
     """The meaning of one setting, and its line."""
-    about = "; ".join(part for part in (field.description, _choices(field.annotation)) if part)
+    about = "; ".join(part for part in (field.description, _choices(field)) if part)
     comment = textwrap.wrap(about, WIDTH, initial_indent="# ", subsequent_indent="# ")
     if value is None:
         return [*comment, f"#{name} ="]
     return [*comment, f"{'' if active else '#'}{name} = {toml_value(value)}"]
 
 
-def _choices(annotation: Any) -> str:
+def _choices(field: FieldInfo) -> str:
     """The values that a setting may have, where they are names."""
-    for part in (annotation, *get_args(annotation)):
+    if field.examples:
+        return "one of " + ", ".join(map(str, field.examples))
+    for part in (field.annotation, *get_args(field.annotation)):
         if get_origin(part) is Literal and len(get_args(part)) > 1:
             return "one of " + ", ".join(map(str, get_args(part)))
     return ""

@@ -272,6 +272,8 @@ CASES = [
     (["fit", "ok.png", "--supervize", "gradient"], "unknown option --supervize; did you mean --supervise?"),
     (["fit", "ok.png", "--presett", "fast"], "unknown option --presett; did you mean --preset?"),
     (["fit", "ok.png", "--net", "mlp"], "--net: setting 'net.kind'.*given: 'mlp'"),
+    (["fit", "ok.png", "--plugin", "nosuch.py"], "nosuch.py: no such plugin"),
+    (["fit", "ok.png", "--plugin", "nosuch"], "no plugin .nosuch."),
     (["fit", "ok.png", "--task", "picture"], "--task: no task 'picture'; one of shape, image"),
     (["fit", "ok.png", "--task", "composite"], "a composite takes two images"),
     (["fit", "ok.png", "large.png", "--task", "composite"], "large.png: it has 30 x 20 pixels, the background 24 x 20"),

@@ -14,7 +14,7 @@ ROOT = Path(shapesiren.__file__).parent
 # Lowest first; a module may import its own layer and those above it in this list. `tasks.base` says what a task is, for
 # those who work with any task; the tasks themselves know how they are fitted and reported.
 LAYERS = [
-    {"errors", "config", "profiles", "settings_file", "version", "lengths"},
+    {"errors", "config", "plugins", "profiles", "settings_file", "version", "lengths"},
     {"runtime", "similarity", "facts"},
     {"header", "reports.page", "reports.figure_file"},
     {"nets"},

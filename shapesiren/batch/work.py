@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from .. import plugins
 from ..config import Tree
 from ..errors import InputError, ShapesirenError
 from ..runtime.files import write_atomically
@@ -75,6 +76,7 @@ def _stages(job: Job, plan: Plan) -> tuple[bool, Tree]:
 
     sources = [Path(s) for s in job.sources]
     layers = [*plan.layers, *([("the manifest", job.settings)] if job.settings else [])]
+    layers = [(origin, plugins.load_named(tree, origin)) for origin, tree in layers]  # a process of its own has none yet
     task = task_of_sources(sources, layers)
     context = context_for(task, Path(plan.out) / job.name, layers, plan.device, silent, plan.force)
     context = replace(context, command=plan.command)

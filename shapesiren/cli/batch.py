@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .. import profiles
+from .. import plugins, profiles
 from ..errors import InputError
 from .app import command
 from .options import (
@@ -73,7 +73,8 @@ def batch(
         raise InputError("name either files or a manifest", where="batch", hint="batch scans/*.ply, or --manifest scans.csv")
     if pipeline is not None and settings.config is not None:
         raise InputError("--pipeline and --config say the same", where="--config", hint="give one of them")
-    layers = settings.layers(pipeline) + task_layers(task) + length.layers() + seed_layers(seed)
+    layers = settings.layers(pipeline)
+    layers = plugins.layers() + layers + task_layers(task) + length.layers() + seed_layers(seed)
     everything = jobs_of_manifest(manifest) if manifest else jobs_of_files(sources or [])
     jobs = part_of(everything, shard)
     if retry_failed:

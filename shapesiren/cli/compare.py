@@ -11,7 +11,7 @@ import typer
 from ..errors import InputError
 from . import names
 from .app import command
-from .options import Json, Replace
+from .options import Json, Plugin, Replace
 from .screen import Screen, print_table
 
 
@@ -28,6 +28,7 @@ def compare(
     cell: Annotated[
         str, typer.Option(metavar="LENGTH", help="Side of a cell of --volume: 0.5 of the scan's units, 50cm.")
     ] = "0.5",
+    plugin: Plugin,
     force: Replace,
     as_json: Json,
 ) -> None:

@@ -32,13 +32,15 @@ def show(
 
     Example: shapesiren config show --preset fine > fine.toml
     """
+    from .. import plugins
     from ..config import resolve, to_toml
     from ..stages.context import is_run
     from ..stages.stage import stored_config
     from ..stages.store import Run
     from ..tasks import task_for
 
-    layers = settings.layers() + task_layers(task) + length.layers() + seed_layers(seed)
+    layers = settings.layers()
+    layers = plugins.layers() + layers + task_layers(task) + length.layers() + seed_layers(seed)
     if source is not None and is_run(source):
         print(to_toml(stored_config(Run.open(source), layers)[1]), end="")
         return

@@ -9,7 +9,7 @@ import typer
 
 from .app import command
 from .existing_run import open_run
-from .options import Json, Replace, RunFolder, numbers
+from .options import Json, Plugin, Replace, RunFolder, numbers
 from .screen import Screen
 
 
@@ -20,6 +20,7 @@ def diagnose(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A picture: .png.")] = None,
     steps: Annotated[str, typer.Option(help="Steps at which the network is looked at.")] = "0,10,100,300",
     omega: Annotated[str | None, typer.Option(help="First omegas to compare, e.g. 10,30,90; else the run's own.")] = None,
+    plugin: Plugin,
     force: Replace,
     as_json: Json,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .app import command
-from .options import Json
+from .options import Json, Plugin
 from .screen import print_table
 
 
@@ -18,6 +18,7 @@ def diff(
     *,
     first: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     second: Annotated[Path, typer.Argument(metavar="RUN", help="Another.")],
+    plugin: Plugin,
     as_json: Json,
 ) -> None:
     """In what two runs differ, side by side: input, settings, versions, times, and what each stage found.

@@ -10,7 +10,7 @@ import typer
 from . import names
 from .app import command
 from .existing_run import open_run
-from .options import Json, Replace, RunFolder
+from .options import Json, Plugin, Replace, RunFolder
 from .screen import Screen
 
 
@@ -21,6 +21,7 @@ def export(
     run: RunFolder,
     resolution: Annotated[int, typer.Option(help="Samples along the longest side of a grid.")] = 128,
     gradient: Annotated[bool, typer.Option("--gradient", help="The ONNX file also gives the gradient.")] = False,
+    plugin: Plugin,
     force: Replace,
     as_json: Json,
 ) -> None:

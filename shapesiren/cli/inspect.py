@@ -27,13 +27,14 @@ def inspect(
 
     Example: shapesiren inspect scan.ply
     """
+    from .. import plugins
     from ..config import resolve
     from ..stages.context import say_profile, task_of_sources
 
     screen = Screen(False, as_json)
     layers = settings.layers() + seed_layers(seed) + scan.layers()
     task = task_of_sources(sources, layers)
-    config = resolve(task.config_type, task.presets, layers)
+    config = resolve(task.config_type, task.presets, [*plugins.layers(), *layers])
     say_profile(config, screen.say)
 
     from ..stages.fit import torch_device  # here, as torch comes with them

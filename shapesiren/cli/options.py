@@ -21,6 +21,16 @@ from .screen import Screen
 
 Layers = list[tuple[str, dict[str, Any]]]
 
+
+def load_plugins(given: list[str] | None) -> list[str] | None:
+    """Load what ``--plugin`` names as soon as the command line is read, before anything asks what there is."""
+    from .. import plugins
+
+    for name in given or ():
+        plugins.load(name)
+    return given
+
+
 # ---- Single options ------------------------------------------------------------------------------------
 _RUN = typer.Argument(metavar="[RUN]", help="Run folder (default: the newest in runs/).")
 RunFolder = Annotated[Path | None, _RUN, Default(None)]
@@ -47,6 +57,11 @@ For = Annotated[
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. fit.steps=2000."), Default(None)
 ]
+Plugin = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", metavar="FILE.py", help="Code of your own: networks, losses, formats.", callback=load_plugins),
+    Default(None),
+]
 Force = Annotated[bool, typer.Option("--force", help="Do it again, replacing what is there."), Default(False)]
 Replace = Annotated[bool, typer.Option("--force", help="Replace a file that is there."), Default(False)]
 Strict = Annotated[
@@ -67,14 +82,16 @@ class SettingsOptions:
     profile: For
     config: Annotated[Path | None, typer.Option("--config", help="Settings, as TOML.")] = None
     set_: Set
+    plugin: Plugin
 
     def layers(self, pipeline: Path | None = None) -> Layers:
         """``pipeline``: a file of settings that stands in for ``--config``."""
         from ..config import read_toml
+        from ..plugins import load_named
         from ..stages.context import settings_layers
 
         file = pipeline or self.config
-        layers = [(str(file), read_toml(file))] if file else []
+        layers = [(str(file), load_named(read_toml(file), file, file.parent))] if file else []
         layers += [("--for", {"profile": self.profile})] if self.profile is not None else []
         return layers + settings_layers(self.preset, None, None, None, None) + assigned(self.set_)
 
@@ -166,6 +183,7 @@ class StageOptions:
     """What every command takes that does one stage of a run."""
 
     set_: Set
+    plugin: Plugin
     device: Device
     force: Force
     printing: ScreenOptions
@@ -206,8 +224,9 @@ class FitOptions:
 def assigned(assignments: Sequence[str] | None) -> Layers:
     """What ``--set`` comes to."""
     from ..config import parse_assignments
+    from ..plugins import load_named
 
-    return [("--set", parse_assignments(assignments))] if assignments else []
+    return [("--set", load_named(parse_assignments(assignments), "--set"))] if assignments else []
 
 
 def task_layers(task: str | None) -> Layers:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .app import command
-from .options import Replace
+from .options import Plugin, Replace
 from .screen import Screen
 
 
@@ -22,6 +22,7 @@ def picture(
     elevation: Annotated[float, typer.Option(help="Degrees above the horizon.")] = 20.0,
     up: Annotated[str, typer.Option(help="The vertical axis: x, y or z; auto: as the scan tells.")] = "auto",
     inside: Annotated[bool, typer.Option("--inside", help="See into rooms: leave out faces that look away.")] = False,
+    plugin: Plugin,
     force: Replace,
 ) -> None:
     """Draw meshes and scans without a display (ray casting, no OpenGL).

@@ -11,7 +11,7 @@ from ..errors import InputError
 from . import names
 from .app import command
 from .existing_run import open_run
-from .options import Json, Replace, RunFolder, numbers
+from .options import Json, Plugin, Replace, RunFolder, numbers
 from .screen import Screen
 
 
@@ -25,6 +25,7 @@ def slice_(
     ] = None,
     at: Annotated[str | None, typer.Option("--at", metavar="P,P,...", help="Planes at these positions.")] = None,
     axis: Annotated[str, typer.Option(help="What the planes are across: x, y or z (contour lines).")] = "z",
+    plugin: Plugin,
     force: Replace,
     as_json: Json,
 ) -> None:

@@ -10,7 +10,7 @@ import typer
 from . import names
 from .app import command
 from .existing_run import open_run
-from .options import Json, Replace, RunFolder
+from .options import Json, Plugin, Replace, RunFolder
 from .screen import Screen
 
 
@@ -21,6 +21,7 @@ def terrain(
     run: RunFolder,
     cell: Annotated[str, typer.Option(metavar="LENGTH", help="Side of a cell: 0.5 of the scan's units, 50cm.")] = "0.5",
     crs: Annotated[str | None, typer.Option("--crs", metavar="EPSG:CODE", help="The projected reference system.")] = None,
+    plugin: Plugin,
     force: Replace,
     as_json: Json,
 ) -> None:

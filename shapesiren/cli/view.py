@@ -9,7 +9,7 @@ import typer
 from ..errors import InputError
 from .app import command
 from .existing_run import chosen_run
-from .options import Port, RunFolder
+from .options import Plugin, Port, RunFolder
 from .screen import Screen
 
 
@@ -20,6 +20,7 @@ def view(
     port: Port,
     host: Annotated[str, typer.Option(help="Address to serve on; 0.0.0.0 lets other machines look.")] = "127.0.0.1",
     up: Annotated[str, typer.Option(help="The vertical axis: x, y or z; auto: as the scan tells.")] = "auto",
+    plugin: Plugin,
     beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
 ) -> None:
     """Open the live viewer: points, surface, level sets, slices of the field, and what it is at a point.

@@ -76,9 +76,14 @@ def solve_local(
     cells.solve_alike(without[sure], far, samples.of(sure))
     row = np.empty(len(count), np.int64)  # of each leaf without points among them
     row[without] = np.arange(len(without))
-    cells.solve(without[~sure], far, lambda some: samples.of(row[some]), settings.far_units, prior.length / FAR_LENGTH)
+    cells.solve(without[~sure], far, lambda some: samples.of(row[some]), far_units(settings), prior.length / FAR_LENGTH)
     progress(1.0)
     return net
+
+
+def far_units(settings: LocalSettings) -> int:
+    """Sines of a cell that holds no points: no more than there are."""
+    return min(settings.far_units, settings.units)
 
 
 def _network(problem: Problem, sines: Sines, zoom: Array) -> Local:
@@ -135,7 +140,7 @@ class _Cells:
     def solve_alike(self, leaves: Index, local: Array, samples: Samples) -> None:
         """Cells without points, on one side of the surface: those of one size have one matrix."""
         problem = self.problem
-        units, reaches = problem.settings.far_units, problem.reach[leaves]
+        units, reaches = far_units(problem.settings), problem.reach[leaves]
         sines = self.sines.part(units, problem.prior.length / FAR_LENGTH, problem.settings.amplitude)
         places_ = torch.from_numpy(local.astype(np.float32)).to(problem.device)
         for reach in np.unique(reaches):

@@ -9,13 +9,15 @@ Shapes throughout: ``x`` (n, d), value (n, m), gradient (n, m, d), Laplacian (n,
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from .local import Local
 from .network import Network
+from .plugged import Plugged
 
 
 def value_and_gradient(net: Network, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -28,6 +30,8 @@ def value_and_gradient(net: Network, x: Tensor) -> tuple[Tensor, Tensor]:
     """
     if isinstance(net, Local):
         return cast(tuple[Tensor, Tensor], net.derivatives(x, 1))
+    if isinstance(net, Plugged):
+        return _by_autograd(autograd_value_and_gradient, net, x)
     h, jac = x, x
     for i, (weight, bias, activation) in enumerate(net.activated_layers()):
         z = torch.addmm(bias, h, weight.T)
@@ -52,6 +56,10 @@ def value_gradient_laplacian(net: Network, x: Tensor, weights: Tensor | None = N
     """
     if isinstance(net, Local):
         value, gradient, hessian = net.derivatives(x, 2)
+        diagonal = hessian.diagonal(dim1=2, dim2=3)
+        return value, gradient, (diagonal if weights is None else diagonal * weights.unsqueeze(1)).sum(2)
+    if isinstance(net, Plugged):
+        value, gradient, hessian = _by_autograd(autograd_value_gradient_hessian, net, x)
         diagonal = hessian.diagonal(dim1=2, dim2=3)
         return value, gradient, (diagonal if weights is None else diagonal * weights.unsqueeze(1)).sum(2)
     h, jac, lap = x, x, x
@@ -101,6 +109,8 @@ def value_gradient_hessian(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Ten
     """
     if isinstance(net, Local):
         return cast(tuple[Tensor, Tensor, Tensor], net.derivatives(x, 2))
+    if isinstance(net, Plugged):
+        return _by_autograd(autograd_value_gradient_hessian, net, x)
     h, jac, hes = x, x, x
     for i, (weight, bias, activation) in enumerate(net.activated_layers()):
         z = torch.addmm(bias, h, weight.T)
@@ -112,6 +122,17 @@ def value_gradient_hessian(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Ten
     head = net.linears[-1]
     hessian = (hes @ head.weight.T).permute(0, 3, 1, 2)
     return head(h), (jac @ head.weight.T).transpose(1, 2), hessian
+
+
+T = TypeVar("T", bound=tuple[Tensor, ...])
+
+
+def _by_autograd(twin: Callable[[Network, Tensor], T], net: Network, x: Tensor) -> T:
+    """What a twin gives of a network that has no closed forms; with its graph only where one is wanted."""
+    wanted = torch.is_grad_enabled()
+    with torch.enable_grad():
+        made = twin(net, x)
+    return made if wanted else cast(T, tuple(t.detach() for t in made))
 
 
 def _gradient_of(y: Tensor, x: Tensor, keep: bool) -> Tensor:

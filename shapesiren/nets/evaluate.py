@@ -17,6 +17,7 @@ from .cpu import local_evaluate as local_on_cpu
 from .derivatives import value_and_gradient, value_gradient_hessian, value_gradient_laplacian
 from .local import Local
 from .network import Network
+from .plugged import Plugged
 from .windows import Windows
 
 CPU_CHUNK = 2048  # points of one pass: 2 MiB of float32 activations at width 256, a core's L2 cache
@@ -33,6 +34,8 @@ def values(net: Network, points: NDArray[np.floating], chunk: int | None = None)
         return _over_windows(net, points, False)[0]
     if isinstance(net, Local):
         return local_on_cpu.evaluate(net, points, False)[0][:, None]
+    if isinstance(net, Plugged):
+        return _in_chunks(lambda of, x: (of(x),), net, points, chunk, CPU_CHUNK)[0].astype(np.float32, copy=False)
     done = on_cpu.evaluate(net, points, False) if chunk is None else None
     if done is not None:
         return done[0]
@@ -56,7 +59,9 @@ def rough_values(net: Network, points: NDArray[np.floating]) -> NDArray[np.float
 
     None where ``cpu/evaluate.py`` cannot do it.
     """
-    done = None if isinstance(net, (Windows, Local)) else on_cpu.evaluate(net, points, False, torch.bfloat16, min_points=1)
+    if isinstance(net, (Windows, Local, Plugged)):
+        return None
+    done = on_cpu.evaluate(net, points, False, torch.bfloat16, min_points=1)
     return None if done is None else done[0]
 
 
@@ -77,6 +82,9 @@ def values_and_gradients(
     if isinstance(net, Local):
         value, gradient = local_on_cpu.evaluate(net, points, True)
         return value[:, None], gradient[:, None]
+    if isinstance(net, Plugged):
+        value, gradient = _in_chunks(value_and_gradient, net, points, chunk, CPU_CHUNK)
+        return value, gradient
     done = on_cpu.evaluate(net, points, True, dtype) if chunk is None else None
     if done is not None:
         return done[0], done[1][:, None]

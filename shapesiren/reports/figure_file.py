@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,12 @@ def write_figure(figure: Any, path: Path) -> None:
 
 
 def pyplot() -> Any:
-    """matplotlib.pyplot, drawing without a display."""
+    """matplotlib.pyplot, drawing without a display; in a notebook, or where it is in use already, as it is."""
     import matplotlib
 
-    matplotlib.use("Agg")
+    inline = os.environ.get("MPLBACKEND", "").startswith("module://matplotlib_inline")
+    if not inline and "matplotlib.pyplot" not in sys.modules:
+        matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     return plt

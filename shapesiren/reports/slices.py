@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pointcloud.units import in_units, named, suffix
-from .figure_file import pyplot
+from .figure_file import encoded
 
 NEAR = 0.01  # of the longest side: points shown with a slice
 
@@ -28,11 +28,19 @@ class Distances(Protocol):
 
 def slices_figure(grid: Distances, points: NDArray[np.float64], units: str | None = None) -> Any:
     """Slices through the middle, across z, y and x: distance in colour, its zero line, and points (n, 3) near the slice."""
-    plt = pyplot()
+    from matplotlib.figure import Figure
+
+    class Shown(Figure):
+        """Not one of pyplot's, which a notebook shows twice, or not at all before pyplot is imported."""
+
+        def _repr_png_(self) -> bytes:
+            return encoded(self, "png")
+
     axes = (grid.x, grid.y, grid.z)
     longest = max(float(a[-1] - a[0]) for a in axes)
     largest = float(np.abs(grid.distance).max()) or 1.0
-    figure, plots = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
+    figure = Shown(figsize=(12, 4), layout="constrained")
+    plots = figure.subplots(1, 3)
     for plot, across in zip(plots, (2, 1, 0), strict=True):
         a, b = (k for k in range(3) if k != across)
         middle = len(axes[across]) // 2

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import profiles
+from .. import plugins, profiles
 from ..config import Config, Tree, resolve
 from ..errors import InputError
 from ..tasks import task_for
@@ -31,7 +31,7 @@ def settings_layers(
     if preset is not None:
         layers.append(("--preset", {"preset": preset}))
     if settings:
-        layers.append(("settings", dict(settings)))
+        layers.append(("settings", plugins.load_named(settings, "settings")))
     ends = {k: v for k, v in (("steps", steps), ("seconds", seconds)) if v is not None}
     if len(ends) > 1:
         raise InputError("give either steps or a time, not both", where="fit")
@@ -46,8 +46,10 @@ def context_for(
     task: type[Task], folder: Path, layers: Sequence[tuple[str, Tree]], device: str, say: Say, force: bool
 ) -> Context:
     """Validate the settings, then open or make the run folder."""
-    config = resolve(task.config_type, task.presets, layers)
+    config = resolve(task.config_type, task.presets, [*plugins.layers(), *layers])
     say_profile(config, say)
+    if plugins.loaded():
+        say(plugins.told())
     if device not in ("auto", "cpu"):  # what is always there need not be looked for
         from .fit import torch_device
 
@@ -86,7 +88,7 @@ def run_context(
     run: Run, layers: list[tuple[str, Tree]], device: str = "auto", say: Say = silent, force: bool = False
 ) -> Context:
     """The context of an existing run, its own settings under the given layers."""
-    task, config = stored_config(run, layers)
+    task, config = stored_config(run, [*plugins.layers(), *layers])
     if settings_changed(run):
         say("config.toml is not what the run wrote: it counts as it is now")
     return Context(run, task, config, device, say, force)

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from .. import plugins
 from ..config import Tree, resolve
 from ..errors import InputError, Interrupted
 from ..fitting.events import Event, Listener, Progress, Started
@@ -50,6 +51,9 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
 
     def body() -> FitFacts:
         run.manifest["fit_key"] = key
+        run.manifest.pop("fit_plugins", None)
+        if added := context.plugins("fit"):
+            run.manifest["fit_plugins"] = added
         store_config(context)
         run.save()
         device = torch_device(context.device)
@@ -58,6 +62,7 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
             context.say(f"solved in one go, without effect: {', '.join(idle)} (--net siren trains)")
         log = _Log(run)
         told: list[Listener] = [log, *([_Snapshots(run, fitted)] if snapshots and not fitted.closed_form else []), *listeners]
+        told += plugged_listeners()
         with stop_signals() as stopped:
             outcome = fit_task(
                 fitted,
@@ -101,6 +106,11 @@ def without_effect(context: Context) -> list[str]:
     chosen = [("", {k: v for k in ("preset", "profile") if (v := getattr(config, k))})]
     own = resolve(context.task.config_type, context.task.presets, chosen).fit
     return [f"fit.{name}" for name, value in config.fit if value is not None and value != getattr(own, name)]
+
+
+def plugged_listeners() -> list[Listener]:
+    """Those of plugins; whatever one raises names it."""
+    return [part.call for part in plugins.parts("listener")]
 
 
 def torch_device(name: str) -> torch.device:

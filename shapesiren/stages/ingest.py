@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import plugins
 from ..config import Tree
 from ..errors import InputError
 from ..facts import Facts
@@ -73,6 +74,7 @@ def ingest(context: Context, sources: Sequence[Path], before_fit: Callable[[], N
         return signal.facts
 
     named = [digest_file(p) for p in task.files_of(context.config) if p.is_file()]
+    named += [p.digest for p in plugins.parts("reader") if any(s.suffix.lower() == p.name for s in sources)]
     key = context.key("ingest", digest_data([digest, *named]) if named else digest)
     refuse_to_replace(context, run.key("ingest") or None, key)
     return execute(context, "ingest", key, [task.cache], body)

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..config import Config, Tree, read_toml, resolve, to_toml, with_profile
+from .. import plugins
+from ..config import NETWORKS, Config, Tree, read_toml, resolve, to_toml, with_profile
 from ..errors import InputError
 from ..facts import Facts
 from ..tasks import TASKS
@@ -43,7 +44,14 @@ class Context:
     def key(self, stage: str, *inputs: str) -> str:
         """Identifies a stage's result: its version, settings and inputs (digests)."""
         sections = {name: self.config.section(name) for name in self.config.present(self.task.sections[stage])}
-        return digest_data([stage, VERSIONS[stage], self.task.name, sections, inputs])
+        if stage in ("ingest", "fit"):
+            plugins.require(self.config.plugins, self.run.folder)
+        added = self.plugins(stage)
+        return digest_data([stage, VERSIONS[stage], self.task.name, sections, inputs, *([added] if added else [])])
+
+    def plugins(self, stage: str) -> list[str]:
+        """What a stage's result depends on of plugins, with digests of their code: of a changed one it is made again."""
+        return plugins.digests(stage, self.config.net.kind, self.task.name == "shape")
 
 
 def execute(
@@ -99,6 +107,12 @@ def stored_config(run: Run, layers: list[tuple[str, Tree]]) -> tuple[type[Task],
     if any("preset" in layer for _, layer in layers):
         # A preset asked for now replaces the stored settings, which are complete, but for what is already ingested.
         tree = {k: v for k, v in tree.items() if k in ("task", *task.sections["ingest"])}
+    net = tree.get("net") or {}
+    kind = net.get("kind") if isinstance(net, dict) else None
+    if isinstance(kind, str) and kind not in NETWORKS and plugins.part("network", kind) is None:
+        named = [str(name) for name in tree.get("plugins") or []]
+        hint = f"{' '.join(f'--plugin {name}' for name in named)} loads it, if you trust its code" if named else None
+        raise InputError(f"its network {kind!r} comes of a plugin that is not loaded", where=run.folder, hint=hint)
     # A profile asked for now goes over the stored settings, but not over what is given beside it.
     asked = with_profile(task.config_type, layers)[: -len(layers) or None] if layers else []
     return task, resolve(task.config_type, task.presets, [(str(path), tree), *asked, *layers])
@@ -134,6 +148,10 @@ def differences(context: Context) -> str:
             names += [f"{section}.{k} {a.get(k)} -> {b.get(k)}" for k in changed]
         else:
             names.append(f"{section} {a} -> {b}")
+    held_parts, parts = context.run.manifest.get("fit_plugins", []), context.plugins("fit")
+    if held_parts != parts:
+        a, b = (", ".join(p.rpartition(" ")[0] for p in of) or "none" for of in (held_parts, parts))
+        names.append(f"plugins {a} -> {b}" if a != b else f"the code of plugins: {a}")
     return ", ".join(names) or "another version of the program or of its input"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import plugins
 from ..errors import InputError
 from ..pointcloud.io import crs
 from ..pointcloud.io.ply import vertex_table
@@ -25,8 +26,12 @@ from .written_units import DEFINED, UNKNOWN, WrittenUnits
 
 def check_output(path: Path) -> None:
     """Raise InputError now if `write_mesh` could not write ``path`` later."""
-    if path.suffix.lower() not in WRITERS:
-        raise InputError(f"unknown mesh format {path.suffix!r}", where=path, hint=f"known: {' '.join(WRITERS)}")
+    added = plugins.part("writer", path.suffix.lower())
+    if added is not None and path.suffix.lower() in WRITERS:
+        raise InputError(f"{added.title}: shapesiren writes it itself", hint="give your format another extension")
+    if path.suffix.lower() not in WRITERS and added is None:
+        known = [*WRITERS, *(part.name for part in plugins.parts("writer"))]
+        raise InputError(f"unknown mesh format {path.suffix!r}", where=path, hint=f"known: {' '.join(known)}")
     if path.suffix.lower() == ".3mf":
         require_lib3mf(path)
     if path.is_dir():
@@ -60,7 +65,7 @@ def write_mesh(path: Path, mesh: TriangleMesh, frame: Similarity, resolution: in
         mesh = replace(mesh, vertices=mesh.vertices * units.scale, uncertainty=bars)
         frame = Similarity(tuple(c * units.scale for c in frame.centre), frame.scale * units.scale)
     double, suffix = frame.needs_float64(2 * frame.scale / resolution), path.suffix.lower()
-    content = WRITERS[suffix](mesh, frame, double)
+    content = WRITERS[suffix](mesh, frame, double) if suffix in WRITERS else _plugged(suffix, mesh)
     beside: list[tuple[Path, bytes]] = []
     if mesh.texture is not None and suffix == ".obj":
         material, picture = companions(path)
@@ -85,6 +90,18 @@ def _remove_system(path: Path, crs: str) -> None:
     """Remove the coordinate system that an earlier file of this name left, which would be taken for that of this one."""
     if path.is_file() and path.read_bytes() == crs.encode():
         path.unlink()
+
+
+def _plugged(suffix: str, mesh: TriangleMesh) -> bytes:
+    """What a plugin makes of a mesh. Raises RunError if it fails."""
+    writer = plugins.part("writer", suffix)
+    assert writer is not None  # `check_output` saw it
+    content = writer.call(mesh)
+    if isinstance(content, str):
+        return content.encode()
+    if not isinstance(content, bytes):
+        raise writer.error(f"it returned {type(content).__name__}, not bytes or text")
+    return content
 
 
 def read_mesh(path: Path) -> TriangleMesh:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import plugins
 from ..config import Tree
 from ..errors import InputError
 from .audio import AudioTask
@@ -42,7 +43,8 @@ def task_for(path: Path, layers: Sequence[tuple[str, Tree]] = ()) -> type[Task]:
     for task in TASKS.values():
         if task.reads(path, layers):
             return task
-    known = " ".join(dict.fromkeys(s for t in TASKS.values() for s in t.suffixes))
+    added = [part.name for part in plugins.parts("reader")]
+    known = " ".join(dict.fromkeys([*(s for t in TASKS.values() for s in t.suffixes), *added]))
     if path.is_dir():
         raise InputError("this is a folder", where=path, hint="name a file in it; a folder of images is a video")
     what = f"unknown extension {path.suffix!r}" if path.suffix else "the file has no extension"

@@ -175,9 +175,12 @@ class Task(ABC, Generic[C]):
     def make_net(self, dimensions: int, outputs: int) -> None:
         """The network of the settings, and whether its steps can run natively."""
         from ..nets.build import build
+        from ..nets.plugged import Plugged
 
         self.net = build(self.config.net, dimensions, outputs, self.config.seed).to(self.device)
         self.derivatives = self.config.fit.derivatives
+        if isinstance(self.net, Plugged):
+            self.derivatives = "autograd"
         self.native = self.derivatives == "fused" and self.net.kind == "siren"
         self.native &= self.config.net.last_width is None and self.config.net.hidden_layers > 0
 

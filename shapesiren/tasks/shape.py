@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from ..config import Config, FitSettings, NetSettings, Tree
+from .. import plugins
+from ..config import NETWORKS, Config, FitSettings, NetSettings, Tree
 from ..errors import InputError
 from ..facts import Facts
 from ..header import BoxBounds, Header
@@ -23,6 +24,7 @@ from ..pointcloud.settings import IngestSettings
 from ..similarity import Similarity
 from ..surface.facts import MeshFacts, Uncertainty
 from ..surface.settings import MeshSettings
+from .added import Added
 from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View
 from .shape_settings import PART, PART_PICTURE, BatchSettings, LossSettings
 
@@ -61,7 +63,7 @@ class ShapeConfig(Config):
         return [name for name in super().present(names) if name != "local" or self.net.kind == "local"]
 
 
-TRAINED = tuple(kind for kind in get_args(NetSettings.model_fields["kind"].annotation) if kind not in ("local", "auto"))
+TRAINED = tuple(kind for kind in NETWORKS if kind not in ("local", "auto"))
 
 UNGUIDED: Tree = {"guide": "trained"}  # a guide is made of what may be trained alone
 
@@ -184,6 +186,7 @@ class ShapeTask(Task[ShapeConfig]):
         self.normal_weight = self.loss.normal * (self.loss.estimated if estimated else 1.0)
         self.tolerance = 2 * noise if noise > CLEAN_NOISE else self.loss.tolerance
         # noise would be followed, and sides that are still to be found need the other terms
+        self.added = Added.of(self.points, self.loss, self.closed_form)
         self.focus = self.loss.focus if noise <= CLEAN_NOISE and self.signed and "deviation" not in signal.arrays else 1.0
 
     @property
@@ -198,7 +201,7 @@ class ShapeTask(Task[ShapeConfig]):
 
         size, loss = self.settings, self.loss
         on, off, eik = size.on_surface, size.off_surface, self.gradients_off
-        surface = _draw(self.points, on, generator)
+        surface = self.added.draw(self.points, on, generator) if self.added else _draw(self.points, on, generator)
         if self.guide is not None:
             elsewhere = _draw(self.guide, off, generator)
         else:
@@ -207,7 +210,7 @@ class ShapeTask(Task[ShapeConfig]):
         value, gradient = (y[:, 0] for y in self.values_and_gradients(x, on + eik, moment))
         begins = not self.signed and moment.progress < SIDES_FROM
         weights, tolerance = self.weights_at(moment.progress, begins), self.tolerance_of(surface)
-        if moment.engine is not None and self.signed:
+        if moment.engine is not None and self.signed and not (self.added and self.added.losses):
             targets = shape_losses_cpu.Targets.of(surface, tolerance, elsewhere, loss)
             return shape_losses_cpu.weighted_terms(value, gradient, targets, weights)
 
@@ -227,7 +230,22 @@ class ShapeTask(Task[ShapeConfig]):
                 distance, direction = side * distance, side[:eik, None] * direction
             terms["distance"] = trust * shape_losses.distance(f_off, distance, loss.guide_tolerance)
             terms["direction"] = trust[:eik] * shape_losses.normal(g_off, direction)
-        return {name: weight * terms[name].sum() for name, weight in weights.items()}
+        taken = {name: weight * terms[name].sum() for name, weight in weights.items()}
+        if self.added:
+            batch = plugins.Batch(
+                points=surface[:, :3],
+                normals=surface[:, 3:6],
+                values=value[:on],
+                gradients=g_on,
+                elsewhere=elsewhere[:, :3],
+                elsewhere_values=f_off,
+                elsewhere_gradients=g_off,
+                net=self.net,
+                progress=moment.progress,
+                generator=generator,
+            )
+            taken |= self.added.terms(batch, taken)
+        return taken
 
     def solve(self, progress: Callable[[float], bool]) -> bool:
         from ..local.solve import Stopped, solve_local
@@ -277,7 +295,9 @@ class ShapeTask(Task[ShapeConfig]):
 
     @classmethod
     def reads(cls, path: Path, layers: Sequence[tuple[str, Tree]]) -> bool:
-        """An image is a scan if the intrinsics of its camera are given: a depth frame."""
+        """Files of a plugin's format, too; an image is a scan if the intrinsics of its camera are given: a depth frame."""
+        if plugins.part("reader", path.suffix.lower()) is not None:
+            return True
         depth = path.suffix.lower() in SUFFIXES and any("intrinsics" in tree.get("ingest", {}) for _, tree in layers)
         return depth or super().reads(path, layers)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field as Setting
 
@@ -21,6 +21,8 @@ class BatchSettings(Settings):
 
 class LossSettings(Settings):
     """Weights of the terms, and their shape."""
+
+    later: ClassVar[tuple[str, ...]] = ("plugins",)
 
     on_surface: float = Setting(900.0, ge=0)
     normal: float = Setting(60.0, ge=0)
@@ -41,4 +43,5 @@ class LossSettings(Settings):
     noise: Literal["auto", "ignore"] = Setting("auto", description="let tolerance and fidelity follow the noise, or not")
     tolerance: float = Setting(5e-4, ge=0, description="on the surface, in box units, of clean points: below it, squares count")
     guide_tolerance: float = Setting(3e-3, ge=0, description="the same of the guide's distances")
+    plugins: dict[str, float] | None = Setting(None, description="weights of plugins' terms by name, in place of their own")
     mean_over_all: bool = Setting(False, description="divide each sum by all samples of the batch, as the paper does")

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from .. import plugins
 from ..errors import InputError
 
 
@@ -33,6 +34,7 @@ class ViewerProcess:
         if importlib.util.find_spec("viser") is None:
             raise InputError("the package viser is missing", where="--live", hint="pip install 'shapesiren[live]'")
         command = [sys.executable, "-m", "shapesiren", "view", str(folder), "--port", str(port), "--beside"]
+        command += [word for name in plugins.loaded() for word in ("--plugin", name)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         say(f"live: the viewer is starting; if it is closed, `shapesiren view {folder}` opens it again")
 

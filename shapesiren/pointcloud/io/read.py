@@ -15,14 +15,17 @@ Names of columns are in `columns`, ranges of colours in `colours`, polygons to t
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...errors import InputError
+import numpy as np
+
+from ... import plugins
+from ...errors import InputError, ShapesirenError
 from ..cloud import PointCloud, subsample
 from ..selection import ALL, Selection
-from .arrays import read_npy, read_npz
+from .arrays import cloud_from_arrays, read_npy, read_npz
 from .columns import words_of
 from .isolated import read_isolated
 from .mesh import read_mesh
@@ -100,6 +103,29 @@ FORMATS = (
     Format((".laz",), selected=read_las, isolated=True, packages=("laspy", "lazrs"), extra="survey"),
     Format((".e57",), in_part=read_e57, packages=("pye57",), extra="survey", units="m"),
 )
+
+
+def format_of(suffix: str) -> Format | None:
+    """The format of an extension, ours or a plugin's."""
+    held, reader = BY_SUFFIX.get(suffix), plugins.part("reader", suffix)
+    if held is not None and reader is not None:
+        raise InputError(f"{reader.title}: shapesiren reads {suffix} itself", hint="give your format another extension")
+    return held if reader is None else Format((suffix,), whole=lambda path: _plugged(reader, path))
+
+
+def _plugged(reader: plugins.Part, path: Path) -> PointCloud:
+    """What a plugin read. Raises RunError if it failed, or if that is no cloud."""
+    made = reader.call(path)
+    if isinstance(made, PointCloud):
+        return made
+    try:
+        if isinstance(made, Mapping):
+            return cloud_from_arrays(**made)
+        return cloud_from_arrays(np.asarray(made))
+    except (InputError, TypeError, ValueError) as e:
+        raise reader.error(f"what it returned is no cloud: {e}") from e
+
+
 BY_SUFFIX = {suffix: form for form in FORMATS for suffix in form.suffixes}
 SUFFIXES = tuple(BY_SUFFIX)  # of all files that `read_cloud` reads, for help texts; depth images are in `depth`
 
@@ -132,12 +158,14 @@ def _format_of(path: Path) -> Format:
         raise InputError("this is a folder", where=path, hint="name a scan inside it")
     if not path.exists():
         raise InputError("no such file", where=path)
-    if path.suffix.lower() not in BY_SUFFIX:
+    form = format_of(path.suffix.lower())
+    if form is None:
         what = f"unknown extension {path.suffix!r}" if path.suffix else "the file has no extension"
-        raise InputError(what, where=path, hint=f"known: {' '.join(SUFFIXES)}")
+        added = [part.name for part in plugins.parts("reader")]
+        raise InputError(what, where=path, hint=f"known: {' '.join([*SUFFIXES, *added])}")
     if path.stat().st_size == 0:
         raise InputError("the file is empty", where=path)
-    return BY_SUFFIX[path.suffix.lower()]
+    return form
 
 
 def parse(path: Path, most: int | None, seed: int, selection: Selection = ALL, words: tuple[str, ...] = ()) -> PointCloud:
@@ -148,10 +176,10 @@ def parse(path: Path, most: int | None, seed: int, selection: Selection = ALL, w
     InputError : for anything that is wrong with the file
     """
     choose = None if most is None or not selection.everything else RandomRows(most, seed)
-    form = BY_SUFFIX[path.suffix.lower()]
+    form = _format_of(path)
     try:
         cloud = form.read(path, choose or all_rows, words, selection)
-    except InputError:
+    except ShapesirenError:  # ours, or a plugin's
         raise
     except PermissionError:
         raise InputError("no permission to read it", where=path) from None
