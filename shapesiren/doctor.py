@@ -68,6 +68,12 @@ PACKAGES = (
     Package("ray", "batch --engine ray", "ray"),
     Package("onnx", "export to ONNX", "onnx"),
     Package("tensorboard", "--tensorboard", "tensorboard"),
+    Package("manifold3d", "parts for a printer", "print"),
+    Package("lib3mf", "3MF files", "print"),
+    Package("lxml", "3MF files that are read", "print"),
+    Package("networkx", "3MF files that are read", "print"),
+    Package("xatlas", "textures", "texture"),
+    Package("pyproj", "coordinate systems by their codes", "survey"),
 )
 
 
