@@ -10,7 +10,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 STAMP := $(VENV)/.installed
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# one more than two cores: many tests wait for a browser or another process
+WORKERS ?= 3
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: demo test quick lint hooks wheel clean
 
@@ -29,7 +31,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# as many workers as cores: more threads would only wait for each other
+# one thread each: more would only wait for each other
 test: lint
 	OMP_NUM_THREADS=1 $(PYTEST)
 

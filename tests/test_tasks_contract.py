@@ -115,7 +115,8 @@ def test_all_stages_and_a_report(name, sources, tmp_path, here):
         now = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "run").iterdir() if p.name != ".lock"}
         assert not made or now == made
         made = now
-    assert {
+    held = {"reference.npz"} if name in ("helmholtz", "poisson", "wave") else set()  # what another solver has
+    assert held | {
         "run.json",
         "config.toml",
         task.cache,

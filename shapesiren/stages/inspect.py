@@ -69,7 +69,7 @@ def paces(task: type[Task], trial: Signal, config: Config, device: torch.device)
             rates.append(event.rate)
 
     settings = config.fit.model_copy(update={"seconds": TRIAL_SECONDS, "steps": None, "epochs": None})
-    for _ in range(4):  # each precision compiles its own
+    for _ in range(8):  # each precision compiles its own; on a new machine that is busy several go into it
         rates.clear()
         start = time.perf_counter()
         outcome = fit_task(task(trial, config, device), settings, seed=0, device=device, listeners=[listen])

@@ -22,7 +22,7 @@ from tests.conftest import QUICK_ARGS
 
 pytestmark = pytest.mark.slow
 
-KILLS = 5
+KILLS = 3
 ARGS = [*QUICK_ARGS, "--set", "fit.checkpoint_seconds=0.2", "--set", "fit.steps=500"]
 
 
