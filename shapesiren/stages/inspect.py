@@ -69,11 +69,11 @@ def paces(task: type[Task], trial: Signal, config: Config, device: torch.device)
             rates.append(event.rate)
 
     settings = config.fit.model_copy(update={"seconds": TRIAL_SECONDS, "steps": None, "epochs": None})
-    for _ in range(8):  # each precision compiles its own; on a new machine that is busy several go into it
+    for _ in range(4):  # each precision compiles its own
         rates.clear()
         start = time.perf_counter()
         outcome = fit_task(task(trial, config, device), settings, seed=0, device=device, listeners=[listen])
-        if time.perf_counter() - start < 2 * TRIAL_SECONDS:
+        if any(rate > 0 for rate in rates) and time.perf_counter() - start < 2 * TRIAL_SECONDS:
             break  # else most of it was compiling, which happens once on a machine
     if measured := [rate for rate in rates if rate > 0]:
         return measured
