@@ -80,9 +80,8 @@ def volume_of_bodies(before: Terrain, after: Terrain) -> BodyVolume:
 def _enclosed(body: Terrain, which: str) -> tuple[float, float]:
     """The volume, and its error."""
     centre = body.mesh.vertices.mean(0)
-    mesh = replace(
-        body.mesh, vertices=body.mesh.vertices - centre
-    )  # a volume is a difference of large ones far from the origin
+    # far from the origin a volume is a difference of large ones
+    mesh = replace(body.mesh, vertices=body.mesh.vertices - centre)
     found = verify(mesh)
     if found.volume is None:
         hint = "mesh --watertight closes it; a terrain is fitted with --surface open"

@@ -62,7 +62,7 @@ class MeshSettings(Settings):
     watertight: bool = Field(False, description="a closed surface: nothing is trimmed, and what no point supports is told")
     up: Literal["auto", "x", "y", "z"] = Field(
         "auto",
-        description="axis of the scan that is vertical in print; auto: report.up, else z of open scans, y of others",
+        description="axis of the scan that is vertical in print; auto: report.up, else as the scan tells",
     )
     height: Millimetres | None = Field(None, gt=0, description="of the printed part: 120mm, 12cm, 4.7in; a bare number is mm")
     flat_base: bool = Field(False, description="cut the printed part flat a little above its lowest point, so that it stands")

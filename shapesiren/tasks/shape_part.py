@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..field import Field
 from ..pointcloud.cloud import PointCloud
 from ..pointcloud.header import CloudHeader
+from ..pointcloud.upright import vertical_of_scan
 from ..similarity import Similarity
 from ..surface.io import write_mesh
 from ..surface.mesh import TriangleMesh
@@ -25,7 +26,7 @@ PIXELS = 720
 def write_part(mesh: TriangleMesh, fitted: Field, settings: MeshSettings, report_up: str, folder: Path) -> PartFacts:
     """Make the part that ``settings`` ask for of a closed ``mesh`` in the user's units; write it and its picture."""
     asked = [axis for axis in (settings.up, report_up) if axis != "auto"]
-    up = asked[0] if asked else "z" if CloudHeader.of(fitted.header).open else "y"
+    up = asked[0] if asked else vertical_of_scan(CloudHeader.of(fitted.header))
     part, facts, thick = make_part(mesh, fitted, settings, up)
     extent = float(max(facts.size))
     write_mesh(folder / PART, part, Similarity((0.0, 0.0, 0.0), extent / 2), 1024)
