@@ -14,12 +14,12 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test quick lint hooks wheel clean
+.PHONY: demo test tests quick lint hooks wheel clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "shapesiren needs Python 3.11 or newer; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[dev]'
 	touch $@
 
 demo: $(STAMP)
@@ -31,8 +31,12 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# the type checker has one core, which the tests leave at times
+test: $(STAMP)
+	$(MAKE) -j2 lint tests
+
 # one thread each: more would only wait for each other
-test: lint
+tests: $(STAMP)
 	OMP_NUM_THREADS=1 $(PYTEST)
 
 quick: $(STAMP)

@@ -165,7 +165,9 @@ def test_the_whole_path(tmp_path, torus_scan):
 
 @pytest.mark.slow
 def test_pipeline_and_version(tmp_path, torus_scan):
-    (tmp_path / "p.toml").write_text('task = "shape"\npreset = "fast"\n[fit]\nsteps = 30\n[mesh]\nresolution = 32\n')
+    (tmp_path / "p.toml").write_text(
+        'task = "shape"\npreset = "fast"\n[fit]\nsteps = 30\n[mesh]\nresolution = 32\n[evaluate]\nsamples = 5000\n'
+    )
     args = ["run", "p.toml", torus_scan, *QUICK_ARGS[: -2 * 3]]
     done = cli(*args, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -41,6 +41,10 @@ def fit(
     layers = how.layers()
     ingested = len(sources) == 1 and is_run(sources[0])
     if ingested:
+        if how.out is not None and how.out.resolve() != sources[0].resolve():
+            raise InputError(
+                "an ingested run is fitted where it is", where="--out", hint="leave it out, or name the scan itself"
+            )
         layers += setting_layers(task_of_run(sources[0]), ("ingest", "fit"), options, fit)
         context = open_run(sources[0], layers, screen, how.device, how.force)
     else:

@@ -27,7 +27,7 @@ def write_output(context: Context, stage: str, copy: Path | None, screen: Screen
         stack.enter_context(screen.working(stage))
         facts = output_and_copy(context, stage, copy)
     screen.stage(context, stage, facts)
-    made = [str(context.run.folder / context.task.output_file)] + [str(path) for path in files]
+    made = [str(context.run.folder / context.task.output_file)] + [str(path) for path in files if path.is_file()]
     screen.say(f"made {' and '.join(made)}; next: shapesiren evaluate {context.run.folder}")
     screen.result({"run": str(context.run.folder), "files": made, stage: facts})
     fail_if_warned(facts, strict)

@@ -43,13 +43,18 @@ def refuse_foreign(path: Path, force: bool, run: Run | None = None, inputs: Sequ
         raise InputError("this is a folder", where=path, hint="name a file in it with -o")
     if not path.is_file():  # nothing there, or a device or pipe, which has nothing to lose
         return
-    sources = [*inputs, *(map(Path, run.manifest.get("source", {}).get("paths", ())) if run is not None else ())]
-    if any(source.exists() and path.samefile(source) for source in sources):
-        raise InputError("this is the input itself", where=path, hint="name another file with -o")
+    refuse_input(path, run, inputs)
     if force or (run is not None and is_own(run, path)):
         return
     reason = "the file exists" if run is None else "the file exists, and is not what this run last wrote there"
     raise InputError(reason, where=path, hint="--force replaces it, -o names another")
+
+
+def refuse_input(path: Path, run: Run | None = None, inputs: Sequence[Path] = ()) -> None:
+    """Raise InputError if ``path`` is a file that is read, or that the run was made of."""
+    sources = [*inputs, *(map(Path, run.manifest.get("source", {}).get("paths", ())) if run is not None else ())]
+    if path.exists() and any(source.exists() and path.samefile(source) for source in sources):
+        raise InputError("this is the input itself", where=path, hint="name another file with -o")
 
 
 def is_own(run: Run, path: Path) -> bool:

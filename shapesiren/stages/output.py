@@ -15,6 +15,7 @@ from ..pointcloud.header import CloudHeader
 from ..surface.io import read_mesh
 from ..surface.mesh import TriangleMesh
 from ..tasks.base import Arrays
+from .copies import refuse_input
 from .fit import FIELD, torch_device
 from .history import kept
 from .ingest import unpack
@@ -65,10 +66,10 @@ def _also_as(context: Context, path: Path) -> None:
     if settings := context.config.for_copies(context.task.output):
         of = digest_data([of, settings])
     files = context.task.files_of_copy(path, context.config)
-    if all(held.get(f.name, {}).get("of") == of and f.is_file() and digest_file(f) == held[f.name]["digest"] for f in files):
+    if all(held.get(f.name) == {"of": of, "digest": digest_file(f) if f.is_file() else None} for f in files):
         return
     export(context, path)
-    held.update({f.name: {"of": of, "digest": digest_file(f)} for f in files})
+    held.update({f.name: {"of": of, "digest": digest_file(f) if f.is_file() else None} for f in files})
     run.save()
     context.say(f"made {path}")
 
@@ -123,9 +124,7 @@ def fitted_field(run: Run) -> Field:
 def export(context: Context, path: Path) -> None:
     """Write the run's output once more, to a file of the user's, in the format of its extension."""
     run, task = context.run, context.task
-    for source in map(Path, run.manifest.get("source", {}).get("paths", ())):
-        if path.exists() and source.exists() and path.samefile(source):
-            raise InputError("this is the input itself", where=path, hint="name another file with -o")
+    refuse_input(path, run)
     fitted = Field.load(run.folder / FIELD)
     arrays = unpack(run.folder / task.cache).arrays
     task.convert(run.folder / task.output_file, path, fitted, arrays, context.config, context.say)

@@ -14,6 +14,7 @@ from .support import Support
 # Share of the area below which a component is small; the sparse parts of an open scan are islands, and surface all the same
 SMALL_AREA_SHARE, OPEN_SMALL_AREA_SHARE = 1e-3, 2e-4
 ENOUGH_POINTS = 30  # of which a component is the nearest surface, and stays however small it is
+LEAST_DENSITY = 0.1  # of the whole mesh's points by area; a component with fewer, and few points, hangs on left outliers
 LEAST_SUPPORTED_SHARE = 0.1  # of the corners of a component that are near a point; with fewer it is none of the scan's
 
 
@@ -22,7 +23,8 @@ class Dropped:
     """How many components were left out.
 
     phantoms : because no point supports them
-    small : because their area is below ``least`` of the whole, and hardly any point is nearest to them
+    small : because hardly any point is nearest to them, and their area is below ``least`` of the whole, or far too large for
+        so few points
     others : because larger ones were asked for; None if they were not
     """
 
@@ -34,7 +36,9 @@ class Dropped:
     def lines(self) -> list[str]:
         """For people; nothing where nothing was dropped unasked."""
         said = [f"dropped {self.phantoms} components that no point supports"] if self.phantoms else []
-        return [*said, f"dropped {self.small} components below {self.least:.2%} of the area"] if self.small else said
+        if self.small:
+            said.append(f"dropped {self.small} components below {self.least:.2%} of the area, or of hardly a point")
+        return said
 
 
 def drop_components(
@@ -77,15 +81,18 @@ def drop_small_components(
     Parameters
     ----------
     by_edge : scraps that hang on the rest by a single vertex count as components too; trimming leaves some
-    support : keeps what is the nearest surface of `ENOUGH_POINTS` points, however small beside other bodies; None
+    support : keeps what is the nearest surface of `ENOUGH_POINTS` points, however small beside other bodies, and drops what
+        is larger, but of hardly a point: what a few outliers held up; None decides by the area alone
     """
     count, label = mesh.face_components(by_edge)
     if count < 2 or share <= 0:
         return mesh, 0
     areas = np.bincount(label, mesh.face_areas(), count)
     small = areas < share * areas.sum()
-    if support is not None and small.any():
-        small &= points_of_components(mesh, label, count, support) < ENOUGH_POINTS
+    if support is not None:
+        points = points_of_components(mesh, label, count, support)
+        thin = points * areas.sum() < LEAST_DENSITY * points.sum() * areas
+        small = (small | thin) & (points < ENOUGH_POINTS)
     return (mesh.keep_faces(~small[label]), int(small.sum())) if small.any() else (mesh, 0)
 
 

@@ -288,7 +288,7 @@ class Task(ABC, Generic[C]):
 
     @classmethod
     def files_of_copy(cls, path: Path, config: C) -> list[Path]:
-        """All files that `convert` writes for ``path``: by default that one."""
+        """All files that `convert` may write for ``path``: by default that one."""
         return [path]
 
     @classmethod

@@ -411,8 +411,11 @@ class ShapeTask(Task[ShapeConfig]):
     @classmethod
     def files_of_copy(cls, path: Path, config: ShapeConfig) -> list[Path]:
         from ..surface.io import companions
+        from ..surface.written_units import DEFINED
 
-        return [path, *companions(path)] if config.mesh.texture and path.suffix.lower() == ".obj" else [path]
+        suffix = path.suffix.lower()
+        beside = companions(path) if config.mesh.texture and suffix == ".obj" else ()
+        return [path, *beside, *([] if suffix in DEFINED else [path.with_suffix(".prj")])]
 
     @classmethod
     def told_of_copy(cls, path: Path, fitted: Field, config: ShapeConfig) -> str:

@@ -221,41 +221,6 @@ def workers(names):
     return [p for p in psutil.process_iter(["cmdline"]) if " ".join(p.info["cmdline"] or []).strip() in titles]
 
 
-@pytest.mark.slow
-def test_ray_outlives_a_killed_worker(scans):
-    pytest.importorskip("ray")
-    files = [str(scans / f"{n}.ply") for n in ("sphere", "torus", "box", "garbage")]
-    command = [
-        sys.executable,
-        "-m",
-        "shapesiren",
-        "batch",
-        *files,
-        "--pipeline",
-        str(scans / "small.toml"),
-        "--json",
-        "--out",
-        str(scans / "runs"),
-        "--engine",
-        "ray",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    killed = None
-    deadline = time.monotonic() + 120
-    while killed is None and process.poll() is None and time.monotonic() < deadline:
-        if any((scans / "runs" / n / "run.json").exists() for n in ("sphere", "torus", "box")):
-            busy = workers(("sphere", "torus", "box"))
-            if busy:
-                killed = busy[0]
-                os.kill(killed.pid, signal.SIGKILL)
-        time.sleep(0.1)
-    out, said = process.communicate(timeout=300)
-    assert killed is not None
-    assert process.returncode == 1, said
-    found = {k: v["status"] for k, v in json.loads(out).items()}
-    assert found == {"sphere": "done", "torus": "done", "box": "done", "garbage": "failed"}
-
-
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -263,46 +228,36 @@ def free_port():
 
 
 @pytest.mark.slow
-def test_a_ray_cluster_of_two_nodes(scans):
+def test_a_ray_cluster_of_two_nodes_outlives_a_killed_worker(scans):
     """Two `ray start` processes on loopback, with a token; the batch joins them. With another token it is refused."""
     pytest.importorskip("ray")
     ray = [str(Path(sys.executable).parent / "ray")]
     port = free_port()
     environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "t" * 40, "RAY_USAGE_STATS_ENABLED": "0"}
     common = ["--node-ip-address=127.0.0.1", "--num-cpus=1", "--disable-usage-stats"]
-    here = scans / "ray"
+    head = ["--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir=/tmp/rt{os.getpid()}"]
+    names = ("sphere", "torus", "box", "garbage")
+    command = [sys.executable, "-m", "shapesiren", "batch", *(str(scans / f"{n}.ply") for n in names)]
+    command += ["--pipeline", str(scans / "small.toml"), "--json", "--out", str(scans / "runs")]
+    command += ["--engine", "ray", "--address", f"127.0.0.1:{port}"]
     try:
-        for more in (["--head", f"--port={port}", "--include-dashboard=false"], [f"--address=127.0.0.1:{port}"]):
-            done = subprocess.run(
-                [*ray, "start", *more, *common, f"--temp-dir=/tmp/rt{os.getpid()}"]
-                if more[0] == "--head"
-                else [*ray, "start", *more, *common],
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=120,
-            )
+        for more in (head, [f"--address=127.0.0.1:{port}"]):
+            started = [*ray, "start", *more, *common]
+            done = subprocess.run(started, env=environment, capture_output=True, text=True, timeout=120)
             assert done.returncode == 0, done.stdout + done.stderr
-        files = [str(scans / f"{n}.ply") for n in ("sphere", "torus")]
-        command = [
-            sys.executable,
-            "-m",
-            "shapesiren",
-            "batch",
-            *files,
-            "--pipeline",
-            str(scans / "small.toml"),
-            "--json",
-            "--out",
-            str(scans / "runs"),
-            "--engine",
-            "ray",
-            "--address",
-            f"127.0.0.1:{port}",
-        ]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        assert {k: v["status"] for k, v in json.loads(done.stdout).items()} == {"sphere": "done", "torus": "done"}
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        killed = None
+        deadline = time.monotonic() + 120
+        while killed is None and process.poll() is None and time.monotonic() < deadline:
+            if any((scans / "runs" / n / "run.json").exists() for n in names) and (busy := workers(names)):
+                killed = busy[0]
+                os.kill(killed.pid, signal.SIGKILL)
+            time.sleep(0.1)
+        out, said = process.communicate(timeout=300)
+        assert killed is not None
+        assert process.returncode == 1, said
+        found = {k: v["status"] for k, v in json.loads(out).items()}
+        assert found == {"sphere": "done", "torus": "done", "box": "done", "garbage": "failed"}
         refused = subprocess.run(
             command, env=environment | {"RAY_AUTH_TOKEN": "x" * 40}, capture_output=True, text=True, timeout=300
         )
@@ -313,7 +268,7 @@ def test_a_ray_cluster_of_two_nodes(scans):
     finally:
         subprocess.run([*ray, "stop", "--force"], env=environment, capture_output=True, timeout=60)
         shutil.rmtree(f"/tmp/rt{os.getpid()}", ignore_errors=True)
-        assert not here.exists()
+        assert not (scans / "ray").exists()
 
 
 def test_ray_missing_is_named(scans, monkeypatch, here):

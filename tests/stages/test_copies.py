@@ -108,6 +108,21 @@ def test_an_input_is_never_replaced(run, tmp_path, here):
     assert (tmp_path / "scan.ply").read_bytes() == TEXT
 
 
+def test_a_foreign_coordinate_system_is_not_replaced(run, tmp_path, here):
+    for name in ("a.prj", "b.prj"):
+        (tmp_path / name).write_bytes(TEXT)
+    refused = here("mesh", run, "-o", "a.obj", cwd=tmp_path)
+    assert refused.returncode == 2 and "a.prj: the file exists" in refused.stderr and not (tmp_path / "a.obj").exists()
+    made = here("mesh", run, "-o", "b.glb", cwd=tmp_path)  # metres by its format: no file beside it
+    assert made.returncode == 0 and "b.prj" not in made.stdout + made.stderr
+    assert all((tmp_path / name).read_bytes() == TEXT for name in ("a.prj", "b.prj"))
+
+
+def test_a_run_is_fitted_where_it_is(run, tmp_path, here):
+    refused = here("fit", run, "--out", "elsewhere", cwd=tmp_path)
+    assert refused.returncode == 2 and "--out: an ingested run is fitted where it is" in refused.stderr
+
+
 def test_a_picture_does_not_make_a_run_the_newest(run, tmp_path, here):
     os.utime(run / MANIFEST, (1e9, 1e9))
     assert here("export", run, "-o", "a.npz", "--resolution", "8", cwd=tmp_path).returncode == 0

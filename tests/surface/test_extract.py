@@ -197,6 +197,21 @@ def test_a_small_body_with_points_stays():
     assert drop_components(mesh, on_both, MeshSettings(min_component=0.001), False)[1].small == 1
 
 
+def test_a_large_component_of_hardly_a_point_goes():
+    """What a few outliers hold up is dropped though it is not small; as large a body that is thinly scanned stays."""
+    big, sheet = trimesh.creation.icosphere(4), trimesh.creation.icosphere(3, radius=0.1)
+    sheet.apply_translation([1.5, 0, 0])
+    both = trimesh.util.concatenate([big, sheet])
+    mesh = as_mesh(both.vertices, both.faces)
+    outliers = support_of(np.concatenate([big.vertices, sheet.vertices[:2]]), 0.2, 0.5)
+    kept, dropped = drop_small_components(mesh, 0.001, support=outliers)
+    assert dropped == 1 and len(kept.faces) == len(big.faces)
+    thin = support_of(
+        np.concatenate([big.vertices, sheet.vertices[::40]]), 0.2, 0.5
+    )  # 17 points, by area as many as the big one
+    assert drop_small_components(mesh, 0.001, support=thin)[1] == 0
+
+
 def test_largest_and_phantoms():
     big, small = trimesh.creation.icosphere(3), trimesh.creation.icosphere(2, radius=0.3)
     small.apply_translation([2, 0, 0])
