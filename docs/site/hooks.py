@@ -1,7 +1,8 @@
 """What the site shows beside the pages of docs/: pages of the repository's root, the settings, the list of commands.
 
-mkdocs calls the functions below by their names (mkdocs.org/user-guide/configuration/#hooks). A link in a page is written so that it
-leads somewhere in the repository; where the site has the target as a page elsewhere, or not at all (source files), it is put right here.
+mkdocs calls the functions below by their names (mkdocs.org/user-guide/configuration/#hooks). A link in a page is written so
+that it leads somewhere in the repository; where the site has the target elsewhere, or not at all (source files), it is put
+right here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # files of the repository -> pages of the site
 COPIED = {"ARCHITECTURE.md": "architecture.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)", re.DOTALL)
-BLOCK = re.compile(r"(^```.*?^```|`[^`\n]+`)", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"(^```.*?^```)", re.DOTALL | re.MULTILINE)  # code is left alone
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -75,7 +76,9 @@ def commands_page() -> str:
     for name in command_names():
         first = (ROOT / "docs" / "commands" / f"{name}.md").read_text().split("\n\n")[1].replace("\n", " ")
         rows.append(f"| [{name}](../commands/{name}.md) | {first} |")
-    return "\n".join(["# Commands", "", "`shapesiren COMMAND --help` says the same.", "", "| command | |", "| --- | --- |", *rows, ""])
+    return "\n".join(
+        ["# Commands", "", "`shapesiren COMMAND --help` says the same.", "", "| command | |", "| --- | --- |", *rows, ""]
+    )
 
 
 def settings_page() -> str:
@@ -85,9 +88,9 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Each is an option of `fit` and `run`, `--set section.name=value`, a line of a TOML file (`--config`), and a key of",
-        "`settings={...}` in Python. `shapesiren new` writes a file with all of them; `shapesiren config show` prints those that a",
-        "fit would use.",
+        "Each is an option of `fit` and `run`, `--set section.name=value`, a line of a TOML file (`--config`), and a key",
+        "of `settings={...}` in Python. `shapesiren new` writes a file with all of them; `shapesiren config show` prints",
+        "those that a fit would use.",
         "",
     ]
     for name, task in TASKS.items():
@@ -107,7 +110,14 @@ def _sections(kind: Any) -> list[str]:
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             continue
         about = (model.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
-        lines += [f"### [{section}] {{ #{kind.__name__.lower()}-{section} }}", "", about, "", "| setting | default | |", "| --- | --- | --- |"]
+        lines += [
+            f"### [{section}] {{ #{kind.__name__.lower()}-{section} }}",
+            "",
+            about,
+            "",
+            "| setting | default | |",
+            "| --- | --- | --- |",
+        ]
         for key, setting in model.model_fields.items():
             default = "" if setting.is_required() else setting.get_default(call_default_factory=True)
             text = (setting.description or "").replace("|", "\\|").replace("\n", " ")
