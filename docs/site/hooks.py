@@ -90,7 +90,7 @@ def settings_page() -> str:
         "",
         "Each is an option of `fit` and `run`, `--set section.name=value`, a line of a TOML file (`--config`), and a key",
         "of `settings={...}` in Python. `shapesiren new` writes a file with all of them; `shapesiren config show` prints",
-        "those that a fit would use.",
+        "those that a fit would use. Presets and profiles change some of the defaults below.",
         "",
     ]
     for name, task in TASKS.items():
@@ -101,9 +101,6 @@ def settings_page() -> str:
 def _sections(kind: Any) -> list[str]:
     from pydantic import BaseModel
 
-    from shapesiren.config import resolve
-
-    del resolve
     lines: list[str] = []
     for section, field in kind.model_fields.items():
         model = field.annotation

@@ -236,8 +236,8 @@ def mesh_contract() -> None:
         axes.set_ylim(-0.7, 0.7)
         axes.set_zlim(-0.7, 0.7)
         axes.set_axis_off()
-        axes.view_init(np.degrees(np.arcsin(away[2])), np.degrees(np.arctan2(away[1], away[0])))
-        axes.set_box_aspect((1, 1, 1), zoom=1.5)
+        axes.view_init(np.degrees(np.arcsin(away[2])) + 25, np.degrees(np.arctan2(away[1], away[0])))
+        axes.set_box_aspect((1, 1, 1), zoom=1.2)
     save("mesh-contract", figure)
 
 
