@@ -15,6 +15,7 @@ import shapesiren
 from shapesiren import plugins
 from shapesiren.pointcloud.io.read import read_cloud
 from shapesiren.pointcloud.synthetic.scanner import write_scan
+from shapesiren.pointcloud.synthetic.shapes import SHAPES
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -92,7 +93,7 @@ def test_readmes_lines(walk, knot, tmp_path, monkeypatch, capfd):
     assert len([line for line in code.splitlines() if line.strip()]) <= 8
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
-    assert float(capfd.readouterr().out.strip("[]\n ")) == pytest.approx(0.0747, abs=0.03)  # |c(t)| - tube at the origin
+    assert float(capfd.readouterr().out.strip("[]\n ")) == pytest.approx(SHAPES["trefoil"](np.zeros((1, 3)))[0], abs=0.01)
     assert trimesh.load_mesh(tmp_path / "trefoil.ply").is_watertight
 
 
