@@ -1,9 +1,9 @@
 """A Poisson surface of oriented points, on a grid and by Fourier transforms: no library is needed for it.
 
-The indicator of a solid has the gradient of its surface's normals (Kazhdan, Bolitho and Hoppe 2006); on a regular grid Poisson's
-equation is a division by the squared frequency (Kazhdan 2005; Peng et al., "Shape As Points", 2021). Points are spread as
-wide as they lie apart, octave by octave, in place of an octree; and in place of screening (Kazhdan and Hoppe 2013) the vertices are
-put on the planes of the points near them.
+The indicator of a solid has the gradient of its surface's normals (Kazhdan, Bolitho and Hoppe 2006); on a regular grid
+Poisson's equation is a division by the squared frequency (Kazhdan 2005; Peng et al., "Shape As Points", 2021). Points are
+spread as wide as they lie apart, octave by octave, in place of an octree; in place of screening (Kazhdan and Hoppe 2013) the
+vertices are put on the planes of the points near them.
 """
 
 from __future__ import annotations
