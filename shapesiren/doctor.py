@@ -7,9 +7,7 @@ import platform
 from dataclasses import dataclass
 from importlib import metadata
 
-from pydantic import Field
-
-from .errors import ShapesirenError
+from .errors import RunError
 from .facts import Facts
 
 
@@ -51,7 +49,7 @@ PACKAGES = (
     Package("numba", "compiled steps on the CPU, flipped edges", needed=False),
     Package("plyfile", "PLY files"),
     Package("trimesh", "OBJ, STL, OFF, GLB and mesh sampling"),
-    Package("open3d", "normals, guide, evaluation"),
+    Package("fast-simplification", "fewer faces"),
     Package("pillow", "images"),
     Package("tifffile", "TIFF images"),
     Package("sympy", "expressions of equations"),
@@ -60,7 +58,6 @@ PACKAGES = (
     Package("matplotlib", "pictures of signals"),
     Package("plotly", "reports"),
     Package("jinja2", "reports"),
-    Package("libusb-package", "open3d, on Linux", system="Linux"),
     Package("laspy", "LAS and LAZ files", "survey"),
     Package("lazrs", "LAZ files", "survey"),
     Package("pye57", "E57 files", "survey", machine="x86_64"),
@@ -76,6 +73,8 @@ PACKAGES = (
     Package("pyproj", "coordinate systems by their codes", "survey"),
 )
 
+MODULES = {"scikit-image": "skimage", "pillow": "PIL"}  # imported by names that are not theirs
+
 
 class MachineFacts(Facts):
     """What this machine has.
@@ -88,7 +87,6 @@ class MachineFacts(Facts):
     cuda : whether torch finds a CUDA device
     threads : that torch uses
     precision : the faster one of this CPU, float32 or bfloat16
-    open3d_error : why open3d is installed and does not load; no part of the data
     """
 
     python: str
@@ -99,13 +97,12 @@ class MachineFacts(Facts):
     cuda: bool = False
     threads: int = 0
     precision: str = ""
-    open3d_error: str | None = Field(None, exclude=True)
 
     @property
     def healthy(self) -> bool:
         """Whether everything is there that every installation needs."""
         needed = [package.name for package in PACKAGES if package.wanted_here and package.needed and not package.extra]
-        return self.open3d_error is None and all(self.packages[name] for name in needed)
+        return all(self.packages[name] for name in needed)
 
     def lines(self) -> list[str]:
         """What is there, a line each, and for what is not the command that brings it."""
@@ -120,10 +117,6 @@ class MachineFacts(Facts):
                 lines.append(f"optional {package.name} (for {package.purpose}): pip install 'shapesiren[{package.extra}]'")
             else:
                 lines.append(f"MISSING  {package.name} (for {package.purpose}): pip install {package.name}")
-        if self.open3d_error is not None:
-            lines.append(f"BROKEN   {self.open3d_error}")
-        elif self.packages["open3d"]:
-            lines.append("ok       open3d loads")
         if self.packages["torch"]:
             if not self.native:
                 lines.append(
@@ -136,14 +129,13 @@ class MachineFacts(Facts):
 
 
 def examine() -> MachineFacts:
-    """Look at this machine; loads torch and open3d, where they are installed."""
+    """Look at this machine; loads torch, where it is installed."""
     packages = {package.name: _version(package.name) for package in PACKAGES if package.wanted_here}
     found = MachineFacts(
         python=platform.python_version(),
         system=platform.platform(),
         cores=os.cpu_count(),
         packages=packages,
-        open3d_error=_open3d_error() if packages["open3d"] else None,
     )
     if packages["torch"] is None:
         return found
@@ -170,12 +162,19 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _open3d_error() -> str | None:
-    """Why open3d does not load, or None if it does."""
-    from .runtime.open3d_loader import open3d
-
-    try:
-        open3d()
-    except ShapesirenError as e:
-        return e.line()
+def missing(error: ModuleNotFoundError) -> RunError | None:
+    """What to say of a package that could not be imported, of those that the project asks for; None of any other."""
+    module = (error.name or "").split(".")[0]
+    for package in PACKAGES:
+        if module == MODULES.get(package.name, package.name.replace("-", "_")):
+            brings = f"shapesiren[{package.extra}]" if package.extra else package.name
+            return MissingPackage(
+                f"the package {package.name} is missing (for {package.purpose})", hint=f"pip install {brings!r}"
+            )
     return None
+
+
+class MissingPackage(RunError):
+    """A package that the command needs is not installed."""
+
+    exit_code = 2

@@ -1,5 +1,6 @@
 """What `shapesiren doctor` looks for is what the project asks for, and what it says follows from what it found."""
 
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -9,8 +10,6 @@ import pytest
 
 from shapesiren import doctor
 from shapesiren.doctor import PACKAGES, examine
-from shapesiren.errors import RunError
-from shapesiren.runtime import open3d_loader
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 
@@ -39,9 +38,9 @@ def test_only_what_this_machine_is_asked_for(monkeypatch):
     monkeypatch.setattr(
         doctor, "platform", SimpleNamespace(**{name: lambda value=value: value for name, value in names.items()})
     )
-    found = without(monkeypatch, "libusb-package", "pye57")
+    found = without(monkeypatch, "pye57")
     assert found.healthy
-    assert not any("libusb" in line or "pye57" in line for line in found.lines())
+    assert not any("pye57" in line for line in found.lines())
 
 
 def test_numba_is_missed_once_and_is_no_illness(monkeypatch):
@@ -66,7 +65,6 @@ def without(monkeypatch, *absent):
 def test_a_whole_machine():
     found = examine()
     assert found.healthy
-    assert "open3d_error" not in found.tree()
     assert not [line for line in found.lines() if line.startswith(("MISSING", "BROKEN"))]
     assert found.tree()["threads"] > 0
 
@@ -86,11 +84,28 @@ def test_an_extra_is_no_illness(monkeypatch):
     assert without(monkeypatch, "laspy", "viser").healthy
 
 
-def test_open3d_that_does_not_load(monkeypatch):
-    def broken():
-        raise RunError("libX is absent", hint="get it")
+def test_a_missing_package_is_named_with_what_brings_it():
+    """By the names that modules are imported by, of all packages that are asked for."""
+    for package in PACKAGES:
+        module = doctor.MODULES.get(package.name, package.name.replace("-", "_"))
+        said = doctor.missing(ModuleNotFoundError("no", name=f"{module}.part"))
+        assert said.exit_code == 2 and package.name in said.line()
+        assert f"pip install '{f'shapesiren[{package.extra}]' if package.extra else package.name}'" in said.line()
+        if metadata_of(package.name):
+            importlib.util.find_spec(module)
+            assert importlib.util.find_spec(module) is not None, module
+    assert doctor.missing(ModuleNotFoundError("no", name="my_plugin")) is None
 
-    monkeypatch.setattr(open3d_loader, "open3d", broken)
-    found = examine()
-    assert not found.healthy
-    assert "BROKEN   libX is absent; get it" in found.lines()
+
+def metadata_of(name):
+    return doctor._version(name)
+
+
+def test_the_small_installation_is_part_of_the_whole():
+    asked = {line.split(";")[0] for line in PROJECT["dependencies"]}
+    lines = (Path(__file__).parents[1] / "requirements-slim.txt").read_text().splitlines()
+    slim = {line for line in lines if line and not line.startswith("#")}
+    assert slim < asked
+    assert {re.match(r"[\w-]+", line)[0] for line in asked - slim} == {
+        "torch", "numba", "sympy", "tifffile", "soundfile", "av", "matplotlib", "plotly"
+    }  # fmt: skip

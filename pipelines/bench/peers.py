@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from shapesiren.field import Field
-from shapesiren.pointcloud.guide.samples import poisson_surface
 from shapesiren.pointcloud.header import CloudHeader
 from shapesiren.pointcloud.normals.estimate import plane_normals
 from shapesiren.runtime.kdtree import KDTree
 from shapesiren.runtime.open3d_loader import open3d
+from shapesiren.runtime.threads import cores
 from shapesiren.similarity import Similarity
 from shapesiren.surface.mesh import TriangleMesh
 from shapesiren.surface.support import Support
@@ -133,7 +133,11 @@ def open3d_poisson(points: Array, normals: Array, depths: list[int]) -> Iterator
     """Open3D's, at each depth."""
     for depth in depths:
         begun = time.perf_counter()
-        vertices, faces = poisson_surface(points, normals, depth)
+        o3d = open3d()
+        cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
+        cloud.normals = o3d.utility.Vector3dVector(normals)
+        mesh, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(cloud, depth=depth, n_threads=cores())
+        vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.triangles, np.int64)
         yield Peer(f"Open3D Poisson, depth {depth}", vertices, faces, time.perf_counter() - begun)
 
 

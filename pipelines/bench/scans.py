@@ -20,7 +20,7 @@ from scipy.spatial import cKDTree
 from shapesiren.metrics.surface_distance import Surface
 from shapesiren.pointcloud.io.read import read_cloud
 from shapesiren.pointcloud.scan.local_spacing import local_spacing
-from shapesiren.runtime.open3d_loader import ray_scene
+from shapesiren.runtime.triangles import Triangles
 from shapesiren.similarity import Similarity
 
 COLUMNS = (
@@ -61,7 +61,7 @@ def measure(path: Path, mesh_file: Path, fit: float, mesh: float, stages: dict[s
     points, vertices = np.unique(frame.to_box(points), axis=0), frame.to_box(written.points)
     tree = cKDTree(points)
     spacing = float(np.median(tree.query(points, 2)[0][:, 1]))
-    distance = ray_scene(vertices, written.faces).compute_distance(points.astype(np.float32)).numpy()
+    distance = Triangles(vertices, written.faces).distance(points)
     samples, _ = Surface(vertices, written.faces).sample(400_000, 0)
     away, nearest = tree.query(samples)
     local = local_spacing(points)

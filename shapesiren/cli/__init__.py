@@ -92,6 +92,14 @@ def main() -> None:
         sys.exit(Interrupted.exit_code)
     except BrokenPipeError:
         sys.exit(1)
+    except ModuleNotFoundError as e:  # of a small installation: it names what brings it
+        from ..doctor import missing
+
+        said = missing(e)
+        if said is None:
+            raise
+        print(f"error: {said.line()}", file=sys.stderr)
+        sys.exit(said.exit_code)
     except OSError as e:  # the disk is full, read-only or gone: trouble of the machine, which deserves a line, not a trace
         where = f"{e.filename}: " if e.filename else ""
         print(f"error: {where}{e.strerror or e}; what was finished is kept, the same command goes on", file=sys.stderr)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..runtime.open3d_loader import open3d, ray_scene
+from ..runtime.triangles import Triangles
 from ..surface.mesh import TriangleMesh
 from ..surface.verify import verify
 from .terrain import HeightGrid, height_grid
@@ -87,9 +87,8 @@ def _enclosed(body: Terrain, which: str) -> tuple[float, float]:
         hint = "mesh --watertight closes it; a terrain is fitted with --surface open"
         raise InputError(f"{which} mesh is not watertight: it encloses no volume", where="--volume", hint=hint)
     points = body.points[:: max(1, len(body.points) // BODY_POINTS)] - centre
-    scene = ray_scene(mesh.vertices, mesh.faces)
-    off = scene.compute_signed_distance(open3d().core.Tensor(points.astype(np.float32)), nsamples=3).numpy()
-    return found.volume, _offset_of(off.astype(np.float64)) * found.area
+    off = Triangles(mesh.vertices, mesh.faces).signed_distance(points)
+    return found.volume, _offset_of(off) * found.area
 
 
 def _grid(terrain: Terrain, cell: float) -> HeightGrid:

@@ -77,7 +77,7 @@ def read_image(path: Path) -> Picture:
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
                 with Image.open(path) as opened:
                     raw = _of_pillow(opened)
-    except InputError:
+    except (InputError, ModuleNotFoundError):
         raise
     except UnidentifiedImageError:
         raise InputError("not an image, or damaged", where=path, hint="open it in a viewer and save it again") from None

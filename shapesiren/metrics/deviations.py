@@ -184,10 +184,9 @@ class Sided:
     def _nearest(self, points: Array) -> tuple[Array, NDArray[np.int64], Array, Array]:
         """Of points (n, 3): distance, face, barycentric coordinates (n, 3) of the nearest point, and the way from it."""
         hit = self.surface.closest(points)
-        uv = hit["primitive_uvs"].astype(np.float64)
-        weight = np.stack([1 - uv.sum(1), uv[:, 0], uv[:, 1]], 1)
-        away = points - hit["points"].astype(np.float64)
-        return np.linalg.norm(away, axis=1), hit["primitive_ids"].astype(np.int64), weight, away
+        weight = np.stack([1 - hit.uvs.sum(1), hit.uvs[:, 0], hit.uvs[:, 1]], 1)
+        away = points - hit.points
+        return np.linalg.norm(away, axis=1), hit.faces, weight, away
 
 
 def statistics(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from ..facts import Facts
 
 if TYPE_CHECKING:
     from ..runtime.kdtree import KDTree
+    from ..runtime.triangles import Closest, Triangles
 
 Array = NDArray[np.float64]
 
@@ -61,10 +62,11 @@ class Surface:
     normals: Array | None = None
 
     @cached_property
-    def _scene(self) -> Any:
-        from ..runtime.open3d_loader import ray_scene
+    def _triangles(self) -> Triangles:
+        from ..runtime.triangles import Triangles
 
-        return ray_scene(self.vertices, self.faces)
+        assert self.faces is not None
+        return Triangles(self.vertices, self.faces)
 
     @cached_property
     def _tree(self) -> KDTree:
@@ -120,20 +122,15 @@ class Surface:
             along = np.sqrt(np.maximum(distance**2 - across**2, 0))
             return np.where(along <= self.reach, across, distance), self.normals[index]
         hit = self.closest(points)
-        # float32 positions near the origin, but the difference in float64
-        distance = np.linalg.norm(hit["points"].astype(np.float64) - points.astype(np.float32), axis=1)
-        return distance, self.face_normals[hit["primitive_ids"]]
+        return np.linalg.norm(hit.points - points, axis=1), self.face_normals[hit.faces]
 
-    def closest(self, points: Array) -> dict[str, Any]:
-        """The nearest points of a mesh to (n, 3) points: ``points`` (n, 3) float32, ``primitive_ids`` (n,), ``primitive_uvs``
-        (n, 2)."""
-        from ..runtime.open3d_loader import closest_points
-
-        return closest_points(self._scene, points)
+    def closest(self, points: Array) -> Closest:
+        """The nearest points of a mesh to (n, 3) points."""
+        return self._triangles.closest(points)
 
     def signed_distance(self, points: Array) -> Array:
         """Signed distance at (n, 3) points, negative inside; of a closed mesh."""
-        return self._scene.compute_signed_distance(points.astype(np.float32), nsamples=3).numpy().astype(np.float64)
+        return self._triangles.signed_distance(points)
 
 
 def compare_surfaces(mesh: Surface, reference: Surface, samples: int, threshold: float, seed: int) -> SurfaceDistances:

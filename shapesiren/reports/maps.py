@@ -162,7 +162,7 @@ def _number(image: Any, cloud: PointCloud, camera: Camera, size: int, places: Se
     """Draw the number of each place where it is, unless the mesh hides it."""
     from PIL import ImageDraw, ImageFont
 
-    from ..runtime.open3d_loader import open3d, ray_scene
+    from ..runtime.triangles import Triangles
 
     if not places or cloud.faces is None:
         return
@@ -171,8 +171,7 @@ def _number(image: Any, cloud: PointCloud, camera: Camera, size: int, places: Se
     towards = camera.eye - at
     length = np.linalg.norm(towards, axis=1, keepdims=True)
     start = at + 0.01 * towards / length
-    rays = open3d().core.Tensor(np.concatenate([start, towards / length], 1).astype(np.float32))
-    hidden = ray_scene(camera.normalised(cloud.points), cloud.faces).test_occlusions(rays).numpy()
+    hidden = Triangles(camera.normalised(cloud.points), cloud.faces).blocked(start, towards / length)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(size=13)
     for i, (row, column) in reversed(list(enumerate(where.tolist()))):
         if hidden[i] and not inside:

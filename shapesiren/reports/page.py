@@ -15,6 +15,7 @@ from typing import Any
 from markupsafe import Markup
 
 LIMIT = 15_000_000  # bytes that a page should stay below
+WITHOUT_PLOTLY = "The charts that can be turned are missing: they need plotly (pip install plotly, then the report again)."
 LONG = 12  # rows of two cells from which on a table is set in two columns
 
 
@@ -32,6 +33,9 @@ def render(title: str, subtitle: str, sections: Sequence[Section], foot: str) ->
 
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(_asset("page.html"))
     charts = any(Markup('class="chart"') in block for section in sections for block in section.blocks)
+    plotly = _plotly() if charts else None
+    if charts and plotly is None:
+        sections = [*sections[:1], Section("Charts", [text(WITHOUT_PLOTLY, quiet=True)]), *sections[1:]]
     return template.render(
         title=title,
         subtitle=subtitle,
@@ -39,7 +43,7 @@ def render(title: str, subtitle: str, sections: Sequence[Section], foot: str) ->
         foot=foot,
         style=Markup(_asset("page.css")),
         script=Markup(_asset("page.js")),
-        plotly=Markup(_plotly()) if charts else None,
+        plotly=None if plotly is None else Markup(plotly),
     ).encode()
 
 
@@ -49,9 +53,12 @@ def _asset(name: str) -> str:
 
 
 @cache
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
+def _plotly() -> str | None:
+    """plotly.js; None where plotly is not installed: the page then says so in place of its charts."""
+    try:
+        from plotly.offline import get_plotlyjs
+    except ModuleNotFoundError:
+        return None
     return str(get_plotlyjs())
 
 

@@ -13,6 +13,7 @@ from ..field import Field
 from ..pointcloud.cloud import PointCloud
 from ..pointcloud.io.read import read_cloud
 from ..pointcloud.upright import vertical_of_points
+from ..runtime.triangles import Hits, Triangles
 from ..tasks.base import View
 
 Image = NDArray[np.float64]  # (height, width, 3), linear in [0, 1]
@@ -158,20 +159,17 @@ def draw_field(field: Field, camera: Camera, size: int) -> Image:
 
 
 def _draw_mesh(cloud: PointCloud, camera: Camera, pixels: int, inside: bool) -> Image:
-    from ..runtime.open3d_loader import open3d, ray_scene
-
     assert cloud.faces is not None
     vertices = camera.normalised(cloud.points)
-    scene = ray_scene(vertices, cloud.faces)
-    rays = camera.rays(pixels)
-    hit = {k: v.numpy() for k, v in scene.cast_rays(open3d().core.Tensor(rays)).items()}
+    scene = Triangles(vertices, cloud.faces)
+    rays = camera.rays(pixels).reshape(-1, 6).astype(np.float64)
+    hit = scene.cast(rays[:, :3], rays[:, 3:])
     if inside:
         _pass_back_faces(scene, rays, hit)
-    distance = hit["t_hit"]
-    found = np.isfinite(distance)
-    image = np.broadcast_to(BACKGROUND, (pixels, pixels, 3)).copy()
-    face = cloud.faces[hit["primitive_ids"][found]]
-    uv = hit["primitive_uvs"][found]
+    distance, found = hit.distance, hit.found
+    image = np.broadcast_to(BACKGROUND, (pixels * pixels, 3)).copy()
+    face = cloud.faces[hit.faces[found]]
+    uv = hit.uvs[found]
     weights = np.stack([1 - uv.sum(-1), uv[:, 0], uv[:, 1]], 1)[..., None]
     a, b, c = vertices[face].transpose(1, 0, 2)
     normals: Any = np.cross(b - a, c - a)
@@ -189,29 +187,22 @@ def _draw_mesh(cloud: PointCloud, camera: Camera, pixels: int, inside: bool) -> 
     for _ in range(0 if inside else count):
         d = facing + 0.98 * _unit(rng.normal(size=at.shape))
         start = at + 2e-3 * facing
-        blocked = scene.test_occlusions(
-            open3d().core.Tensor(np.concatenate([start, _unit(d)], 1).astype(np.float32)), 0.0, 0.25
-        )
-        open_sky += ~blocked.numpy()
+        open_sky += ~scene.blocked(start, _unit(d), 0.0, 0.25)
     image[found] = shaded if inside else shaded * (0.45 + 0.55 * open_sky / count)[:, None]
-    return image
+    return image.reshape(pixels, pixels, 3)
 
 
-def _pass_back_faces(scene: Any, rays: NDArray[np.float32], hit: dict[str, NDArray[Any]], most: int = 12) -> None:
-    """Replace hits on faces that look away by the next hit along the same ray."""
-    from ..runtime.open3d_loader import open3d
-
+def _pass_back_faces(scene: Triangles, rays: NDArray[np.float64], hit: Hits, most: int = 12) -> None:
+    """Replace hits on faces that look away by the next hit along the same ray; rays (n, 6)."""
     for _ in range(most):
-        away = np.isfinite(hit["t_hit"]) & ((hit["primitive_normals"] * rays[..., 3:]).sum(-1) > 0)
+        away = hit.found & ((scene.normals[hit.faces] * rays[:, 3:]).sum(1) > 0)
         if not away.any():
             return
-        start = rays[away].copy()
-        reached = hit["t_hit"][away] + 1e-4
-        start[:, :3] += reached[:, None] * start[:, 3:]
-        further = scene.cast_rays(open3d().core.Tensor(start))
-        for name in ("primitive_ids", "primitive_uvs", "primitive_normals"):
-            hit[name][away] = further[name].numpy()
-        hit["t_hit"][away] = further["t_hit"].numpy() + reached
+        reached = hit.distance[away] + 1e-4
+        further = scene.cast(rays[away, :3] + reached[:, None] * rays[away, 3:], rays[away, 3:])
+        hit.distance[away] = further.distance + reached
+        hit.faces[away] = further.faces
+        hit.uvs[away] = further.uvs
 
 
 def _unit(v: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -38,7 +38,7 @@ def digest_data(data: Any) -> str:
 def versions() -> Tree:
     """Versions of what a result depends on, for the manifest."""
     out = {"python": platform.python_version()}
-    for name in ("shapesiren", "torch", "numpy", "scikit-image", "open3d", "trimesh"):
+    for name in ("shapesiren", "torch", "numpy", "scipy", "scikit-image", "trimesh"):
         try:
             out[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -15,7 +15,7 @@ from ..field import Field
 from ..pointcloud.header import CloudHeader
 from ..pointcloud.units import suffix
 from ..runtime.kdtree import KDTree
-from ..runtime.open3d_loader import open3d, ray_scene
+from ..runtime.triangles import Triangles
 from .atlas import Atlas, require_xatlas, unwrap
 from .attributes import blended
 from .io import TEXTURED
@@ -117,11 +117,11 @@ def bake(atlas: Atlas, vertices: NDArray[np.float64], size: int, tree: KDTree, c
     return picture
 
 
-def _scene(atlas: Atlas, size: int) -> Any:
+def _scene(atlas: Atlas, size: int) -> Triangles:
     """The charts in the plane, in texels."""
     flat = np.zeros((len(atlas.place), 3))
     flat[:, :2] = atlas.place * size
-    return ray_scene(flat, atlas.faces)
+    return Triangles(flat, atlas.faces)
 
 
 def _faces_at_texels(atlas: Atlas, size: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -131,20 +131,17 @@ def _faces_at_texels(atlas: Atlas, size: int) -> tuple[NDArray[np.int64], NDArra
     face, weights = np.full(size * size, -1), np.zeros((size * size, 2), np.float32)
     for first in range(0, size, rows):
         y, x = np.mgrid[first : min(first + rows, size), :size].reshape(2, -1)
-        rays = np.zeros((len(x), 6), np.float32)
-        rays[:, 0], rays[:, 1], rays[:, 2], rays[:, 5] = x + 0.5, y + 0.5, 1.0, -1.0
-        hit = scene.cast_rays(open3d().core.Tensor(rays))
-        found = np.isfinite(hit["t_hit"].numpy())
-        at = first * size + np.flatnonzero(found)
-        face[at] = hit["primitive_ids"].numpy()[found]
-        weights[at] = hit["primitive_uvs"].numpy()[found]
+        down = np.broadcast_to(np.array([0.0, 0.0, -1.0]), (len(x), 3))
+        hit = scene.cast(np.stack([x + 0.5, y + 0.5, np.ones(len(x))], 1), down)
+        at = first * size + np.flatnonzero(hit.found)
+        face[at], weights[at] = hit.faces[hit.found], hit.uvs[hit.found]
     return face, weights
 
 
 def _nearest_faces(atlas: Atlas, size: int, texels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The same of the nearest place of any chart, for texels (t,) by their number."""
     scene = _scene(atlas, size)
-    at = np.zeros((len(texels), 3), np.float32)
+    at = np.zeros((len(texels), 3))
     at[:, 0], at[:, 1] = texels % size + 0.5, texels // size + 0.5
-    hit = scene.compute_closest_points(open3d().core.Tensor(at))
-    return hit["primitive_ids"].numpy().astype(np.int64), hit["primitive_uvs"].numpy()
+    hit = scene.closest(at)
+    return hit.faces, hit.uvs.astype(np.float32)

@@ -74,12 +74,10 @@ def verify(mesh: TriangleMesh) -> Verification:
 def point_distances(
     vertices: NDArray[np.float64], faces: NDArray[np.int64], points: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Distances (k,) of points (k, 3) from a mesh, (n, 3) and (m, 3); near the origin: they are measured in float32."""
-    from ..runtime.open3d_loader import closest_points, ray_scene
+    """Distances (k,) of points (k, 3) from a mesh, (n, 3) and (m, 3)."""
+    from ..runtime.triangles import Triangles
 
-    on_mesh = closest_points(ray_scene(vertices, faces), points)["points"]
-    distance: NDArray[np.float64] = np.linalg.norm(on_mesh.astype(np.float64) - points, axis=1)
-    return distance
+    return Triangles(vertices, faces).distance(points)
 
 
 def _index(largest: int) -> type[np.signedinteger[Any]]:

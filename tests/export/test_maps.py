@@ -17,7 +17,7 @@ from shapesiren.export.sections import positions_every, sections
 from shapesiren.export.terrain import HeightGrid, MapSystem, epsg_of, height_grid, system_of_scan, write_geotiff
 from shapesiren.export.volume import Terrain, volume_between, volume_of_bodies
 from shapesiren.pointcloud.units import in_scan_units
-from shapesiren.runtime.open3d_loader import ray_scene
+from shapesiren.runtime.triangles import Triangles
 from shapesiren.surface.mesh import TriangleMesh
 
 UTM = np.array([512_700.0, 5_403_500.0, 290.0])
@@ -185,31 +185,28 @@ def test_the_surveyors_way(tmp_path, rng, here):
 
     mesh = trimesh.load_mesh(tmp_path / "site.obj", process=False)
     vertices, faces = mesh.vertices - UTM, mesh.faces
-    scene = ray_scene(vertices, faces)
     # each cell of the grid that has a height
     with rasterio.open(tmp_path / "dem.tif") as tif:
         assert tif.crs.to_epsg() == 32632
         heights = tif.read(1, masked=True)
         row, column = np.nonzero(~heights.mask)
         east, north = rasterio.transform.xy(tif.transform, row, column)
-    rays = np.zeros((len(row), 6), np.float32)
-    rays[:, 0], rays[:, 1] = np.array(east) - UTM[0], np.array(north) - UTM[1]
-    rays[:, 2], rays[:, 5] = 100, -1
-    on_mesh = 100 - scene.cast_rays(rays)["t_hit"].numpy()
+    above = np.stack([np.array(east) - UTM[0], np.array(north) - UTM[1], np.full(len(row), 100.0)], 1)
+    on_mesh = 100 - Triangles(vertices, faces).cast(above, np.tile([0, 0, -1.0], (len(row), 1))).distance
     assert len(row) > 5000
     np.testing.assert_allclose(heights[row, column] - UTM[2], on_mesh, atol=MILLIMETRE)
-    truth = 4 + 2 * np.sin(rays[:, 0] / 8) + np.cos(rays[:, 1] / 6)
+    truth = 4 + 2 * np.sin(above[:, 0] / 8) + np.cos(above[:, 1] / 6)
     assert np.sqrt(np.mean((on_mesh - truth) ** 2)) < 0.05  # of the fit, not of the files
     # each corner of the contours
     drawing = ezdxf.readfile(tmp_path / "contours.dxf")
     assert drawing.header["$INSUNITS"] == 6 and not drawing.audit().errors
     corners = np.concatenate([np.array([tuple(p) for p in e.points()]) for e in drawing.modelspace()]) - UTM
-    assert len(corners) > 500 and scene.compute_distance(corners.astype(np.float32)).numpy().max() < MILLIMETRE
+    assert len(corners) > 500 and Triangles(vertices, faces).distance(corners).max() < MILLIMETRE
     assert np.abs(corners[:, 2] * 2 - np.round(corners[:, 2] * 2)).max() < MILLIMETRE
     # each corner of the profiles, back in the scan's coordinates
     for position, (y, z) in profiles_of(tmp_path / "profiles.svg"):
         at = np.column_stack([np.full(len(y), position), y, z]) - UTM
-        assert scene.compute_distance(at.astype(np.float32)).numpy().max() < MILLIMETRE
+        assert Triangles(vertices, faces).distance(at).max() < MILLIMETRE
 
 
 def profiles_of(path):

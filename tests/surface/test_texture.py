@@ -12,7 +12,7 @@ import shapesiren
 from shapesiren.errors import InputError
 from shapesiren.pointcloud.io.ply import vertex_table
 from shapesiren.runtime.kdtree import KDTree
-from shapesiren.runtime.open3d_loader import closest_points, ray_scene
+from shapesiren.runtime.triangles import Triangles
 from shapesiren.similarity import Similarity
 from shapesiren.surface import atlas as atlas_module
 from shapesiren.surface.atlas import unwrap
@@ -66,9 +66,9 @@ def looked_up(image, uv):
 
 
 def corners_mixed(values, hit, faces):
-    w = hit["primitive_uvs"]
+    w = hit.uvs
     weights = np.stack([1 - w.sum(1), w[:, 0], w[:, 1]], 1)[..., None]
-    return (values[faces[hit["primitive_ids"]]] * weights).sum(1)
+    return (values[faces[hit.faces]] * weights).sum(1)
 
 
 def psnr(a, b):
@@ -102,10 +102,10 @@ def test_it_shows_what_few_faces_cannot(patterned, tmp_path, suffix):
     vertices, faces, uv, picture = as_others_read(path)
     assert len(faces) == len(mesh.faces) and picture.shape == (512, 512, 3)
     held = on_ball(5000, seed=1)
-    hit = closest_points(ray_scene(vertices - UTM, faces), held)
+    hit = Triangles(vertices - UTM, faces).closest(held)
     by_texture = psnr(looked_up(picture, corners_mixed(uv, hit, faces)), checks(held))
     coloured = carry_attributes(ball(), KDTree(points), checks(points), None)
-    hit = closest_points(ray_scene(coloured.vertices, coloured.faces), held)
+    hit = Triangles(coloured.vertices, coloured.faces).closest(held)
     by_vertices = psnr(corners_mixed(coloured.colours.astype(float), hit, coloured.faces), checks(held))
     assert by_texture > by_vertices + 3 and by_texture > 25
 
@@ -156,10 +156,9 @@ def test_charts_hold_every_face_once_and_do_not_overlap(monkeypatch):
     area = np.abs(a[0] * b[1] - a[1] * b[0]) / 2
     assert (area > 0).all() and area.sum() > 0.3 * size**2
     flat = np.pad(corner.reshape(-1, 2), ((0, 0), (0, 1)))
-    scene = ray_scene(flat, np.arange(len(flat)).reshape(-1, 3))
+    charts = Triangles(flat, np.arange(len(flat)).reshape(-1, 3))
     inside = np.pad(corner.mean(1), ((0, 0), (0, 1)), constant_values=1)
-    rays = np.hstack([inside, np.tile([0, 0, -1], (len(inside), 1))]).astype(np.float32)
-    assert (scene.count_intersections(rays).numpy() == 1).all()
+    assert (charts.crossings(inside, [0, 0, -1]) == 1).all()
 
 
 def test_what_is_finer_than_a_texel_is_its_mean():

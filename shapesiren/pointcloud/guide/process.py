@@ -1,9 +1,8 @@
-"""A guide made in a process of its own, which loads open3d while this one reads the scan.
+"""A guide made in a process of its own, which loads what it needs while this one reads the scan.
 
     python -m shapesiren.pointcloud.guide.process    reads a guide's inputs from stdin, writes its samples to stdout
 
-open3d's Poisson runs on one core and holds Python's lock: beside it, in the same process, nothing can be imported for the fit
-that comes next. On two cores a first step comes 1.2 s sooner this way (`default` 8.9 -> 7.7 s, `fast` 5.4 -> 4.5).
+Beside it, in the same process, less could be imported for the fit that comes next: half of its work holds Python's lock.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.threads import count
+from ...runtime.threads import count, import_modules
 from ..facts import GuideFacts
 from .samples import Guide, make_guide
 
@@ -68,10 +67,8 @@ def _unpack(data: bytes) -> tuple[dict[str, NDArray[Any]], Any]:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: who started this one ends it
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what open3d prints is no answer
-    from ...runtime.open3d_loader import open3d
-
-    open3d()
+    os.dup2(2, 1)  # what libraries print is no answer
+    import_modules("skimage.measure", "scipy.fft")
     data = sys.stdin.buffer.read()
     if not data:
         return

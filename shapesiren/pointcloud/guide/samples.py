@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.kdtree import KDTree
-from ...runtime.open3d_loader import closest_points, open3d, ray_scene
-from ...runtime.threads import cores
+from ...runtime.triangles import Triangles
 from ..facts import GuideFacts
 from .closed import closed
+from .poisson import poisson_surface
 
 Array = NDArray[np.float64]
 
@@ -38,16 +38,6 @@ class Guide(NamedTuple):
 
     arrays: dict[str, NDArray[np.float32]]
     facts: GuideFacts
-
-
-def poisson_surface(points: Array, normals: Array, depth: int, threads: int | None = None) -> tuple[Array, NDArray[np.int64]]:
-    """open3d's screened Poisson surface of oriented points: vertices (n, 3), faces (m, 3); by all cores if not said."""
-    o3d = open3d()
-    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
-    cloud.normals = o3d.utility.Vector3dVector(normals)
-    # `cores` is one where the user asked for that: the result depends on the number of threads in the last digits
-    mesh, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(cloud, depth=depth, n_threads=threads or cores())
-    return np.asarray(mesh.vertices), np.asarray(mesh.triangles, np.int64)
 
 
 def make_guide(
@@ -84,7 +74,7 @@ def make_guide(
     if is_flat(points):  # screened Poisson of coplanar points never returns
         vertices, faces = np.empty((0, 3)), np.empty((0, 3), np.int64)
     else:
-        vertices, faces = poisson_surface(points[some], normals[some], depth)
+        vertices, faces = poisson_surface(points[some], normals[some], depth, noise)
 
     samples = draw_samples(points, count, rng)
     if not len(faces):
@@ -100,7 +90,7 @@ def make_guide(
         share = float(area[far].sum() / max(area.sum(), 1e-300))
         facts = GuideFacts(
             samples=len(samples),
-            surface=f"screened Poisson, depth {depth}",
+            surface=f"Poisson, depth {depth}",
             watertight=watertight,
             unsupported=share,
             open=share > OPEN_UNSUPPORTED_SHARE,
@@ -131,20 +121,20 @@ def _signed_distance(samples: NDArray[np.float32], vertices: Array, faces: NDArr
 
     Returns distances (n,), vectors from the nearest point of the surface (n, 3), and whether the mesh is closed.
     """
-    scene = ray_scene(vertices, faces)
-    hit = closest_points(scene, samples)
-    away = samples - hit["points"].astype(np.float64)
+    surface = Triangles(vertices, faces)
+    hit = surface.closest(samples)
+    away = samples - hit.points
     distance = np.linalg.norm(away, axis=1)
     edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), 1) @ [len(vertices), 1]
     if (np.unique(edges, return_counts=True)[1] == 2).all():
-        inside = scene.compute_occupancy(samples, nsamples=3).numpy() > 0
+        inside = surface.inside(samples)
         return np.where(inside, -distance, distance), away, True
     # Vertex normals, interpolated: at edges and corners the sign of one face's normal is not enough
     # (Baerentzen and Aanaes 2005).
     import trimesh  # here: half a second that closed surfaces need not wait
 
     normals = np.asarray(trimesh.Trimesh(vertices, faces, process=False).vertex_normals)
-    uv, face = hit["primitive_uvs"], faces[hit["primitive_ids"]]
+    uv, face = hit.uvs, faces[hit.faces]
     weights = np.stack([1 - uv.sum(1), uv[:, 0], uv[:, 1]], 1)
     side = ((normals[face] * weights[..., None]).sum(1) * away).sum(1)
     return distance * np.where(side < 0, -1, 1), away, False

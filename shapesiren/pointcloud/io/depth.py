@@ -37,6 +37,8 @@ def read_depth(path: Path, intrinsics: tuple[float, float, float, float] | None,
         raise InputError("a depth image needs the camera's intrinsics", where=path, hint="--intrinsics FX,FY,CX,CY")
     try:
         values, declared = _read_tiff(path) if path.suffix.lower() in (".tif", ".tiff") else _read_png(path)
+    except ModuleNotFoundError:
+        raise
     except Exception as e:  # parsers of damaged files raise anything
         raise InputError(f"damaged, or not an image ({type(e).__name__})", where=path) from None
     if values.ndim != 2 or values.dtype.kind not in "uif":

@@ -179,7 +179,7 @@ def parse(path: Path, most: int | None, seed: int, selection: Selection = ALL, w
     form = _format_of(path)
     try:
         cloud = form.read(path, choose or all_rows, words, selection)
-    except ShapesirenError:  # ours, or a plugin's
+    except (ShapesirenError, ModuleNotFoundError):  # ours, or a plugin's
         raise
     except PermissionError:
         raise InputError("no permission to read it", where=path) from None

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.kdtree import KDTree, Points, points_of, tree_of
-from ...runtime.open3d_loader import open3d
 from ..facts import NormalsFacts
 from ..scan.noise import neighbours_for, reach_of
 from ..scan.noise_weight import CLEAN_NOISE
@@ -23,6 +22,7 @@ Say = Callable[[str], None]
 
 MISSING_SHARE = 0.9  # share of points without a valid normal from which the others are not believed either
 MIXED_SIGNS, RANDOM_SIGNS = 0.01, 0.35  # share of flipped signs from which they are mended; from which they mean nothing
+PLANES_AT_ONCE = 50_000  # planes; bounds the memory
 CLEAN_NEIGHBOURS = 16  # neighbours that the plane of a clean point is fitted to
 NARROWEST_REACH = 4.3  # reach of the narrowest planes of noisy points, of the noise
 TELLING_NOISE = 0.05  # noise, of the reach of a plane, from which its direction is off by some degrees
@@ -50,12 +50,16 @@ def unit_normals(normals: Array) -> tuple[Array, NDArray[np.bool_]]:
     return np.where(valid[:, None], np.where(valid[:, None], normals, 0) / np.where(valid, length, 1)[:, None], 0), valid
 
 
-def plane_normals(points: Array, neighbours: int) -> Array:
+def plane_normals(points: Points, neighbours: int) -> Array:
     """Unit normals, of either sign, of the planes through the ``neighbours`` nearest points (Hoppe et al. 1992)."""
-    o3d = open3d()
-    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
-    cloud.estimate_normals(o3d.geometry.KDTreeSearchParamKNN(min(neighbours, len(points))))
-    return np.array(cloud.normals)
+    tree, points = tree_of(points), points_of(points)
+    out = np.empty(points.shape)
+    for start in range(0, len(points), PLANES_AT_ONCE):
+        some = slice(start, start + PLANES_AT_ONCE)
+        near = points[tree.query(points[some], min(neighbours, len(points)))[1].reshape(len(points[some]), -1)]
+        local = near - near.mean(1, keepdims=True)
+        out[some] = np.linalg.eigh(np.einsum("nki,nkj->nij", local, local))[1][:, :, 0]
+    return out
 
 
 def make_normals(
@@ -94,7 +98,7 @@ def make_normals(
         # some noise tells in the directions of planes of so few points before they are too narrow for their sides
         noisy = count > CLEAN_NEIGHBOURS or (floor > CLEAN_NOISE and typical > TELLING_NOISE * reach_of(tree, CLEAN_NEIGHBOURS))
         if neighbours or not noisy:
-            narrow = plane_normals(points, count)
+            narrow = plane_normals(tree, count)
             wide = None if neighbours else spanning_normals(tree, narrow, count)
             if wide is None:
                 return narrow, count
@@ -103,7 +107,7 @@ def make_normals(
         found, used = adaptive_normals(points, noise, NARROWEST_REACH * typical)
         alone = np.isnan(found[:, 0])
         if alone.any():
-            found[alone] = plane_normals(points, CLEAN_NEIGHBOURS)[alone]
+            found[alone] = plane_normals(tree, CLEAN_NEIGHBOURS)[alone]
         return found, used
 
     axes = None

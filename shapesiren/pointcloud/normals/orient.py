@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
+from scipy.spatial import Delaunay, QhullError
 
 from ...runtime.kdtree import KDTree, Points, points_of, some_of, tree_of
-from ...runtime.open3d_loader import closest_points, open3d, ray_scene
-from ..guide.samples import is_flat, poisson_surface
+from ...runtime.triangles import Triangles
+from ..guide.poisson import poisson_surface
+from ..guide.samples import is_flat
 from .alpha_ball import from_outside
 from .winding import SURE_SHARE, by_winding_number
 
 Array = NDArray[np.float64]
 
 ORIENT_POINTS = 30_000  # signs are propagated over this many; the others take their neighbour's side
+NEIGHBOURS = 12  # whose sides a point may take, at least
 JITTER = 1e-3  # of the spacing: exactly coplanar points make the triangulation a hundred times slower
 MAX_SWEEPS, SETTLED_SHARE = 6, 2e-4  # looks at the implied surface; share of changed signs that ends them
 STIRRED_SHARE, STALLED_RATIO = (
@@ -95,7 +99,7 @@ def propagate(points: Points, normals: Array, spacing: float) -> tuple[Array, fl
     """Consistent signs for unit normals (n, 3) of points (n, 3); and the share of them that the check agreed with.
 
     Along a minimum spanning tree (Hoppe et al. 1992) of a subsample; each connected component outward where it encloses
-    something, else upward; then, in sweeps, each sign is compared with the screened Poisson surface of all of them
+    something, else upward; then, in sweeps, each sign is compared with the Poisson surface of all of them
     (after Hou et al. 2022, who also let the directions follow). Every other point takes the sign that agrees with its
     nearest one in the subsample.
     """
@@ -145,14 +149,32 @@ def side_of_nearest(points: Array, normals: Array, known: KDTree, signed: Array)
 
 
 def _spanning_tree(points: Array, normals: Array, jitter: Array) -> Array:
-    o3d = open3d()
-    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points + jitter))
-    cloud.normals = o3d.utility.Vector3dVector(normals)
+    """Signs along the minimum spanning tree, by how little normals turn, of the nearest neighbours and of the Euclidean minimum
+    spanning tree, which keeps them together (Hoppe et al. 1992). The highest point's normal looks up."""
+    shaken = points + jitter
     try:
-        cloud.orient_normals_consistent_tangent_plane(min(12, len(points) - 1))
-    except RuntimeError:  # no tetrahedra: the points lie in one plane, and any common side will do
+        cells = Delaunay(shaken).simplices
+    except QhullError:  # no tetrahedra: the points lie in one plane, and any common side will do
         return normals * np.sign(normals @ normals[0] + 1e-30)[:, None]
-    return np.array(cloud.normals)
+    n = len(points)
+    edges = np.unique(np.sort(np.concatenate([cells[:, pair] for pair in combinations(range(4), 2)]), 1), axis=0)
+    length = np.linalg.norm(shaken[edges[:, 0]] - shaken[edges[:, 1]], axis=1)
+    short = minimum_spanning_tree(coo_matrix((length, (edges[:, 0], edges[:, 1])), (n, n))).tocoo()
+    count = min(NEIGHBOURS, n - 1)
+    near = KDTree(shaken).query(shaken, count + 1)[1][:, 1:]
+    rows = np.concatenate([short.row, np.repeat(np.arange(n), count)])
+    cols = np.concatenate([short.col, near.reshape(-1)])
+    pairs = np.unique(np.sort(np.stack([rows, cols], 1), 1), axis=0)
+    turn = 1.001 - np.abs((normals[pairs[:, 0]] * normals[pairs[:, 1]]).sum(1))  # sparse matrices have no entries of 0
+    tree = minimum_spanning_tree(coo_matrix((turn, (pairs[:, 0], pairs[:, 1])), (n, n)))
+    top = int(shaken[:, 2].argmax())
+    order, before = breadth_first_order(tree, top, directed=False)
+    sign = np.ones(n)
+    sign[top] = -1.0 if normals[top, 2] < 0 else 1.0
+    turned = np.where((normals[order[1:]] * normals[before[order[1:]]]).sum(1) < 0, -1.0, 1.0)
+    for node, parent, factor in zip(order[1:].tolist(), before[order[1:]].tolist(), turned.tolist(), strict=True):
+        sign[node] = factor * sign[parent]
+    return normals * sign[:, None]
 
 
 def components(tree: KDTree, gap: float) -> NDArray[np.int64]:
@@ -201,12 +223,11 @@ def _up_or_out(points: Array, normals: Array) -> float:
 
 def _against_surface(points: Array, normals: Array, depth: int) -> NDArray[np.bool_]:
     """Which normals disagree with the nearest face of the Poisson surface of them all."""
-    # One thread: with all cores it has crashed, twice, on plates half of whose normals were wrong; it gains .1 s at depth 7.
-    vertices, faces = poisson_surface(points, normals, depth, threads=1)
+    vertices, faces = poisson_surface(points, normals, depth, fitted=False)
     if not len(faces):
         return np.zeros(len(points), bool)
-    hit = closest_points(ray_scene(vertices, faces), points)
-    wrong: NDArray[np.bool_] = (hit["primitive_normals"] * normals).sum(1) < 0
+    surface = Triangles(vertices, faces)
+    wrong: NDArray[np.bool_] = (surface.normals[surface.closest(points).faces] * normals).sum(1) < 0
     return wrong
 
 

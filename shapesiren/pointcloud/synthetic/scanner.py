@@ -120,12 +120,12 @@ def _visible_samples(surface: PointCloud, scanner: Scanner, wanted: int, rng: np
     The viewpoints lie two longest sides of the mesh away from its centre. Samples are drawn until ``wanted`` of them are seen;
     fewer come back if 20 draws do not find so many.
     """
-    from ...runtime.open3d_loader import open3d, ray_scene
+    from ...runtime.triangles import Triangles
 
     low, high = surface.points.min(0), surface.points.max(0)
     centre, side = (low + high) / 2, float((high - low).max())
     assert surface.faces is not None
-    scene = ray_scene((surface.points - centre) / side, surface.faces)
+    scene = Triangles((surface.points - centre) / side, surface.faces)
     eyes = viewpoints(scanner.views, np.zeros(3), 2.0)
     kept: list[PointCloud] = []
     found, draw = 0, wanted
@@ -138,8 +138,7 @@ def _visible_samples(surface: PointCloud, scanner: Scanner, wanted: int, rng: np
             to_eye = eye - p
             facing = (to_eye * samples.normals).sum(1) > 0.1 * np.linalg.norm(to_eye, axis=1)
             start = p + 1e-4 * samples.normals
-            rays = np.concatenate([start, eye - start], 1).astype(np.float32)
-            blocked = scene.test_occlusions(open3d().core.Tensor(rays), 0.0, 1.0).numpy()
+            blocked = scene.blocked(start, eye - start, 0.0, 1.0)
             seen |= facing & ~blocked
         kept.append(samples.take(seen))
         found += int(seen.sum())

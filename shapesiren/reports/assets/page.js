@@ -95,7 +95,9 @@
     return Plotly.newPlot(div, data, themed(chart.spec.layout), { responsive: true, displaylogo: false, displayModeBar: narrow ? false : "hover" })
       .then(() => { if (chart.together) div.on("plotly_relayout", (event) => follow(chart, event)); });
   }
-  const drawn = [...document.querySelectorAll(".chart")].map(draw);
+  const places = [...document.querySelectorAll(".chart")];
+  if (!window.Plotly) for (const place of places) place.remove(); // the page says why
+  const drawn = window.Plotly ? places.map(draw) : [];
   Promise.all(drawn).then(() => { root.dataset.ready = "true"; }, (error) => { root.dataset.ready = "failed"; throw error; });
 
   // ---- Paper: a flat chart is as wide as the sheet, not as the window. Its drawings have no viewBox by themselves.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import RunError
-from ...runtime.open3d_loader import open3d, ray_scene
+from ...runtime.triangles import Triangles
 from .solids import from_mesh
 
 if TYPE_CHECKING:
@@ -45,10 +45,7 @@ def cavity(
     ------
     RunError : nothing is that thick
     """
-    scene = ray_scene(vertices, faces)
-
-    def by_mesh(x: Array) -> Array:
-        return scene.compute_signed_distance(open3d().core.Tensor(x.astype(np.float32))).numpy().astype(np.float64)
+    by_mesh = Triangles(vertices, faces).signed_distance
 
     if field is not None:
         found = _offset(field, vertices, wall)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.open3d_loader import open3d, ray_scene
+from ...runtime.triangles import Triangles
 from .facts import Walls
 
 Array = NDArray[np.float64]
@@ -23,9 +23,7 @@ def thickness(vertices: Array, faces: NDArray[np.int64]) -> Array:
     normal = np.cross(b - a, c - a)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
     start = START * float(np.ptp(vertices, axis=0).max())
-    rays = np.concatenate([(a + b + c) / 3 - start * normal, -normal], 1).astype(np.float32)
-    hit = ray_scene(vertices, faces).cast_rays(open3d().core.Tensor(rays))["t_hit"].numpy()
-    return hit.astype(np.float64) + start
+    return Triangles(vertices, faces).cast((a + b + c) / 3 - start * normal, -normal).distance + start
 
 
 def walls_of(thick: Array, areas: Array, nozzle: float) -> Walls:

@@ -6,7 +6,7 @@ import pytest
 from shapesiren.errors import InputError
 from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, viewpoints
 from shapesiren.pointcloud.synthetic.shapes import SHAPES, gradient, tessellate
-from shapesiren.runtime.open3d_loader import closest_points, ray_scene
+from shapesiren.runtime.triangles import Triangles
 from shapesiren.similarity import Similarity
 
 
@@ -21,23 +21,12 @@ def test_signed_distance_is_exact(name, rng):
     assert smooth.mean() > 0.98
     vertices, faces = tessellate(distance, 96)
     assert np.abs(distance(vertices)).max() < 0.02
-    measured = ray_scene(vertices, faces).compute_distance(x.astype(np.float32)).numpy()
+    measured = Triangles(vertices, faces).distance(x)
     # marching cubes cuts sharp edges off, by up to a cell (2 / 96)
     tolerance = 0.02 if name in ("box", "plate", "cylinder", "holed_plate") else 0.002
     assert np.quantile(np.abs(measured - np.abs(d)), 0.99) < tolerance
-    inside = ray_scene(vertices, faces).compute_signed_distance(x.astype(np.float32)).numpy() < 0
+    inside = Triangles(vertices, faces).inside(x)
     assert (inside == (d < 0)).mean() > 0.99
-
-
-def test_closest_points_come_back_in_their_order(rng):
-    scene = ray_scene(*tessellate(SHAPES["torus"], 48))
-    x = rng.uniform(-1, 1, (500, 3))
-    hit = closest_points(scene, x)
-    for i in range(0, 500, 50):
-        one = scene.compute_closest_points(x[i : i + 1].astype(np.float32))
-        np.testing.assert_allclose(hit["points"][i], one["points"].numpy()[0], atol=1e-6)
-    assert {name: len(a) for name, a in hit.items()}["primitive_ids"] == 500
-    assert len(closest_points(scene, x[:0])["points"]) == 0
 
 
 def test_frame_is_exact_at_utm():
