@@ -122,9 +122,9 @@ def test_padding_and_order_are_nothing_to_it(kind, examples):
 
 @pytest.mark.parametrize("kind", PRIORS)
 def test_it_learns_a_handful_of_images(kind, examples):
-    """A hundred steps halve the error: all of it is reached by gradients."""
+    """Eighty steps halve the error: all of it is reached by gradients."""
     prior = small(kind)
-    optimizer = torch.optim.Adam(prior.parameters(), 1e-2 if kind in ("cnp", "conv") else 3e-3)
+    optimizer = torch.optim.Adam(prior.parameters(), {"cnp": 1e-2, "meta": 1e-3}.get(kind, 3e-3))
     settings, generator = PriorBatchSettings(context_most=30, targets=None), torch.Generator().manual_seed(0)
     batch = examples.batch(torch.arange(6), settings, generator)
 
@@ -133,7 +133,7 @@ def test_it_learns_a_handful_of_images(kind, examples):
             return prior.misfit(prior.weights(prior.encode(batch.context)), batch).item()
 
     before = error()
-    for _ in range(100):
+    for _ in range(80):
         optimizer.zero_grad()
         torch.stack(list(prior.losses(batch, PriorLossSettings(weights=0)).values())).sum().backward()
         assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in prior.parameters())
