@@ -13,13 +13,15 @@ import shapesiren
 ROOT = Path(shapesiren.__file__).parent
 # Lowest first; a module may import its own layer and those above it in this list. `tasks.base` says what a task is, for
 # those who work with any task; the tasks themselves know how they are fitted and reported.
+PRIOR_KINDS = {f"priors.{name}" for name in ("hypernetwork", "set_encoder", "conv", "meta", "neural_process")}
 LAYERS = [
     {"errors", "config", "plugins", "profiles", "settings_file", "version", "lengths"},
     {"runtime", "similarity", "facts"},
     {"header", "reports.page", "reports.figure_file"},
-    {"nets"},
+    {"nets", "priors.settings", "priors.base", "priors.kinds", *PRIOR_KINDS},
     {"field"},
     {"pointcloud", "media"},
+    {"priors"},
     {"local"},
     {"equations"},
     {"surface"},

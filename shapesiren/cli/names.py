@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 # tasks.TASKS
-TASKS = ("shape", "image", "composite", "audio", "video", "helmholtz", "wave", "inversion", "poisson")
+TASKS = ("shape", "image", "composite", "audio", "video", "helmholtz", "wave", "inversion", "poisson", "prior")
 # config.NetSettings.kind
 NETWORKS = ("siren", "local", "auto", "relu", "tanh", "relu-pe", "rff", "finer", "wire", "gaussian")
 # Task.presets
@@ -38,6 +38,7 @@ INPUTS = {
     "sound": (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"),
     "video": (".mp4", ".webm", ".mkv", ".mov", ".avi", ".gif"),
     "problem": (".toml",),
+    "collection": (".zip",),
 }
 # pointcloud.synthetic.shapes.SHAPES
 SHAPES = ("sphere", "torus", "box", "plate", "cylinder", "holed_plate", "two_spheres", "trefoil")

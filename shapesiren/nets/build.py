@@ -14,6 +14,8 @@ import torch
 from .. import plugins
 from ..config import NetSettings
 from ..errors import InputError
+from ..priors.base import PriorNet
+from ..priors.kinds import prior_of_spec
 from .baselines.finer import Finer
 from .baselines.fourier_features import FourierFeatures
 from .baselines.gaussian import Gaussian
@@ -77,6 +79,8 @@ def from_spec(spec: Mapping[str, Any]) -> Network:
         return Windows([from_spec(values["part"]) for _ in range(values["count"])], values["reach"], values["overlap"])
     if kind == Local.kind:
         return Local(**values)
+    if kind == PriorNet.kind:
+        return prior_of_spec(values)
     if kind in NETWORKS:
         return NETWORKS[kind](**values)
     part = plugins.part("network", kind)

@@ -15,6 +15,7 @@ from .helmholtz import HelmholtzTask
 from .image import ImageTask
 from .inversion import InversionTask
 from .poisson import PoissonTask
+from .prior import PriorTask
 from .shape import ShapeTask
 from .video import VideoTask
 from .wave import WaveTask
@@ -29,6 +30,7 @@ ALL: tuple[type[Task], ...] = (
     WaveTask,
     InversionTask,
     PoissonTask,
+    PriorTask,
 )
 TASKS: dict[str, type[Task]] = {task.name: task for task in ALL}
 
