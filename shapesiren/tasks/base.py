@@ -171,6 +171,7 @@ class Task(ABC, Generic[C]):
     closed_form: bool = False  # whether `solve` fits it, in one go, and `losses` only says how well
     solved_in: str = "float64"  # precision of `solve`
     takes_prior: ClassVar[bool] = False  # whether a prior can complete its signals
+    folder: Path | None = None  # of the run that is being fitted, where a task keeps parts of what it makes beside the field
     native: bool = False  # whether `losses` hands its work to the engine of its `Moment`
 
     def __init__(self, signal: Signal, config: C, device: torch.device) -> None:
@@ -263,6 +264,25 @@ class Task(ABC, Generic[C]):
     def solve_share(cls, facts: Facts) -> float:
         """How many times as long as the trial a signal takes that is solved in closed form."""
         return 1.0
+
+    @classmethod
+    def ingest_into(
+        cls, folder: Path, source: Any, key: str, config: C, say: Say, meanwhile: Callable[[], None] | None
+    ) -> Signal:
+        """`ingest` or, where a fit follows, `ingest_before_fit`, for tasks that keep more than a signal in the run folder.
+
+        Parameters
+        ----------
+        key : of the input's content
+        """
+        if meanwhile is None:
+            return cls.ingest(source, config, say)
+        return cls.ingest_before_fit(source, config, say, meanwhile)
+
+    @classmethod
+    def files_beside(cls, stage: str, folder: Path) -> list[str]:
+        """Files of the run folder that a stage has made beside those that every task has. By default none."""
+        return []
 
     # ---- fit: torch and numpy alone ------------------------------------------------------------------
     @abstractmethod

@@ -147,8 +147,11 @@ class ShapeTask(Task[ShapeConfig]):
         self.settings, self.loss = config.batch, config.loss
         header = CloudHeader.of(signal.header)
         kind = config.net.kind
+        if header.tiles and kind not in ("auto", "local"):
+            hint = "--set ingest.large=false trains it on some of the points"
+            raise InputError("a large scan is solved, not trained", where="net.kind", hint=hint)
         if kind == "auto":
-            kind = "local" if _plain(header) else "siren"
+            kind = "local" if header.tiles or _plain(header) else "siren"
             self.config = config.model_copy(update={"net": config.net.model_copy(update={"kind": kind})})
         self.closed_form = kind == "local"
         if self.closed_form:
@@ -251,9 +254,19 @@ class ShapeTask(Task[ShapeConfig]):
         from ..local.solve import Stopped, solve_local
         from .shape_solved import scan_of
 
+        header = CloudHeader.of(self.signal.header)
+        local, seed = self.config.local, self.config.seed
+        scan = scan_of(self.signal.arrays, header, self.loss)
         try:
-            scan = scan_of(self.signal.arrays, CloudHeader.of(self.signal.header), self.loss)
-            self.net = solve_local(scan, self.config.local, self.config.seed, self.device, progress)
+            if header.tiles and self.folder is not None:
+                from .shape_large import solve_large, tile_settings
+
+                of_preset = self.presets[self.config.preset].get("local", {}).get("units", LocalSettings().units)
+                tiles, noisy = tile_settings(local, of_preset), self.loss.noise != "ignore"
+                args = self.config.ingest, noisy, seed, self.device, progress
+                self.net = solve_large(self.folder, scan, header, local, tiles, *args)
+            else:
+                self.net = solve_local(scan, local, seed, self.device, progress)
         except Stopped:
             return False
         return True
@@ -319,6 +332,21 @@ class ShapeTask(Task[ShapeConfig]):
         return Signal(*ingest_shape(source, config.ingest, config.seed, say, meanwhile))
 
     @classmethod
+    def ingest_into(
+        cls, folder: Path, source: Any, key: str, config: ShapeConfig, say: Say, meanwhile: Callable[[], None] | None
+    ) -> Signal:
+        from .shape_large import ingest_tiles
+
+        tiled = ingest_tiles(folder, source, key, config.ingest, config.seed, say)
+        return super().ingest_into(folder, source, key, config, say, meanwhile) if tiled is None else tiled
+
+    @classmethod
+    def files_beside(cls, stage: str, folder: Path) -> list[str]:
+        from .shape_large import tile_files
+
+        return tile_files(stage, folder)
+
+    @classmethod
     def of_arrays(cls, source: Any, normals: Any, colours: Any) -> Any:
         from ..pointcloud.io.arrays import cloud_from_arrays
 
@@ -366,6 +394,10 @@ class ShapeTask(Task[ShapeConfig]):
             hint = "fit with --net local"
             raise InputError("error bars are known of solved fields only", where="mesh.uncertainty", hint=hint)
         check_printing(config.mesh, CloudHeader.of(fitted.header).units)
+        if CloudHeader.of(fitted.header).tiles:
+            from .shape_large import write_tiles_mesh
+
+            return write_tiles_mesh(path, fitted, config.mesh, say)
         check_texture(config.mesh, arrays)
         mesh, facts = extract(fitted, arrays, config.mesh, say)
         if config.mesh.uncertainty:
@@ -448,6 +480,10 @@ class ShapeTask(Task[ShapeConfig]):
     ) -> ShapeMetrics:
         from ..metrics.shape import evaluate_shape
 
+        if CloudHeader.of(fitted.header).tiles and reference is None:
+            from .shape_large import evaluate_tiles
+
+            return evaluate_tiles(output, fitted, config.evaluate, say)
         return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say, config.mesh.box)
 
     @classmethod
@@ -458,6 +494,10 @@ class ShapeTask(Task[ShapeConfig]):
     def fitted(cls, field: Field, arrays: Arrays, config: ShapeConfig, run: Path | None = None) -> ShapeField:
         from .shape_field import ShapeField
 
+        if run is not None and CloudHeader.of(field.header).tiles:
+            from .shape_large import large_field
+
+            return large_field(field, cls, arrays, config, run)
         return ShapeField(field, cls, arrays, config, run)
 
     @classmethod
