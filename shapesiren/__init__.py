@@ -14,6 +14,7 @@ from .version import __version__
 __all__ = [
     "__version__",
     "InputError",
+    "Prior",
     "ShapesirenError",
     "decode",
     "evaluate",
@@ -29,7 +30,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from . import plugins as plugin
-    from .api import decode, evaluate, fit, ingest, inspect, load, mesh, report, simulate
+    from .api import Prior, decode, evaluate, fit, ingest, inspect, load, mesh, report, simulate
     from .errors import InputError, ShapesirenError
 
 

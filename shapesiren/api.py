@@ -13,6 +13,7 @@ from .errors import InputError
 from .field import Field
 from .fitting.events import Event, Listener, Progress
 from .fitting.loop import fit_task
+from .priors.prior import Prior
 from .runtime.files import write_atomically
 from .stages import evaluate as evaluate_stage
 from .stages import fit as fit_stage
@@ -29,7 +30,7 @@ from .tasks.base import Say
 from .tasks.fitted import FittedField, SignalField
 from .tasks.shape_field import Mesh, ShapeField
 
-SignalName = Literal["image", "composite", "audio", "video", "helmholtz", "wave", "inversion", "poisson"]
+SignalName = Literal["image", "composite", "audio", "video", "helmholtz", "wave", "inversion", "poisson", "prior"]
 Source = str | Path | Sequence[str | Path] | ArrayLike
 
 
@@ -40,6 +41,7 @@ class FitOptions(TypedDict, total=False):
     colours: ArrayLike | None
     colors: ArrayLike | None
     out: str | Path | None
+    prior: str | Path | None
     preset: str | None
     settings: Settings | None
     steps: int | None
@@ -73,6 +75,7 @@ def fit(source: Source, *, task: str | None = None, **options: Unpack[FitOptions
         ``"audio"`` a tuple (samples, rate), with ``"video"`` an (n, h, w, 3) uint8 array
     normals, colours : (n, 3), beside an array of points; ``colors`` is the same
     task : what the source is, if that does not follow from it; an editor then knows what comes back
+    prior : a run of task prior, or its file, which completes an image of which little is known
     out : run folder; None keeps everything in memory
     preset, settings : ``"fast"``, ``"default"``, ``"fine"`` or ``"paper"``; a tree like the TOML files
     say, listeners : get progress lines and fitting events
@@ -89,6 +92,8 @@ def fit(source: Source, *, task: str | None = None, **options: Unpack[FitOptions
     layers = settings_layers(
         options.get("preset"), options.get("settings"), options.get("steps"), options.get("seconds"), options.get("seed")
     ) + ([("task", {"task": task})] if task else [])
+    if (prior := options.get("prior")) is not None:
+        layers.append(("prior", {"fit": {"prior": str(prior)}}))
     paths = _paths(source)
     if paths:
         if len(paths) == 1 and is_run(paths[0]):
@@ -260,6 +265,7 @@ def simulate(surface: str | Path, out: str | Path | None = None, **scanner: Any)
 
 __all__ = [
     "Mesh",
+    "Prior",
     "ShapeField",
     "SignalField",
     "decode",

@@ -75,6 +75,8 @@ class NetSettings(Settings):
 class FitSettings(Settings):
     """The loop. It ends after ``seconds`` if given, else ``steps``, else ``epochs``."""
 
+    later: ClassVar[tuple[str, ...]] = ("prior",)
+
     optimizer: Literal["adam", "least-squares"] = Field(
         "adam", description="least-squares: solve for the last layer of a field that its equations are linear in"
     )
@@ -94,6 +96,7 @@ class FitSettings(Settings):
     backend: Literal["auto", "native", "torch"] = Field("auto", description="of the fused step; native: CPU, with numba")
     precision: Precision = Field("auto", description="of the matrix products")
     low_precision_share: float = Field(0.95, ge=0, le=1, description="share of the fit run in bfloat16, if at all")
+    prior: str | None = Field(None, description="a run of task prior, or its file: it completes the signal")
     ridge: float = Field(1e-13, ge=0, description="of least-squares: added to the diagonal of the scaled normal matrix")
     checkpoint_seconds: float = Field(5.0, gt=0, description="time between checkpoints")
 

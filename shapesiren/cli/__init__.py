@@ -33,6 +33,7 @@ from . import (  # noqa: F401 - each registers its command
     mesh,
     new,
     picture,
+    prior,
     report,
     run,
     simulate,

@@ -201,6 +201,9 @@ class FitOptions:
     scan: ScanOptions
     net: Net
     task: TaskName
+    prior: Annotated[Path | None, typer.Option("--prior", help="A run of task prior, or its file: it completes the input.")] = (
+        None
+    )
     length: LengthOptions
     seed: Seed
     device: Device
@@ -214,6 +217,7 @@ class FitOptions:
             *self.settings.layers(pipeline),
             *task_layers(self.task),
             *([("--net", {"net": {"kind": self.net}})] if self.net is not None else []),
+            *([("--prior", {"fit": {"prior": str(self.prior)}})] if self.prior is not None else []),
             *self.length.layers(),
             *seed_layers(self.seed),
             *self.scan.layers(),

@@ -147,7 +147,7 @@ def fit_task(
 def closed_form(task: Task, seed: int, tell: Callable[[Event], None], should_stop: Callable[[], bool]) -> Outcome:
     """Fit a task that is solved in one go. It is one step; nothing of it is kept when it is stopped."""
     begun = told = time.perf_counter()
-    tell(Started(1, 0, "float64"))
+    tell(Started(1, 0, task.solved_in))
 
     def progress(share: float) -> bool:
         nonlocal told
@@ -163,7 +163,7 @@ def closed_form(task: Task, seed: int, tell: Callable[[Event], None], should_sto
         with torch.no_grad():
             losses = numbers(task.losses(torch.Generator().manual_seed(seed), Moment(1, 1.0, torch.float32)))
         tell(Progress(1, 1.0, seconds, 0.0, 0.0, 0.0, losses))
-    return Outcome(finished, int(finished), seconds, losses, 0, 0, "float64")
+    return Outcome(finished, int(finished), seconds, losses, 0, 0, task.solved_in)
 
 
 @dataclass(frozen=True)

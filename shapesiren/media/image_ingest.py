@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,15 @@ LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
 def ingest_image(
-    source: Any, settings: ImageIngestSettings, seed: int, say: Callable[[str], None]
+    source: Any, settings: ImageIngestSettings, seed: int, say: Callable[[str], None], channels: int | None = None
 ) -> tuple[dict[str, NDArray[Any]], ImageHeader, ImageFacts]:
     """Arrays, header and facts of an image.
 
     Parameters
     ----------
     source : a file, or an (h, w), (h, w, c) array of intensities in [0, 1]
+    channels : that a prior knows, 1 or 3: the image becomes one of these, and what is transparent is not known
+
     Returns
     -------
     arrays : ``values`` (h, w, c) float32 as the network is to give them, about [-1, 1]; ``known`` (h, w) bool where not all
@@ -38,6 +41,8 @@ def ingest_image(
     if isinstance(source, (list, tuple)):
         raise InputError("one image at a time", where=source[1], hint="--task composite blends two")
     picture = _of_array(np.asarray(source)) if not isinstance(source, Path) else read_image(source)
+    if channels is not None:
+        picture = _for_a_prior(picture, channels, _where(source))
     notes = list(picture.notes)
     values, data = picture.values, picture.known
     if settings.grey and values.shape[2] >= 3:
@@ -49,7 +54,7 @@ def ingest_image(
             share = shrink(data[..., None].astype(np.float32), settings.max_size)[..., 0]
             data = share >= min(0.5, float(share.max()))
         notes.append(f"shrunk from {picture.values.shape[1]} x {picture.values.shape[0]}")
-    height, width, channels = values.shape
+    height, width, depth = values.shape
     offset, scale = (0.5, 0.5) if picture.depth < 32 else _range(values if data is None else values[data])
     scaled = ((values - offset) / scale).astype(np.float32)
     arrays: dict[str, NDArray[Any]] = {"values": scaled}
@@ -67,7 +72,7 @@ def ingest_image(
     header = ImageHeader(
         frame=Similarity((width / 2, height / 2), half),
         bounds=((0.0, 0.0), (width, height)),
-        shape=(height, width, channels),
+        shape=(height, width, depth),
         values=ValueScale(offset=offset, scale=scale),
         depth=picture.depth,
         supervise=settings.supervise,
@@ -77,7 +82,7 @@ def ingest_image(
     facts = ImageFacts(
         width=width,
         height=height,
-        mode=MODES[channels],
+        mode=MODES[depth],
         depth=picture.depth,
         known=float(known.mean()) if known is not None else 1.0,
         supervise=settings.supervise,
@@ -86,6 +91,23 @@ def ingest_image(
     if float(np.ptp(values if data is None else values[data])) == 0:
         raise InputError("every pixel has the same value: there is nothing to fit", where=_where(source))
     return arrays, header, facts
+
+
+def _for_a_prior(picture: Picture, channels: int, where: object) -> Picture:
+    """With as many channels as a prior knows; pixels that are more than half transparent hold no data."""
+    values, known, notes = picture.values, picture.known, list(picture.notes)
+    if values.shape[2] in (2, 4):
+        clear = values[..., -1] < 0.5 * float(values[..., -1].max() or 1)
+        if clear.all():
+            raise InputError("every pixel is transparent: nothing is known", where=where)
+        values = values[..., :-1]
+        if clear.any():
+            known = ~clear if known is None else known & ~clear
+            notes.append(f"{clear.sum():,} of {clear.size:,} pixels are transparent: not known")
+    if values.shape[2] > channels:
+        values = (values @ LUMINANCE)[..., None]
+        notes.append("its luminance alone: the prior knows no colours")
+    return replace(picture, values=np.repeat(values, channels // values.shape[2], 2), known=known, notes=tuple(notes))
 
 
 def _where(source: Any) -> Any:
@@ -131,6 +153,11 @@ def _known(
         known &= mask > 0.5 * mask.max()
     if settings.keep < 1:
         known &= np.random.default_rng(seed).random(known.shape) < settings.keep
+    if settings.context is not None:
+        if settings.context > known.sum():
+            raise InputError(f"{settings.context:,} pixels are more than the {known.sum():,} known", where="ingest.context")
+        drawn = np.random.default_rng(seed).choice(np.flatnonzero(known), settings.context, replace=False)
+        known = np.isin(np.arange(known.size), drawn).reshape(known.shape)
     if not known.any():
         raise InputError("no pixel is known", where=settings.mask or "ingest.keep", hint="white marks what is known")
     if settings.supervise != "intensity" and not known.all():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field as Setting
 
@@ -14,12 +14,15 @@ Supervision = Literal["intensity", "gradient", "laplacian"]
 class ImageIngestSettings(Settings):
     """From file to arrays."""
 
+    later: ClassVar[tuple[str, ...]] = ("context",)
+
     supervise: Supervision = Setting("intensity", description="what is fitted: values, or their derivatives alone")
     filter: Literal["scharr", "sobel", "central"] = Setting("scharr", description="takes the gradient; sobel is the paper's")
     grey: bool = Setting(False, description="of a colour image, fit its luminance")
     max_size: int | None = Setting(None, ge=4, description="shrink the image until its longest side has so many pixels")
     mask: str | None = Setting(None, description="an image that is black where nothing is known: inpainting")
     keep: float = Setting(1.0, gt=0, le=1, description="random share of the pixels that are known")
+    context: int | None = Setting(None, ge=1, description="so many random pixels are known")
 
 
 class CompositeIngestSettings(Settings):

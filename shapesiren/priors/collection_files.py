@@ -6,7 +6,7 @@ import hashlib
 import io
 import pickletools
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,8 @@ def pickled_array(data: bytes, most: int) -> NDArray[Any]:
     numbers: list[int] = []
     shape: tuple[int, ...] = ()
     kind, fortran, raw = "", None, b""
-    for op, argument, _ in pickletools.genops(data):
+    operations: Iterator[tuple[Any, Any, Any]] = pickletools.genops(data)
+    for op, argument, _ in operations:
         if op.name in ("BININT", "BININT1", "BININT2"):
             numbers.append(int(argument))
         elif op.name.startswith("TUPLE") and not kind and len(numbers) > 1:

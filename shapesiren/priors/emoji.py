@@ -26,8 +26,8 @@ def emoji_images(font: bytes, size: int) -> NDArray[np.uint8]:
         bitmaps = [glyph.imageData for name, glyph in strike.items() if name not in variants and glyph.imageData]
     held: dict[bytes, NDArray[np.uint8]] = {}
     for data in bitmaps:
-        with Image.open(io.BytesIO(data)) as picture:
-            picture = picture.convert("RGBA")
+        with Image.open(io.BytesIO(data)) as opened_picture:
+            picture = opened_picture.convert("RGBA")
             side = max(picture.size)
             square = Image.new("RGBA", (side, side), "white")
             square.alpha_composite(picture, ((side - picture.width) // 2, (side - picture.height) // 2))

@@ -15,25 +15,21 @@ from ..header import Header
 from .base import Context, PriorNet
 from .completions import net_of
 from .examples import ImageExamples, codes_of
+from .file import CACHE, described, file_of
 from .header import ImagePriorHeader, PriorHeader
 
-FIELD = "field.safetensors"  # in a run
-CACHE = "collection.npz"
-
-
-def file_of(path: Path) -> Path:
-    """The file of a prior that is named by it or by its run."""
-    return path / FIELD if path.is_dir() else path
+MOST_SAMPLES = 1 << 16  # of a context: of more, as many spread evenly
 
 
 class Prior:
     """What was learned from many signals of one kind: it completes others, of which little is known.
 
     fitted : the field that a prior's run holds; run : its folder, None if there is none
+    train : the signals that it was trained on, if they are at hand; else they are read from the run
     """
 
-    def __init__(self, fitted: Field, run: Path | None = None) -> None:
-        self.field, self.run = fitted, run
+    def __init__(self, fitted: Field, run: Path | None = None, train: NDArray[Any] | None = None) -> None:
+        self.field, self.run, self.train = fitted, run, train
         self.net: PriorNet = net_of(fitted)
         self.header = PriorHeader.of(fitted.header)
 
@@ -46,13 +42,8 @@ class Prior:
         InputError : there is none, it is damaged, or no prior
         """
         path = Path(path)
-        if not path.exists():
-            raise InputError("no such prior", where=path, hint="a run of `shapesiren fit COLLECTION --task prior`, or its file")
-        fitted = Field.load(file_of(path), torch.device(device))
-        if not isinstance(fitted.net, PriorNet):
-            hint = "shapesiren fit COLLECTION --task prior makes one"
-            raise InputError(f"this is a field of task {fitted.task} and no prior", where=path, hint=hint)
-        return cls(fitted, path if path.is_dir() else None)
+        described(path)
+        return cls(Field.load(file_of(path), torch.device(device)), path if path.is_dir() else None)
 
     @property
     def kind(self) -> str:
@@ -81,6 +72,9 @@ class Prior:
             raise InputError(f"points and values must have shapes (n, {d}) and (n, {c}), not {x.shape} and {y.shape}")
         if len(x) == 0:
             raise InputError("nothing is known", hint="at least one sample")
+        if len(x) > MOST_SAMPLES:
+            spread = np.linspace(0, len(x) - 1, MOST_SAMPLES).round().astype(int)
+            x, y = x[spread], y[spread]
         device = self.net.latent_mean.device
         held = Context.of(torch.from_numpy(x)[None].to(device), torch.from_numpy(y)[None].to(device))
         with torch.no_grad():
@@ -125,6 +119,8 @@ class Prior:
 
     def training_signals(self) -> NDArray[Any]:
         """The images (n, h, w, c) uint8 that it was trained on. Raises InputError if it is a file without its run."""
+        if self.train is not None:
+            return self.train
         cache = None if self.run is None else self.run / CACHE
         if cache is None or not cache.is_file():
             raise InputError("what it was trained on is in its run alone", where=self.run, hint="name the run folder")

@@ -47,6 +47,7 @@ def context_for(
 ) -> Context:
     """Validate the settings, then open or make the run folder."""
     config = resolve(task.config_type, task.presets, [*plugins.layers(), *layers])
+    task.check_prior(config)
     say_profile(config, say)
     if plugins.loaded():
         say(plugins.told())

@@ -90,6 +90,7 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
             losses=outcome.losses,
             parameters=sum(p.numel() for p in fitted.net.parameters()),
             cells=getattr(fitted.net, "count", 0),
+            **({"prior": context.config.fit.prior} if context.config.fit.prior else {}),
         )
 
     try:
@@ -105,7 +106,9 @@ def without_effect(context: Context) -> list[str]:
     config = context.config
     chosen = [("", {k: v for k in ("preset", "profile") if (v := getattr(config, k))})]
     own = resolve(context.task.config_type, context.task.presets, chosen).fit
-    return [f"fit.{name}" for name, value in config.fit if value is not None and value != getattr(own, name)]
+    return [
+        f"fit.{name}" for name, value in config.fit if name != "prior" and value is not None and value != getattr(own, name)
+    ]
 
 
 def plugged_listeners() -> list[Listener]:

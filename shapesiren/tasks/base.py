@@ -71,8 +71,11 @@ class FitFacts(Facts):
     losses: dict[str, float] = {}
     parameters: int
     cells: int = 0  # of a local field
+    prior: str = ""  # that completed it, in one go
 
     def lines(self) -> list[str]:
+        if self.prior:
+            return [f"completed by the prior {self.prior} in {self.seconds:.2f} s, {self.parameters:,} parameters"]
         if self.cells:
             return [
                 f"solved in {self.seconds:.1f} s on {self.device}, {self.cells:,} networks, {self.parameters:,} parameters",
@@ -166,9 +169,12 @@ class Task(ABC, Generic[C]):
     folders: ClassVar[bool] = False  # whether a folder may be its input
     steady: bool = True  # whether the loss should fall from start to end; not if what is fitted changes meanwhile
     closed_form: bool = False  # whether `solve` fits it, in one go, and `losses` only says how well
+    solved_in: str = "float64"  # precision of `solve`
+    takes_prior: ClassVar[bool] = False  # whether a prior can complete its signals
     native: bool = False  # whether `losses` hands its work to the engine of its `Moment`
 
     def __init__(self, signal: Signal, config: C, device: torch.device) -> None:
+        self.check_prior(config)
         self.config: C = config
         self.header, self.device = self.header_type.of(signal.header), device
 
@@ -196,6 +202,12 @@ class Task(ABC, Generic[C]):
         take = autograd_value_and_gradient if self.derivatives == "autograd" else value_and_gradient
         value, gradient = take(self.net, x[:rows])
         return torch.cat([value, self.net(x[rows:])]) if rows < len(x) else value, gradient
+
+    @classmethod
+    def check_prior(cls, config: C) -> None:
+        """Raise InputError if a prior is asked for and this task has no use for one."""
+        if config.fit.prior is not None and not cls.takes_prior:
+            raise InputError(f"no prior completes a signal of task {cls.name}", where="fit.prior", hint="leave it out")
 
     @property
     def epoch_steps(self) -> int:

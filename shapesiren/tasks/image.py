@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -12,6 +12,7 @@ from pydantic import Field as Setting
 from typing_extensions import TypeVar
 
 from ..config import Config, FitSettings, NetSettings, Settings, Tree
+from ..errors import InputError
 from ..facts import Facts
 from ..header import Header
 from ..media.facts import DecodedImage, ImageFacts
@@ -127,6 +128,7 @@ class ImageTask(PictureTask[ImageConfig]):
     """Fit a network to an image's intensities, gradients or Laplacians; write it back at any size."""
 
     name = "image"
+    takes_prior = True
     cache = "image.npz"
     config_type: ClassVar[type[Config]] = ImageConfig
     facts_types: ClassVar[Mapping[str, type[Facts]]] = {
@@ -170,7 +172,10 @@ class ImageTask(PictureTask[ImageConfig]):
         self.steady = self.supervise != "laplacian"
         values = signal.arrays["values"]
         height, width, channels = values.shape
-        self.make_net(2, channels)
+        if config.fit.prior is not None:
+            self.closed_form, self.solved_in, self.derivatives = True, "float32", "closed"
+        else:
+            self.make_net(2, channels)
         name = {"intensity": "values"}.get(self.supervise, self.supervise)
         target = signal.arrays[name].reshape(height * width, channels, -1)
         known = np.flatnonzero(signal.arrays["known"]) if "known" in signal.arrays else np.arange(height * width)
@@ -189,6 +194,14 @@ class ImageTask(PictureTask[ImageConfig]):
         return self.batches.epoch_steps
 
     # ---- fit ----------------------------------------------------------------------------------------
+    def solve(self, progress: Callable[[float], bool]) -> bool:
+        """The network that a prior makes of the known pixels."""
+        from ..priors.prior import Prior
+
+        prior = Prior.load(Path(self.config.fit.prior or ""), self.device)
+        self.net = prior.signal(prior.encode(self.points.cpu().numpy(), self.target[..., 0].cpu().numpy())).net
+        return progress(1.0)
+
     def losses(self, generator: torch.Generator, moment: Moment) -> dict[str, Tensor]:
         import torch
 
@@ -249,13 +262,24 @@ class ImageTask(PictureTask[ImageConfig]):
     # ---- ingest, decode, evaluate ---------------------------------------------------------------------
     @classmethod
     def files_of(cls, config: ImageConfig) -> list[Path]:
-        return [] if config.ingest.mask is None else [Path(config.ingest.mask)]
+        from ..priors.file import file_of
+
+        mask = [] if config.ingest.mask is None else [Path(config.ingest.mask)]
+        return mask + ([] if config.fit.prior is None else [file_of(Path(config.fit.prior))])
 
     @classmethod
     def ingest(cls, source: Any, config: ImageConfig, say: Say) -> Signal:
         from ..media.image_ingest import ingest_image
+        from ..priors.file import described
 
-        arrays, header, info = ingest_image(source, config.ingest, config.seed, say)
+        channels = None
+        if config.fit.prior is not None:
+            if config.ingest.supervise != "intensity":
+                raise InputError("a prior completes intensities", where="ingest.supervise", hint="leave it out")
+            held = described(Path(config.fit.prior))
+            held.wanted("image", Path(config.fit.prior))
+            channels = int(held.net["out_features"])
+        arrays, header, info = ingest_image(source, config.ingest, config.seed, say, channels)
         return Signal(arrays, header, info)
 
     @classmethod

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..priors.base import PriorNet
     from ..priors.examples import Examples
     from ..reports.page import Section
+    from .fitted import FittedField
 
 
 class PriorConfig(Config):
@@ -188,6 +189,12 @@ class PriorTask(Task[PriorConfig]):
         from ..priors.completions import completion_metrics
 
         return completion_metrics(fitted, np.asarray(arrays["held"]), config.evaluate, config.seed)
+
+    @classmethod
+    def fitted(cls, field: Field, arrays: Arrays, config: PriorConfig, run: Path | None = None) -> FittedField:
+        from .prior_field import PriorField
+
+        return PriorField(field, cls, arrays, config, run)
 
     @classmethod
     def thumbnail(cls, run: FinishedRun) -> bytes | None:
