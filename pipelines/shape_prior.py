@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
-import shapesiren
 from shapesiren.priors.datasets import data_set
-from shapesiren.priors.shapes.file import builtin, to_bytes
+from shapesiren.priors.shapes.file import BUILTIN, path_of, to_bytes
 from shapesiren.priors.shapes.network import ShapePrior, ShapePriorSizes
 from shapesiren.priors.shapes.solids import CLOSE, is_held, read_solids, sample_solids
 from shapesiren.priors.shapes.training import SolidSamples, TrainingSettings, surroundings, train, virtual_scan
@@ -39,7 +37,7 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--units", type=int, default=ShapePriorSizes.units)
     arguments.add_argument("--width", type=int, default=ShapePriorSizes.width)
-    arguments.add_argument("--out", type=Path, default=builtin())
+    arguments.add_argument("--out", type=Path, default=path_of(BUILTIN))
     args = arguments.parse_args()
     torch.set_num_threads(1)
 
@@ -48,8 +46,12 @@ def main() -> None:
     taught, kept = part(solids, ~held), part(solids, held)
     prior = ShapePrior(ShapePriorSizes(units=args.units, width=args.width), torch.Generator().manual_seed(args.seed))
     settings = TrainingSettings(minutes=args.minutes, steps=args.steps, seed=args.seed)
-    print(f"{len(taught)} solids to learn from, {len(kept)} to judge by, {sum(p.numel() for p in prior.parameters()):,} parameters")
+    count = sum(p.numel() for p in prior.parameters())
+    print(f"{len(taught)} solids to learn from, {len(kept)} to judge by, {count:,} parameters")
     last, begun = 0.0, time.process_time()
+
+    def write(path: Path, prior: ShapePrior, figures: dict[str, float]) -> None:
+        write_atomically(path, to_bytes(prior, len(taught), len(kept), figures))
 
     def told(step: int, seconds: float, loss: float) -> None:
         nonlocal last
@@ -57,24 +59,16 @@ def main() -> None:
             last = seconds
             few = judge(prior, part(kept, torch.arange(len(kept)) % 4 == 0))
             print(f"{seconds:6.0f} s  step {step:,}  loss {loss:.4f}  {few}", flush=True)
-            save(args.out, prior, {"step": step, **few})
+            write(args.out, prior, {"steps": step, **few})
 
     steps = train(prior, taught, settings, told)
-    figures = {
-        "trained": len(taught),
-        "held": len(kept),
-        "steps": steps,
-        "core seconds": round(time.process_time() - begun),
-        "settings": asdict(settings),
-        "version": shapesiren.__version__,
+    figures: dict[str, float] = {
+        **{"steps": steps, "core seconds": round(time.process_time() - begun), "seed": args.seed},
+        **{"clouds": settings.clouds, "places": settings.places, "rate": settings.rate},
         **judge(prior, kept),
     }
-    save(args.out, prior, figures)
+    write(args.out, prior, figures)
     print(f"made {args.out}: {figures}")
-
-
-def save(path: Path, prior: ShapePrior, figures: dict[str, object]) -> None:
-    write_atomically(path, to_bytes(prior, figures))
 
 
 def samples_of(kept: Path | None, source: Path | None) -> SolidSamples:
@@ -96,8 +90,8 @@ def part(solids: SolidSamples, which: torch.Tensor) -> SolidSamples:
 
 
 def judge(prior: ShapePrior, solids: SolidSamples) -> dict[str, float]:
-    """Of scans without noise: 1,000 times the median over solids of the mean error near the surface, box units, and the share
-    of places there that it takes for the wrong side."""
+    """Of scans without noise: 1,000 times the median over solids of the mean error in box units, and the share of places that
+    it takes for the wrong side; of places whose distance from the surface has the least deviation of `solids.NEAR`."""
     out: dict[str, float] = {}
     for name, (kind, points) in CASES.items():
         generator, errors, wrong = torch.Generator().manual_seed(5), [], []

@@ -25,6 +25,7 @@ class CloudHeader(Header):
     signed : whether the normals have sides; otherwise the fit finds them
     units : what the user's coordinates are in, see `units`; None where nothing says so
     crs : their coordinate reference system as WKT, or its EPSG code, if the file names one
+    prior : that completed it; where no point is near, its surface is invented. None where none did
     """
 
     bounds: BoxBounds
@@ -37,6 +38,7 @@ class CloudHeader(Header):
     signed: bool = True
     units: str | None = None
     crs: str | None = None
+    prior: str | None = None
 
 
 def known_well(spacing: float, noise: float, given: bool) -> bool:

@@ -87,7 +87,8 @@ class ShapePrior(nn.Module):
             self.head[2].bias.zero_()
 
     def forward(self, at: Surroundings) -> tuple[Tensor, Tensor]:
-        """Signed distance (b, q) in box units, negative inside, and the logarithm of its expected error in units of ``scale``."""
+        """Signed distance (b, q) in box units, negative inside, and the logarithm of its expected error in units of
+        ``scale``."""
         act = nn.functional.silu
         seen, plane_distance = seen_from(at.places, at.near, at.near_normals, at.scale)
         x = act(self.near[0](seen))

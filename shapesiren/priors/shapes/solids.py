@@ -1,7 +1,7 @@
 """Solids to learn from: the meshes of an archive, each one closed body in the box, and samples of them.
 
-The meshes of `datasets` are convex pieces that touch, with hairlines between them: each piece is grown a little, and their union
-is one solid without walls inside.
+The meshes of `datasets` are convex pieces that touch, with hairlines between them: each piece is grown a little, and their
+union is one solid without walls inside.
 """
 
 from __future__ import annotations
@@ -101,31 +101,31 @@ def to_box(vertices: Array) -> Array:
     return out
 
 
-def sample_solid(solid: Solid, seed: int) -> dict[str, NDArray[Any]]:
-    """One solid's row of each array of `training.SolidSamples`, as numpy arrays by name."""
+def sample_solid(solid: Solid, seed: int, points: int = POINTS) -> dict[str, NDArray[Any]]:
+    """One solid's row of each array of `training.SolidSamples`, as numpy arrays by name, with so many ``points``."""
     random = np.random.default_rng(seed)
     corners = solid.vertices[solid.faces]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     area = np.linalg.norm(cross, axis=1)
-    face = random.choice(len(area), POINTS, p=area / area.sum())
-    u, v = random.random((2, POINTS, 1))
+    face = random.choice(len(area), points, p=area / area.sum())
+    u, v = random.random((2, points, 1))
     u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
-    points = corners[face, 0] * (1 - u - v) + corners[face, 1] * u + corners[face, 2] * v
+    x = corners[face, 0] * (1 - u - v) + corners[face, 1] * u + corners[face, 2] * v
     normals = cross[face] / area[face, None]
 
     scene = ray_scene(solid.vertices, solid.faces)
     starts = np.cumsum([0, *(count for count, _ in NEAR)])
-    near = [points[a : a + n] + random.normal(0, s, (n, 3)) for a, (n, s) in zip(starts, NEAR, strict=False)]
+    near = [x[a : a + n] + random.normal(0, s, (n, 3)) for a, (n, s) in zip(starts, NEAR, strict=False)]
     places = np.concatenate([*near, random.uniform(-UNIFORM_REACH, UNIFORM_REACH, (UNIFORM, 3))]).astype(np.float32)
     distances = scene.compute_signed_distance(places, nsamples=3).numpy()
 
     seen = []
     for position in random.normal(size=(POSITIONS, 3)):
-        ray = POSITION_DISTANCE * position / np.linalg.norm(position) - points
+        ray = POSITION_DISTANCE * position / np.linalg.norm(position) - x
         ray /= np.linalg.norm(ray, axis=1, keepdims=True)
-        rays = np.concatenate([points + 1e-3 * normals, ray], 1).astype(np.float32)
+        rays = np.concatenate([x + 1e-3 * normals, ray], 1).astype(np.float32)
         seen.append(~scene.test_occlusions(rays).numpy() & ((ray * normals).sum(1) > GRAZING))
-    single = {"points": points, "normals": normals, "places": places, "distances": distances}
+    single = {"points": x, "normals": normals, "places": places, "distances": distances}
     return {name: array.astype(np.float32) for name, array in single.items()} | {"seen": np.array(seen)}
 
 
