@@ -102,6 +102,17 @@ class ScanFacts(Facts):
         return [name for name in ("colours", "intensity") if getattr(self, name)]
 
 
+class PriorFacts(Facts):
+    """What a prior added to a scan. name : as it was asked for; points : on the surface; samples : off it
+    deviation : of its points across the surface, the median, in the scan's units
+    """
+
+    name: str
+    points: int
+    samples: int = 0
+    deviation: float = 0.0
+
+
 class CloudFacts(ScanFacts):
     """What stage ``ingest`` finds. Lengths in the scan's units.
 
@@ -109,6 +120,7 @@ class CloudFacts(ScanFacts):
     noise : standard deviation of the points across their surface
     support : how far from the points a surface may lie and still be supported by them
     tiles : that a large scan is in
+    prior : where one completed it
     """
 
     spacing: float
@@ -116,6 +128,7 @@ class CloudFacts(ScanFacts):
     support: float = 0.0
     guide: GuideFacts
     tiles: int | None = None
+    prior: PriorFacts | None = None
 
     def lines(self) -> list[str]:
         extras = "".join(f", {name}" for name in self.extras)
@@ -123,10 +136,15 @@ class CloudFacts(ScanFacts):
         origin, unit = self.normals.origin.replace("faces", "of the faces"), self.unit
         where = f"; {crs_name(self.crs)}" if self.crs else ""
         where += f"; in {self.tiles:,} tiles" if self.tiles else ""
+        completed = []
+        if self.prior is not None:
+            sure = f", sure to {self.prior.deviation:.2g}{unit}" if self.prior.points else ": the scan has them everywhere"
+            completed = [f"the prior {self.prior.name} added {self.prior.points:,} points{sure}"]
         return [
             f"{self.points:,} points, normals {origin}{extras}, size {size}{unit}{where}",
             f"spacing {self.spacing:.3g}{unit}, noise about {self.noise:.2g}{unit}, "
             f"{'open' if self.guide.open else 'closed'}{f', guide: {self.guide.surface}' if self.guide.samples else ''}",
+            *completed,
         ]
 
 

@@ -28,6 +28,7 @@ class CloudHeader(Header):
     tiles : of a large scan, all of whose points are in so many tiles; what stands above is of a thinned cloud of them then
     tile_spacing, tile_noise, tile_tilt : of all points of a large scan; the last is how far given normals are off, radians
     turned : of a large scan, whether sides of given normals were changed
+    prior : that completed it; where no point is near, its surface is invented. None where none did
     """
 
     bounds: BoxBounds
@@ -45,6 +46,7 @@ class CloudHeader(Header):
     tile_noise: float = 0.0
     tile_tilt: float = 0.0
     turned: bool = False
+    prior: str | None = None
 
 
 def known_well(spacing: float, noise: float, given: bool) -> bool:

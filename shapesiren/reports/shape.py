@@ -61,6 +61,12 @@ def sections(run: FinishedRun) -> list[page.Section]:
     if np.abs(np.array(frame.centre)).max() > 10 * frame.scale:
         notes.append(f"Coordinates in this page count from {', '.join(f'{c:,.3f}' for c in frame.centre)}.")
     header = CloudHeader.of(run.field.header)
+    if header.prior is not None:
+        share = 0.0 if mesh.invented is None else float(mesh.invented.mean())
+        notes.append(
+            f"The prior {header.prior} completed the scan: {share:.0%} of the vertices lie where no point is near, and are "
+            f"invented (the map {maps.SUPPORT}; property invented of mesh.ply)."
+        )
     if header.units is not None:
         notes.append(f"Lengths are in {header.units}.")
     if header.crs is not None:
@@ -137,6 +143,8 @@ def model_view(run: FinishedRun, mesh: TriangleMesh, shown: Sequence[maps.Map], 
             used, of = np.unique(faces[unknown], return_inverse=True)
             views[-1][1].append(len(traces))
             traces.append(plots.mesh(vertices[used] * scale, of.reshape(-1, 3), colour=maps.GREY))
+    if CloudHeader.of(run.field.header).prior is not None:  # what was invented is seen first
+        views.sort(key=lambda view: view[0] != maps.SUPPORT)
     views += [("scan", [1]), ("mesh and scan", [0, 1])]
     still = None if together else stills(run, mesh, shown)
     return page.chart(traces, plots.scene_layout(vertical(run)), views, 420 if together else 560, together, still)

@@ -104,8 +104,11 @@ def extract(
         require_closed(checked, decimated=post is not None)
     working_at("distances to the points", PASSED["judge"])
     in_box = replace(mesh, vertices=field.frame.to_box(mesh.vertices))
+    whole = settings.closed or header.prior is not None  # on purpose, where no point is
+    if header.prior is not None:
+        mesh = replace(mesh, invented=support.unsupported(in_box.vertices).astype(np.uint8))
     distance = point_distances(in_box.vertices, in_box.faces, judged)
-    likeness, warnings = judge(in_box, surface.mesh, support, judged, normals, distance, field, surface.cell, settings.closed)
+    likeness, warnings = judge(in_box, surface.mesh, support, judged, normals, distance, field, surface.cell, whole)
     optional: dict[str, Any] = {
         "flipped_edges": surface.flipped_edges,
         "moved_vertices": None if surface.moved_vertices is None else surface.moved_vertices * scale,

@@ -110,21 +110,29 @@ def read_mesh(path: Path) -> TriangleMesh:
     if cloud.faces is None or cloud.normals is None:
         raise InputError("not a mesh that shapesiren wrote", where=path, hint="run `shapesiren mesh --force`")
     normals = cloud.normals.astype(np.float32)
-    return TriangleMesh(cloud.points, cloud.faces, normals, cloud.colours, cloud.intensity, error_bars_of(path))
+    bars, invented = error_bars_of(path), _column(path, "invented")
+    return TriangleMesh(cloud.points, cloud.faces, normals, cloud.colours, cloud.intensity, bars, invented=invented)
 
 
 def error_bars_of(path: Path) -> NDArray[np.float32] | None:
     """(n,) standard deviations of the vertices of a PLY file that `write_mesh` wrote, or None where it has none."""
+    return _column(path, "uncertainty")
+
+
+def _column(path: Path, name: str) -> NDArray[Any] | None:
+    """What the vertices of a PLY file have by this name, (n,), or None."""
     from plyfile import PlyData
 
     vertex = PlyData.read(path, known_list_len={"face": {"vertex_indices": 3}})["vertex"]
-    return np.array(vertex["uncertainty"]) if "uncertainty" in vertex.data.dtype.names else None
+    return np.array(vertex[name]) if name in vertex.data.dtype.names else None
 
 
 def _ply(mesh: TriangleMesh, frame: Similarity, double: bool) -> bytes:
     from plyfile import PlyData, PlyElement
 
-    vertex = vertex_table(mesh.vertices, mesh.normals, mesh.colours, mesh.intensity, mesh.uncertainty, double=double)
+    vertex = vertex_table(
+        mesh.vertices, mesh.normals, mesh.colours, mesh.intensity, mesh.uncertainty, mesh.invented, double=double
+    )
     # plyfile writes lists row by row, 2.4 s for a million: the header is its own, the rest bytes
     one = np.zeros(1, [("vertex_indices", "<i4", (3,))])
     elements = [PlyElement.describe(vertex, "vertex"), PlyElement.describe(one, "face")]

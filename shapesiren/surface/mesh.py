@@ -41,6 +41,7 @@ class TriangleMesh:
     vertices : (n, 3) float64; faces : (m, 3) int64, counter-clockwise seen from outside;
     normals : (n, 3) float32, unit, outward; colours : (n, 3) uint8 or None; intensity : (n,) float32 or None
     uncertainty : (n,) float32 or None, standard deviation of each vertex across the surface
+    invented : (n,) uint8 or None, 1 where no point is near and a prior made the surface
     texture : of the faces as they are, or None
     """
 
@@ -51,6 +52,7 @@ class TriangleMesh:
     intensity: NDArray[np.float32] | None = None
     uncertainty: NDArray[np.float32] | None = None
     texture: Texture | None = None
+    invented: NDArray[np.uint8] | None = None
 
     def keep_faces(self, keep: NDArray[np.bool_]) -> TriangleMesh:
         """The mesh of the faces in ``keep`` (m,), without vertices that none of them uses."""
@@ -67,6 +69,7 @@ class TriangleMesh:
             intensity=None if self.intensity is None else self.intensity[used],
             uncertainty=None if self.uncertainty is None else self.uncertainty[used],
             texture=None,
+            invented=None if self.invented is None else self.invented[used],
         )
 
     def face_areas(self) -> NDArray[np.float64]:

@@ -74,7 +74,7 @@ class FitFacts(Facts):
     prior: str = ""  # that completed it, in one go
 
     def lines(self) -> list[str]:
-        if self.prior:
+        if self.prior and not self.cells and self.steps <= 1:
             return [f"completed by the prior {self.prior} in {self.seconds:.2f} s, {self.parameters:,} parameters"]
         if self.cells:
             return [

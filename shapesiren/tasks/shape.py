@@ -26,6 +26,7 @@ from ..surface.facts import MeshFacts, Uncertainty
 from ..surface.settings import MeshSettings
 from .added import Added
 from .base import Arrays, FinishedRun, Moment, Say, Signal, Task, View
+from .shape_completed import completed, spacing_of, with_prior
 from .shape_settings import PART, PART_PICTURE, BatchSettings, LossSettings
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class ShapeTask(Task[ShapeConfig]):
 
     name = "shape"
     has_surface = True
+    takes_prior = True
     suffixes = (
         *(".ply", ".pcd", ".xyz", ".pts", ".txt", ".csv", ".asc", ".ptx", ".obj", ".stl", ".off", ".glb"),
         *(".3mf", ".npz", ".npy", ".las", ".laz", ".e57"),
@@ -150,8 +152,11 @@ class ShapeTask(Task[ShapeConfig]):
         if header.tiles and kind not in ("auto", "local"):
             hint = "--set ingest.large=false trains it on some of the points"
             raise InputError("a large scan is solved, not trained", where="net.kind", hint=hint)
+        if config.fit.prior is not None and header.prior is None:
+            hint = "fit the scan itself with --prior, into a run of its own"
+            raise InputError("this run was ingested without its prior", where="fit.prior", hint=hint)
         if kind == "auto":
-            kind = "local" if header.tiles or _plain(header) else "siren"
+            kind = "local" if header.tiles or _plain(header) or header.prior is not None else "siren"
             self.config = config.model_copy(update={"net": config.net.model_copy(update={"kind": kind})})
         self.closed_form = kind == "local"
         if self.closed_form:
@@ -177,6 +182,8 @@ class ShapeTask(Task[ShapeConfig]):
             columns = [c for c in map(tensor, names) if c is not None]
             return torch.cat([c.reshape(len(c), -1) for c in columns], 1) if len(columns) == len(names) else None
 
+        if header.prior is not None:
+            signal = replace(signal, arrays=with_prior(signal.arrays))
         points = table("points", "normals", *(("deviation",) if "deviation" in signal.arrays else ()))
         assert points is not None
         self.points = points
@@ -256,7 +263,10 @@ class ShapeTask(Task[ShapeConfig]):
 
         header = CloudHeader.of(self.signal.header)
         local, seed = self.config.local, self.config.seed
-        scan = scan_of(self.signal.arrays, header, self.loss)
+        arrays = with_prior(self.signal.arrays)
+        scan = scan_of(arrays, header, self.loss)
+        if arrays is not self.signal.arrays:  # the added points lie nearer to each other
+            scan = replace(scan, spacing=spacing_of(scan.points))
         try:
             if header.tiles and self.folder is not None:
                 from .shape_large import solve_large, tile_settings
@@ -316,20 +326,38 @@ class ShapeTask(Task[ShapeConfig]):
 
     @classmethod
     def files_of(cls, config: ShapeConfig) -> list[Path]:
-        return [] if config.ingest.polygon is None else [Path(config.ingest.polygon)]
+        from ..priors.shapes.file import path_of
+
+        polygon = [] if config.ingest.polygon is None else [Path(config.ingest.polygon)]
+        return polygon + ([] if config.fit.prior is None else [path_of(config.fit.prior)])
+
+    @classmethod
+    def check_prior(cls, config: ShapeConfig) -> None:
+        if config.fit.prior is not None:
+            from ..priors.shapes.file import describe
+
+            describe(config.fit.prior)
 
     # ---- ingest, mesh, evaluate: heavy packages, imported when they run --------------------------------
     @classmethod
     def ingest(cls, source: Any, config: ShapeConfig, say: Say) -> Signal:
         from ..pointcloud.ingest import ingest_shape
 
-        return Signal(*ingest_shape(source, config.ingest, config.seed, say))
+        return cls._completed(Signal(*ingest_shape(source, config.ingest, config.seed, say)), config)
 
     @classmethod
     def ingest_before_fit(cls, source: Any, config: ShapeConfig, say: Say, meanwhile: Callable[[], None]) -> Signal:
         from ..pointcloud.ingest import ingest_shape
 
-        return Signal(*ingest_shape(source, config.ingest, config.seed, say, meanwhile))
+        return cls._completed(Signal(*ingest_shape(source, config.ingest, config.seed, say, meanwhile)), config)
+
+    @classmethod
+    def _completed(cls, signal: Signal, config: ShapeConfig) -> Signal:
+        """With what the prior adds that the settings name; samples off the surface are for what is trained."""
+        if config.fit.prior is None:
+            return signal
+        samples = config.ingest.guide_samples if config.net.kind not in ("auto", "local") else 0
+        return completed(signal, config.fit.prior, config.seed, samples)
 
     @classmethod
     def ingest_into(

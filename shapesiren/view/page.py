@@ -99,7 +99,7 @@ class Viewer:
         self.show_points = gui.add_checkbox("points", True)
         self.show_surface = gui.add_checkbox("surface", True)
         self.show_bars = gui.add_checkbox("error bars", False, hint="of a mesh that was made with --uncertainty")
-        self.show_measured = gui.add_checkbox("measured or invented", False, hint="how far the nearest point is")
+        self.show_measured = gui.add_checkbox("measured or invented", self.run.completed(), hint="how far the nearest point is")
         self.legend = gui.add_html("")
         self.level = gui.add_slider("level, % of the box", -20.0, 20.0, 0.1, 0.0)
         self.show_slice = gui.add_checkbox("slice", False)

@@ -136,6 +136,10 @@ class RunWatcher:
         support = self.support()
         return None if support is None else support_map(support, vertices)
 
+    def completed(self) -> bool:
+        """Whether a prior made a part of the surface, which is shown from the beginning."""
+        return self.field is not None and CloudHeader.of(self.field.header).prior is not None
+
     def support(self) -> Support | None:
         """The scan's points and how far each of them reaches. None before there are points and a field."""
         cloud = self.cloud()

@@ -85,6 +85,7 @@ def vertex_table(
     colours: NDArray[np.uint8] | None,
     intensity: NDArray[np.floating] | None = None,
     uncertainty: NDArray[np.floating] | None = None,
+    invented: NDArray[np.uint8] | None = None,
     *,
     double: bool,
 ) -> NDArray[Any]:
@@ -93,7 +94,7 @@ def vertex_table(
     Parameters
     ----------
     points, normals, colours : (n, 3) each
-    intensity, uncertainty : (n,)
+    intensity, uncertainty, invented : (n,)
     double : whether coordinates are float64; all else is float32, and colours uint8
     """
     real = "<f8" if double else "<f4"
@@ -106,6 +107,8 @@ def vertex_table(
         columns.append((INTENSITY, "<f4", intensity))
     if uncertainty is not None:
         columns.append(("uncertainty", "<f4", uncertainty))
+    if invented is not None:
+        columns.append(("invented", "u1", invented))
     table = np.empty(len(points), [(name, kind) for name, kind, _ in columns])
     for name, _, column in columns:
         table[name] = column
