@@ -4,8 +4,8 @@
     python pipelines/bench/shape_priors.py              # all 99, an hour on two cores
 
 The solids are those of the wheel of ``pybullet`` that training left out (`pipelines/shape_prior.py`). Every method gets the
-same points and normals: 500 or 50 points without noise evenly at random, 500 of what one position sees, 100,000. Beside the prior
-(``local + prior``: points that it adds, then the local least-squares field) stands the same network from scratch
+same points and normals: 500 or 50 points without noise evenly at random, 500 of what one position sees, 100,000. Beside the
+prior (``local + prior``: points that it adds, then the local least-squares field) stands the same network from scratch
 (``local``), the same for a SIREN that is trained (``siren``, small, with ``--siren`` solids of them), and the best of two
 depths each of Open3D's Poisson and of PoissonRecon. Errors are measured point to surface, in box units (longest side 1.8) times
 1000: the median over solids of the Chamfer distance, ``of scratch`` the median of its ratio to the same network without the

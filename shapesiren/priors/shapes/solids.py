@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
-from ...runtime.open3d_loader import ray_scene
+from ...runtime.triangles import Triangles
 from .training import HALF_SIDE, SolidSamples
 
 Array = NDArray[np.float64]
@@ -113,18 +113,18 @@ def sample_solid(solid: Solid, seed: int, points: int = POINTS) -> dict[str, NDA
     x = corners[face, 0] * (1 - u - v) + corners[face, 1] * u + corners[face, 2] * v
     normals = cross[face] / area[face, None]
 
-    scene = ray_scene(solid.vertices, solid.faces)
+    triangles = Triangles(solid.vertices, solid.faces)
     starts = np.cumsum([0, *(count for count, _ in NEAR)])
     near = [x[a : a + n] + random.normal(0, s, (n, 3)) for a, (n, s) in zip(starts, NEAR, strict=False)]
     places = np.concatenate([*near, random.uniform(-UNIFORM_REACH, UNIFORM_REACH, (UNIFORM, 3))]).astype(np.float32)
-    distances = scene.compute_signed_distance(places, nsamples=3).numpy()
+    distances = triangles.signed_distance(places)
 
     seen = []
     for position in random.normal(size=(POSITIONS, 3)):
         ray = POSITION_DISTANCE * position / np.linalg.norm(position) - x
         ray /= np.linalg.norm(ray, axis=1, keepdims=True)
-        rays = np.concatenate([x + 1e-3 * normals, ray], 1).astype(np.float32)
-        seen.append(~scene.test_occlusions(rays).numpy() & ((ray * normals).sum(1) > GRAZING))
+        hidden = triangles.blocked(x + 1e-3 * normals, ray)
+        seen.append(~hidden & ((ray * normals).sum(1) > GRAZING))
     single = {"points": x, "normals": normals, "places": places, "distances": distances}
     return {name: array.astype(np.float32) for name, array in single.items()} | {"seen": np.array(seen)}
 
