@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/shapesiren run pipelines/scan.toml data/trefoil.ply --out runs/trefoil
+	$(BIN)/shapesiren run pipelines/scan.toml data/trefoil.ply --preset fast --out runs/trefoil
 	$(BIN)/shapesiren picture data/trefoil.ply runs/trefoil/mesh.ply -o runs/trefoil/picture.png --up z --elevation 60
 
 lint: $(STAMP)
