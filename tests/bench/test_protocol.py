@@ -121,6 +121,22 @@ def test_a_tool_that_hangs_is_stopped_with_what_it_started(bench, tmp_path):
     assert not child.exists() or "zombie" in child.read_text()
 
 
+def test_what_is_run_on_what(bench):
+    every, tools, protocol = bench("all"), bench("tools"), bench("protocol")
+    args = every.arguments().parse_args(["--whole", "--surfaces", "sphere", "torus", "--scans", "nowhere"])
+    chosen = every.chosen_tools(args)
+    assert [t.name for t in chosen][:3] == ["shapesiren fast", "shapesiren default", "PoissonRecon 18.74, tuned"]
+    assert chosen[-1].clean_shapes and "--preset paper --time 60s" in chosen[-1].clean[0][1]
+    cases = list(every.cases(args))
+    assert len(cases) == 2 * 3 + 2 * 13  # three levels of noise; of the sixteen damages those that are not among them
+    assert [c.noisy for c in cases[:3]] == [False, True, True]
+    poisson = tools.poissonrecon()
+    assert len(poisson.settings(False, few=True)) < len(poisson.settings(False, few=False))
+    assert poisson.settings(True, few=False) != poisson.settings(False, few=False)
+    seen = next(c for c in cases if c.condition == "3 views")
+    assert isinstance(seen, protocol.VirtualScan) and seen.views == 3
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_memory_is_that_of_all_processes(bench, tmp_path):
     tools = bench("tools")
