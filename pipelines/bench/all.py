@@ -10,9 +10,9 @@ A tool gets a PLY scan and writes a PLY mesh; time and memory are of its whole c
 tuned: the setting of least error counts, with the time of that one alone. See `protocol.py` for what is measured, `outside.py`
 for --srb and --dsr.
 
-Results go to a JSON file after each cell. The same command, without --again, goes on where it was stopped; a file of another version of the code,
-or of another machine, is not continued (--again begins anew). `shapes.py`, `damage.py` and `scans.py` measure more of ours, in
-one process.
+Results go to a JSON file after each cell. The same command, without --again, goes on where it was stopped; a file of another
+version of the code, or of another machine, is not continued (--again begins anew). `shapes.py`, `damage.py` and `scans.py`
+measure more of ours, in one process.
 """
 
 from __future__ import annotations
