@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import trimesh
 
+from shapesiren.metrics.surface_distance import Surface
+from shapesiren.similarity import Similarity
 from shapesiren.surface.mesh import TriangleMesh
 
 BENCH = Path(__file__).parents[2] / "pipelines" / "bench"
@@ -21,7 +23,7 @@ v = PlyData.read(sys.argv[1])["vertex"]
 points = np.stack([v["x"], v["y"], v["z"]], 1).astype("<f4")
 hull = ConvexHull(points).simplices
 a, b, c = points[hull].transpose(1, 0, 2)
-away = (np.cross(b - a, c - a) * a).sum(1)
+away = (np.cross(b - a, c - a) * (a - points.mean(0))).sum(1)
 hull[away < 0] = hull[away < 0][:, ::-1]
 face = np.empty(len(hull), [("vertex_indices", "<i4", (3,))])
 face["vertex_indices"] = hull
@@ -83,6 +85,30 @@ def test_a_tool_of_ones_own(run, hull, tmp_path):
     rows = json.loads((tmp_path / "results.json").read_text())["rows"]
     assert [r["tool"] for r in rows] == ["hull", "false"]
     assert rows[1]["failed"] == "false ended with status 1: it said nothing"
+
+
+@pytest.mark.slow
+def test_a_real_scan_is_judged_by_its_points(run, hull, tmp_path, rng):
+    (tmp_path / "real").mkdir()
+    points = rng.normal(size=(3000, 3))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    points[7] = np.nan
+    np.savetxt(tmp_path / "real" / "ball.xyz", points * 10 + 1000, "%.6f")
+    status, _, err = run("--scans", "real", "--only-tool", "--tool", hull)
+    assert status == 0, err
+    (ball,) = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert ball["group"] == "scans" and ball["surface"] == "ball" and ball["error"] < 0.05 and ball["unsupported"] < 0.01
+    assert ball["watertight"] and 0.2 < ball["spacing"] < 0.6
+
+
+def test_of_a_scan_from_views_what_they_saw_counts(bench):
+    protocol, damage = bench("protocol"), bench("damage")
+    case = protocol.VirtualScan("damage", "sphere", damage.Damage("one-sided", {"views": 1}))
+    whole = sphere(0.7)
+    seen = whole.vertices[whole.vertices[:, 2] > 0]
+    case.__dict__["truth"] = (Similarity((0.0, 0.0, 0.0), 0.7 / 0.9), Surface(seen / 0.7 * 0.9, None, seen / 0.7))
+    found = case.judge(whole)
+    assert found["error"] == found["completeness"] < 5 and found["accuracy"] > 50  # the other half is invented
 
 
 @pytest.mark.parametrize(

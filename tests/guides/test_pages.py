@@ -20,8 +20,8 @@ from shapesiren.pointcloud.synthetic.shapes import SHAPES
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GUIDES = ROOT / "docs" / "guides"
-SMALL_NET = ("--set", "net.width=32", "--set", "ingest.guide_samples=0")
-SMALL_LOCAL = ("--set", "local.units=64")
+SMALL_NET = ("--set", "net.width=32", "--set", "ingest.guide_samples=0", "--set", "evaluate.samples=20000")
+SMALL_LOCAL = ("--set", "local.units=64", "--set", "evaluate.samples=20000")
 
 
 def blocks(page, kind):
