@@ -5,6 +5,7 @@
 #   make quick  the fast tests alone
 #   make lint   ruff, the formatter, mypy
 #   make hooks  git hooks that run make lint and make quick
+#   make docs   the documentation as a site, in build/site
 #   make wheel  the package as it would be published, in dist/
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test tests quick lint hooks wheel clean
+.PHONY: demo test tests quick lint docs hooks wheel clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "shapesiren needs Python 3.11 or newer; try make PYTHON=python3.12")'
@@ -23,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/shapesiren run pipelines/scan.toml data/trefoil.ply --out runs/trefoil
+	$(BIN)/shapesiren run pipelines/scan.toml data/trefoil.ply --preset fast --out runs/trefoil
 	$(BIN)/shapesiren picture data/trefoil.ply runs/trefoil/mesh.ply -o runs/trefoil/picture.png --up z --elevation 60
 
 lint: $(STAMP)
@@ -42,6 +43,9 @@ tests: $(STAMP)
 quick: $(STAMP)
 	OMP_NUM_THREADS=1 $(PYTEST) -m 'not slow'
 
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict
+
 hooks: $(STAMP)
 	$(BIN)/python -m pip install -q pre-commit
 	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
@@ -51,4 +55,4 @@ wheel: $(STAMP)
 	$(BIN)/python -m zipfile -l dist/shapesiren-*.whl | grep shapesiren/py.typed
 
 clean:
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache

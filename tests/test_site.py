@@ -78,6 +78,13 @@ def test_reference_is_of_the_code(site):
         assert f"commands/{page.stem}.html" in commands
 
 
+def test_every_picture_of_a_concept_is_made_by_the_script():
+    made = set(re.findall(r'save\("([a-z-]+)"', (ROOT / "docs" / "site" / "pictures.py").read_text()))
+    pages = "".join(p.read_text() for p in (ROOT / "docs" / "concepts").glob("*.md"))
+    shown = set(re.findall(r"images/concept-([a-z-]+)\.png", pages))
+    assert shown == made == {p.stem.removeprefix("concept-") for p in (ROOT / "docs" / "images").glob("concept-*")}
+
+
 @pytest.mark.parametrize(
     ("question", "page", "answer"),
     [

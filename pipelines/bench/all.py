@@ -1,7 +1,7 @@
 """Every tool on every case of the protocol, as one table of one version of the code.
 
     python pipelines/bench/all.py --quick                            # minutes: one shape, ours beside the peers
-    python pipelines/bench/all.py --whole --out pipelines/bench/results.json    # what the pages show
+    python pipelines/bench/all.py --whole --again --out pipelines/bench/results.json    # what the pages show
     python pipelines/bench/all.py --quick --tool "mytool {input} {output}"      # your tool beside ours and the peers
     python pipelines/bench/all.py --tool "mytool {input} {output}" --only-tool --srb FOLDER --page mine.md
     python pipelines/bench/all.py --write-pages                          # results.json -> README.md and docs/benchmarks.md
@@ -10,9 +10,9 @@ A tool gets a PLY scan and writes a PLY mesh; time and memory are of its whole c
 tuned: the setting of least error counts, with the time of that one alone. See `protocol.py` for what is measured, `outside.py`
 for --srb and --dsr.
 
-Results go to a JSON file after each cell. The same command goes on where it was stopped; a file of another version of the code,
-or of another machine, is not continued (--again begins anew). `shapes.py`, `damage.py` and `scans.py` measure more of ours, in
-one process.
+Results go to a JSON file after each cell. The same command, without --again, goes on where it was stopped; a file of another
+version of the code, or of another machine, is not continued (--again begins anew). `shapes.py`, `damage.py` and `scans.py`
+measure more of ours, in one process.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def main(words: Sequence[str] | None = None) -> int:
         results = begin(args)
         for case in cases(args):
             for tool in chosen_tools(args):
-                cell(case, tool, results, args)
+                if not tool.clean_shapes or (case.group == "shapes" and not case.noisy):
+                    cell(case, tool, results, args)
         page = tables.page(results)
         print("\n" + page)
         if args.page:
@@ -125,6 +126,7 @@ def chosen_tools(args: argparse.Namespace) -> list[Tool]:
     if not args.only_tool:
         made += [tools.shapesiren(preset) for preset in args.presets]
         made += [] if args.no_peers else [tools.poissonrecon(), tools.open3d()]
+        made += [tools.paper(60)] if args.whole and not args.no_peers else []
     if not made:
         raise ToolError("--only-tool: there is no --tool")
     return made
@@ -154,15 +156,13 @@ def begin(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Of the code that runs, with a mark where files differ from it; "unknown" outside a repository."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip() or "unknown"
+    """Of the code that runs, with a mark where the code differs from it; "unknown" outside a repository."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "shapesiren", "pipelines/bench/*.py")
+    return (git("rev-parse", "--short=10", "HEAD") or "unknown") + ("-dirty" if changed else "")
 
 
 def cell(case: Case, tool: Tool, results: dict[str, Any], args: argparse.Namespace) -> None:

@@ -9,11 +9,11 @@ The points are scaled into a box for it, as both programs do themselves, and the
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
 import peers
-from common import LONGEST_SIDE, parser
 
 from shapesiren.pointcloud.io.read import read_cloud
 from shapesiren.similarity import Similarity
@@ -22,7 +22,7 @@ from shapesiren.surface.mesh import TriangleMesh
 
 
 def main() -> None:
-    arguments = parser(__doc__)
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("program", choices=("poissonrecon", "open3d"))
     arguments.add_argument("input", type=Path)
     arguments.add_argument("output", type=Path)
@@ -31,7 +31,7 @@ def main() -> None:
     arguments.add_argument("--weight", type=float, default=4.0)
     args = arguments.parse_args()
     cloud = read_cloud(args.input)
-    frame = Similarity.of_bounds(cloud.points.min(0), cloud.points.max(0), LONGEST_SIDE)
+    frame = Similarity.of_bounds(cloud.points.min(0), cloud.points.max(0), 1.8)
     points = frame.to_box(cloud.points)
     normals = cloud.normals if cloud.normals is not None else peers.usual_normals(points)
     if args.program == "open3d":

@@ -13,22 +13,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from shapesiren.field import Field
-from shapesiren.pointcloud.header import CloudHeader
-from shapesiren.pointcloud.normals.estimate import plane_normals
-from shapesiren.runtime.kdtree import KDTree
-from shapesiren.runtime.open3d_loader import open3d
-from shapesiren.runtime.threads import cores
-from shapesiren.similarity import Similarity
-from shapesiren.surface.mesh import TriangleMesh
-from shapesiren.surface.support import Support
-from shapesiren.surface.trim import cut, trim
+if TYPE_CHECKING:  # what a peer does not need is not imported: `peer.py` is a command whose time and memory count
+    from shapesiren.field import Field
+    from shapesiren.similarity import Similarity
 
 Array = NDArray[np.float64]
 Faces = NDArray[np.int64]
@@ -87,6 +80,9 @@ def tuned(points: Array, normals: Array, settings: list[Setting]) -> Iterator[Pe
 
 def usual_normals(points: Array) -> Array:
     """What a user of open3d would do: 20 neighbours, consistent orientation; over 20,000 points, so that it ends."""
+    from shapesiren.pointcloud.normals.estimate import plane_normals
+    from shapesiren.runtime.open3d_loader import open3d
+
     normals = plane_normals(points, 20)
     rng = np.random.default_rng(0)
     some = rng.choice(len(points), min(len(points), 20_000), replace=False)
@@ -131,6 +127,9 @@ def iterated_normals(points: Array, depth: int = 7, neighbours: int = 10, rounds
 
 def open3d_poisson(points: Array, normals: Array, depths: list[int]) -> Iterator[Peer]:
     """Open3D's, at each depth."""
+    from shapesiren.runtime.open3d_loader import open3d
+    from shapesiren.runtime.threads import cores
+
     for depth in depths:
         begun = time.perf_counter()
         o3d = open3d()
@@ -146,6 +145,12 @@ def trimmed(peer: Peer, frame: Similarity, scan: Field, arrays: Mapping[str, NDA
 
     scan, arrays : our field of the same points, and what it was fitted to
     """
+    from shapesiren.pointcloud.header import CloudHeader
+    from shapesiren.runtime.kdtree import KDTree
+    from shapesiren.surface.mesh import TriangleMesh
+    from shapesiren.surface.support import Support
+    from shapesiren.surface.trim import cut, trim
+
     vertices = scan.frame.to_box(frame.to_user(peer.vertices))
     corners = vertices[peer.faces]
     areas = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

@@ -38,6 +38,7 @@ class Tool:
 
     clean, noisy : its settings for points without and with noise; the one of least error counts, as if tuned by hand
     few_clean, few_noisy : of these, where there are many cases; all of them if empty
+    clean_shapes : it is tried on these alone
     """
 
     name: str
@@ -45,6 +46,7 @@ class Tool:
     noisy: Settings = ()
     few_clean: Settings = ()
     few_noisy: Settings = ()
+    clean_shapes: bool = False
 
     def settings(self, noise: bool, few: bool) -> Settings:
         """Those to try on a case."""
@@ -77,6 +79,13 @@ def shapesiren(preset: str, resolution: int = 512) -> Tool:
     fit = f"{{python}} -m shapesiren fit {{input}} --out {run} --preset {preset} --quiet"
     mesh = f"{{python}} -m shapesiren mesh {run} --resolution {resolution} -o {{output}} --quiet"
     return Tool(f"shapesiren {preset}", (("", f"{fit} && {mesh}"),))
+
+
+def paper(seconds: int, resolution: int = 512) -> Tool:
+    """The recipe of Sitzmann et al. 2020, by their settings, for so many seconds; of clean shapes, which it is for."""
+    (told, command), *_ = shapesiren("paper", resolution).clean
+    timed = command.replace("--preset paper", f"--preset paper --time {seconds}s")
+    return Tool(f"the paper's recipe, {seconds} s", ((told, timed),), clean_shapes=True)
 
 
 def poissonrecon() -> Tool:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import trimesh
 
+from shapesiren.metrics.surface_distance import Surface
+from shapesiren.similarity import Similarity
 from shapesiren.surface.mesh import TriangleMesh
 
 BENCH = Path(__file__).parents[2] / "pipelines" / "bench"
@@ -21,7 +23,7 @@ v = PlyData.read(sys.argv[1])["vertex"]
 points = np.stack([v["x"], v["y"], v["z"]], 1).astype("<f4")
 hull = ConvexHull(points).simplices
 a, b, c = points[hull].transpose(1, 0, 2)
-away = (np.cross(b - a, c - a) * a).sum(1)
+away = (np.cross(b - a, c - a) * (a - points.mean(0))).sum(1)
 hull[away < 0] = hull[away < 0][:, ::-1]
 face = np.empty(len(hull), [("vertex_indices", "<i4", (3,))])
 face["vertex_indices"] = hull
@@ -85,6 +87,30 @@ def test_a_tool_of_ones_own(run, hull, tmp_path):
     assert rows[1]["failed"] == "false ended with status 1: it said nothing"
 
 
+@pytest.mark.slow
+def test_a_real_scan_is_judged_by_its_points(run, hull, tmp_path, rng):
+    (tmp_path / "real").mkdir()
+    points = rng.normal(size=(3000, 3))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    points[7] = np.nan
+    np.savetxt(tmp_path / "real" / "ball.xyz", points * 10 + 1000, "%.6f")
+    status, _, err = run("--scans", "real", "--only-tool", "--tool", hull)
+    assert status == 0, err
+    (ball,) = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert ball["group"] == "scans" and ball["surface"] == "ball" and ball["error"] < 0.05 and ball["unsupported"] < 0.01
+    assert ball["watertight"] and 0.2 < ball["spacing"] < 0.6
+
+
+def test_of_a_scan_from_views_what_they_saw_counts(bench):
+    protocol, damage = bench("protocol"), bench("damage")
+    case = protocol.VirtualScan("damage", "sphere", damage.Damage("one-sided", {"views": 1}))
+    whole = sphere(0.7)
+    seen = whole.vertices[whole.vertices[:, 2] > 0]
+    case.__dict__["truth"] = (Similarity((0.0, 0.0, 0.0), 0.7 / 0.9), Surface(seen / 0.7 * 0.9, None, seen / 0.7))
+    found = case.judge(whole)
+    assert found["error"] == found["completeness"] < 5 and found["accuracy"] > 50  # the other half is invented
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -119,6 +145,22 @@ def test_a_tool_that_hangs_is_stopped_with_what_it_started(bench, tmp_path):
     assert time.perf_counter() - start < 20
     child = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/status")
     assert not child.exists() or "zombie" in child.read_text()
+
+
+def test_what_is_run_on_what(bench):
+    every, tools, protocol = bench("all"), bench("tools"), bench("protocol")
+    args = every.arguments().parse_args(["--whole", "--surfaces", "sphere", "torus", "--scans", "nowhere"])
+    chosen = every.chosen_tools(args)
+    assert [t.name for t in chosen][:3] == ["shapesiren fast", "shapesiren default", "PoissonRecon 18.74, tuned"]
+    assert chosen[-1].clean_shapes and "--preset paper --time 60s" in chosen[-1].clean[0][1]
+    cases = list(every.cases(args))
+    assert len(cases) == 2 * 3 + 2 * 13  # three levels of noise; of the sixteen damages those that are not among them
+    assert [c.noisy for c in cases[:3]] == [False, True, True]
+    poisson = tools.poissonrecon()
+    assert len(poisson.settings(False, few=True)) < len(poisson.settings(False, few=False))
+    assert poisson.settings(True, few=False) != poisson.settings(False, few=False)
+    seen = next(c for c in cases if c.condition == "3 views")
+    assert isinstance(seen, protocol.VirtualScan) and seen.views == 3
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")

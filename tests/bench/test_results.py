@@ -44,6 +44,19 @@ def test_the_figures_of_the_readmes_table_are_in_the_file(tables):
     assert RESULTS["commit"] in block and RESULTS["machine"] in block
 
 
+def test_what_the_readme_says_in_words_follows_from_the_figures(tables):
+    """If it does not any more, the sentence is to be written anew."""
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert "half to three quarters of the error of PoissonRecon at its best setting" in text
+    assert "clean, dense and well oriented, where it is nearly as good in half the time" in text
+    found = {(r["surface"], r["condition"], r["tool"]): r for r in RESULTS["rows"] if r["group"] == "shapes"}
+    for (surface, condition, tool), row in found.items():
+        peer = found.get((surface, condition, tables.POISSON))
+        if tool in ("shapesiren fast", "shapesiren default") and peer and "failed" not in (row.keys() | peer.keys()):
+            share = row["error"] / peer["error"]
+            assert 0.4 < share < 1 if condition == "noise 0 %" else 0.5 < share <= 0.76, (surface, condition, tool, share)
+
+
 def test_results_are_of_one_version_and_have_no_row_twice():
     assert {"version", "commit", "machine", "date", "command", "points"} <= RESULTS.keys()
     keys = [(r["group"], r["surface"], r["condition"], r["tool"]) for r in RESULTS["rows"]]

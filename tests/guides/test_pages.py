@@ -20,7 +20,8 @@ from shapesiren.pointcloud.synthetic.shapes import SHAPES
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GUIDES = ROOT / "docs" / "guides"
-SMALL_REPORT = ("--set", "report.size=100", "--set", "report.faces=1000", "--set", "report.points=1000")
+SMALL_NET = ("--set", "net.width=32", "--set", "ingest.guide_samples=0", "--set", "evaluate.samples=20000")
+SMALL_LOCAL = ("--set", "local.units=64", "--set", "evaluate.samples=20000")
 
 
 def blocks(page, kind):
@@ -36,12 +37,12 @@ def typed(page):
 def knot():
     """The scan that ships, thinned, so that a fit takes a second."""
     cloud = read_cloud(ROOT / "data" / "trefoil.ply")
-    return cloud.take(np.arange(0, cloud.points.shape[0], 12))
+    return cloud.take(np.arange(0, cloud.points.shape[0], 20))
 
 
 @pytest.fixture
 def walk(here, tmp_path):
-    """Types the lines of a page one after the other; gives what each said.
+    """Types the lines of a page one after the other, on small networks; gives what each said.
 
     Commands in ``without`` take seconds and are run by other tests.
     """
@@ -51,13 +52,12 @@ def walk(here, tmp_path):
         for words in typed(page):
             if words[1] in without:
                 continue
-            if words[1] == "report":
-                words = [*words, *SMALL_REPORT]
+            small = SMALL_NET if "siren" in words else SMALL_LOCAL if words[1] == "fit" else ()
             if words[0] == "cp":
                 shutil.copy(tmp_path / words[1], tmp_path / words[2])
                 continue
             assert words[0] == "shapesiren", words
-            done = here(*words[1:], cwd=tmp_path)
+            done = here(*words[1:], *small, cwd=tmp_path)
             assert done.returncode == 0, f"{' '.join(words)}\n{done.stderr}"
             said[" ".join(words[1:])] = done.stdout + done.stderr
         assert said
@@ -81,8 +81,8 @@ def test_readmes_lines(walk, knot, tmp_path, monkeypatch, capfd):
     write_scan(tmp_path / "data" / "trefoil.ply", knot)
     said = walk(README)
     assert len(said) == 3
-    assert list(said)[-1] == "mesh -o trefoil.glb" and "watertight (closed, edge-manifold, oriented)" in list(said.values())[-1]
-    assert trimesh.load_mesh(tmp_path / "trefoil.glb").is_watertight
+    assert list(said)[-1] == "mesh -o trefoil.obj" and "watertight (closed, edge-manifold, oriented)" in list(said.values())[-1]
+    assert trimesh.load_mesh(tmp_path / "trefoil.obj").is_watertight
     shown = re.search(r"^runs/trefoil/\n(.*?)^```", README.read_text(), re.M | re.S)[1]
     files = {line.split()[0] for line in shown.splitlines()}
     assert files - {p.name for p in (tmp_path / "runs" / "trefoil").iterdir()} == {
@@ -93,7 +93,7 @@ def test_readmes_lines(walk, knot, tmp_path, monkeypatch, capfd):
     assert len([line for line in code.splitlines() if line.strip()]) <= 8
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
-    assert float(capfd.readouterr().out.strip("[]\n ")) == pytest.approx(SHAPES["trefoil"](np.zeros((1, 3)))[0], abs=0.01)
+    assert float(capfd.readouterr().out.strip("[]\n ")) == pytest.approx(SHAPES["trefoil"](np.zeros((1, 3)))[0], abs=0.06)
     assert trimesh.load_mesh(tmp_path / "trefoil.ply").is_watertight
 
 
@@ -112,12 +112,12 @@ def test_getting_started(walk, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_museums_way(walk, knot, tmp_path):
     write_scan(tmp_path / "trefoil.ply", knot)
-    said = walk(GUIDES / "museum.md")
+    said = walk(GUIDES / "museum.md", without=("report",))
     run = tmp_path / "runs" / "object"
     textured = trimesh.load(tmp_path / "object.glb", force="mesh")
     assert textured.visual.kind == "texture" and textured.visual.material.baseColorTexture.size == (512, 512)
     assert len(textured.faces) <= 4400
-    for name in ("mesh.glb", "mesh.obj", "report.html", "metrics.json", "cloud.npz", "field.safetensors"):
+    for name in ("mesh.glb", "mesh.obj", "metrics.json", "cloud.npz", "field.safetensors"):
         assert (run / name).is_file(), name
     assert "for museum, the object as it looks" in said["fit object.ply --for museum --preset fast --out runs/object"]
     assert json.loads((run / "run.json").read_text())["stages"]["ingest"]["facts"]["points"] == len(knot.points)
