@@ -18,7 +18,7 @@ LAYERS = [
     {"runtime", "similarity", "facts"},
     {"header", "reports.page", "reports.figure_file"},
     {"nets"},
-    {"field"},
+    {"model_card", "field"},
     {"pointcloud", "media"},
     {"local"},
     {"equations"},
