@@ -29,9 +29,9 @@ def pytest_runtest_makereport(item, call):
     """In CI a skip is a failure, unless the test needs a GPU, or is an extra that says why it may be absent."""
     report = yield
     absent = call.excinfo.value if call.excinfo is not None else None
-    if report.failed and isinstance(absent, ModuleNotFoundError) and not os.environ.get("SHAPESIREN_CI"):
-        if doctor.missing(absent) is not None or (absent.name or "").split(".")[0] in OF_TESTS:  # of the small installation
-            report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"Skipped: {absent.name} is not installed")
+    name = absent.name or "" if isinstance(absent, ModuleNotFoundError) else ""
+    if report.failed and name and may_be_absent(name):
+        report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"Skipped: {name} is not installed")
     excused = item.get_closest_marker("gpu") or item.get_closest_marker("extra")
     if report.skipped and os.environ.get("SHAPESIREN_CI") and not excused:
         report.outcome = "failed"
@@ -43,11 +43,16 @@ def pytest_runtest_makereport(item, call):
 def pytest_make_collect_report(collector):
     """A file of tests that imports what is not installed skips where it may."""
     report = yield
-    if report.failed and not os.environ.get("SHAPESIREN_CI"):
-        absent = re.search(r"ModuleNotFoundError: No module named '(\w+)", str(report.longrepr))
-        if absent and (absent[1] in OF_TESTS or doctor.missing(ModuleNotFoundError("", name=absent[1]))):
-            report.outcome, report.longrepr = "skipped", (str(collector.path), 0, f"Skipped: {absent[1]} is not installed")
+    absent = re.search(r"ModuleNotFoundError: No module named '(\w+)", str(report.longrepr)) if report.failed else None
+    if absent and may_be_absent(absent[1]):
+        report.outcome, report.longrepr = "skipped", (str(collector.path), 0, f"Skipped: {absent[1]} is not installed")
     return report
+
+
+def may_be_absent(module: str) -> bool:
+    """Whether a module may be missing here: of a package that a small installation leaves out, or of what tests compare with."""
+    known = doctor.missing(ModuleNotFoundError("", name=module)) is not None or module.split(".")[0] in OF_TESTS
+    return known and not os.environ.get("SHAPESIREN_CI")
 
 
 def pytest_collection_modifyitems(items):

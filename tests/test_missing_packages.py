@@ -7,8 +7,6 @@ import pytest
 
 from shapesiren.reports import page
 
-SMALL = ("numba", "llvmlite", "plotly", "matplotlib", "soundfile", "av", "open3d", "sympy")
-
 
 @pytest.fixture
 def without(monkeypatch):
@@ -55,7 +53,7 @@ def test_each_is_named_in_one_line(here, without, tmp_path, package, file):
             for packet in [*stream.encode(frame), *stream.encode()]:
                 out.mux(packet)
     without(package)
-    done = here("fit", path, "--out", tmp_path / "run", cwd=tmp_path, may_lack=True)
+    done = here("fit", path, "--out", tmp_path / "run", "-q", cwd=tmp_path, may_lack=True)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert f"the package {package} is missing" in done.stderr and f"pip install '{package}'" in done.stderr
 
@@ -63,13 +61,13 @@ def test_each_is_named_in_one_line(here, without, tmp_path, package, file):
 def test_expressions_need_sympy(here, without, tmp_path):
     (tmp_path / "p.toml").write_text('kind = "helmholtz"\nwavenumber = 20.0\nvelocity = "1 + x"\n')
     without("sympy")
-    done = here("fit", "p.toml", "--task", "helmholtz", "--out", "run", cwd=tmp_path, may_lack=True)
+    done = here("fit", "p.toml", "--task", "helmholtz", "--out", "run", "-q", cwd=tmp_path, may_lack=True)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
 def test_a_report_says_what_its_charts_need(without):
     page._plotly.cache_clear()
-    section = page.Section("One", [page.chart({"data": [], "layout": {}})])
+    section = page.Section("One", [page.chart([], {})])
     try:
         whole = page.render("t", "s", [section, section], "f").decode()
         assert "Plotly.newPlot" in whole and "pip install plotly" not in whole
