@@ -50,7 +50,7 @@ def pytest_make_collect_report(collector):
 
 
 def may_be_absent(module: str) -> bool:
-    """Whether a module may be missing here: of a package that a small installation leaves out, or of what tests compare with."""
+    """Whether a module may be missing here: of what a small installation leaves out, or of what tests compare with."""
     known = doctor.missing(ModuleNotFoundError("", name=module)) is not None or module.split(".")[0] in OF_TESTS
     return known and not os.environ.get("SHAPESIREN_CI")
 
