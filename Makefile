@@ -7,6 +7,7 @@
 #   make hooks  git hooks that run make lint and make quick
 #   make docs   the documentation as a site, in build/site
 #   make wheel  the package as it would be published, in dist/
+#   make slim   the small installation in .venv-slim, its size, and the tests there
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
@@ -15,7 +16,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test tests quick lint docs hooks wheel clean
+.PHONY: demo test tests quick lint docs hooks wheel slim clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "shapesiren needs Python 3.11 or newer; try make PYTHON=python3.12")'
@@ -51,8 +52,22 @@ hooks: $(STAMP)
 	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
 
 wheel: $(STAMP)
-	$(BIN)/python -m pip wheel -q --no-deps -w dist .
+	$(BIN)/python -m pip install -q -c constraints.txt build twine
+	rm -rf dist
+	$(BIN)/python -m build -o dist .
+	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python -m zipfile -l dist/shapesiren-*.whl | grep shapesiren/py.typed
 
+SLIM := .venv-slim/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+
+slim:
+	$(PYTHON) -m venv .venv-slim
+	$(SLIM)/python -m pip install -q --no-compile -c constraints.txt torch
+	du -sk .venv-slim
+	$(SLIM)/python -m pip install -q --no-compile -c constraints.txt -r requirements-slim.txt
+	du -sk .venv-slim
+	$(SLIM)/python -m pip install -q -c constraints.txt pytest pytest-xdist hypothesis
+	OMP_NUM_THREADS=1 $(SLIM)/python -m pytest -n $(WORKERS) --dist loadfile
+
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-slim dist build .pytest_cache .mypy_cache .ruff_cache

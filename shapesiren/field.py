@@ -15,6 +15,7 @@ from safetensors.torch import save
 from . import plugins
 from .errors import InputError
 from .header import Header
+from .model_card import model_card
 from .nets import evaluate
 from .nets.build import from_spec
 from .nets.network import Network
@@ -90,12 +91,16 @@ class Field:
 
     # ---- To and from a file -----------------------------------------------------------------------
     def to_bytes(self) -> bytes:
-        """Weights as safetensors, with architecture, task and header as JSON metadata."""
+        """Weights as safetensors, with architecture, task and header as JSON metadata, and a model card."""
         description = {"format": FORMAT, "task": self.task, "net": self.net.spec(), "header": self.header.tree()}
         if (part := plugins.part("network", str(self.net.kind))) is not None:
             description["plugin"] = part.plugin or part.file
         tensors = {k: v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()}
-        return save(tensors, {"shapesiren": json.dumps(description)})
+        return save(tensors, {"shapesiren": json.dumps(description), "card": self.card()})
+
+    def card(self, figures: dict[str, Any] | None = None) -> str:
+        """A model card in Markdown; ``figures`` : what was measured of the field, by name."""
+        return model_card(self.net, self.task, self.header, figures)
 
     @classmethod
     def load(cls, path: Path, device: torch.device | None = None) -> Field:

@@ -6,6 +6,7 @@ as extras; these skip, with their reason, where it is absent."""
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,9 +15,12 @@ import numpy as np
 import pytest
 import torch
 
+from shapesiren import doctor
 from shapesiren.pointcloud.synthetic.scanner import Scanner, scan, write_scan
 
 # real scans and models beside the repository; whose they are and where they come from is written there
+# what tests compare with, besides what the project asks for: a small installation has none of them
+OF_TESTS = {"open3d", "onnxruntime", "playwright", "pypdfium2", "ezdxf", "rasterio", "nbclient", "nbformat", "ipykernel"}
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -24,11 +28,31 @@ REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 def pytest_runtest_makereport(item, call):
     """In CI a skip is a failure, unless the test needs a GPU, or is an extra that says why it may be absent."""
     report = yield
+    absent = call.excinfo.value if call.excinfo is not None else None
+    name = absent.name or "" if isinstance(absent, ModuleNotFoundError) else ""
+    if report.failed and name and may_be_absent(name):
+        report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"Skipped: {name} is not installed")
     excused = item.get_closest_marker("gpu") or item.get_closest_marker("extra")
     if report.skipped and os.environ.get("SHAPESIREN_CI") and not excused:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped in CI: {report.longrepr}"
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """A file of tests that imports what is not installed skips where it may."""
+    report = yield
+    absent = re.search(r"ModuleNotFoundError: No module named '(\w+)", str(report.longrepr)) if report.failed else None
+    if absent and may_be_absent(absent[1]):
+        report.outcome, report.longrepr = "skipped", (str(collector.path), 0, f"Skipped: {absent[1]} is not installed")
+    return report
+
+
+def may_be_absent(module: str) -> bool:
+    """Whether a module may be missing here: of what a small installation leaves out, or of what tests compare with."""
+    known = doctor.missing(ModuleNotFoundError("", name=module)) is not None or module.split(".")[0] in OF_TESTS
+    return known and not os.environ.get("SHAPESIREN_CI")
 
 
 def pytest_collection_modifyitems(items):
@@ -77,12 +101,14 @@ def here(monkeypatch, capfd):
     """The command line in this process, which spares the seconds that imports take: returncode, stdout, stderr."""
     from shapesiren.cli import main
 
-    def run(*words, cwd="."):
+    def run(*words, cwd=".", may_lack=False):
         monkeypatch.chdir(cwd)
         monkeypatch.setattr(sys, "argv", ["shapesiren", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             main()
         out, err = capfd.readouterr()
+        if (absent := re.search(r"the package (\S+) is missing", err)) and not may_lack:
+            pytest.skip(f"{absent[1]} is not installed")
         return SimpleNamespace(returncode=ended.value.code, stdout=out, stderr=err)
 
     return run

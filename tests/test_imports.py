@@ -19,7 +19,7 @@ LAYERS = [
     {"runtime", "similarity", "facts"},
     {"header", "reports.page", "reports.figure_file"},
     {"nets", "priors.settings", "priors.base", "priors.kinds", *PRIOR_KINDS},
-    {"field"},
+    {"model_card", "field"},
     {"pointcloud", "media"},
     {"priors"},
     {"local"},

@@ -18,7 +18,8 @@ def open3d() -> ModuleType:
 
     Raises
     ------
-    RunError : open3d is not installed or does not load here
+    ModuleNotFoundError : open3d is not installed
+    RunError : it does not load here
     """
     try:
         import libusb_package
@@ -28,6 +29,8 @@ def open3d() -> ModuleType:
         pass  # macOS and Windows wheels of open3d need none; on Linux the import below says what is missing
     try:
         import open3d as module
+    except ModuleNotFoundError:
+        raise
     except (ImportError, OSError) as e:
         raise RunError(
             f"open3d does not load ({e})",

@@ -13,7 +13,7 @@ from .fit import FIELD, torch_device
 from .ingest import unpack
 from .output import output_first
 from .stage import Context, execute
-from .store import digest_file
+from .store import Run, digest_file
 
 METRICS = "metrics.json"
 
@@ -37,3 +37,18 @@ def evaluate(context: Context, reference: Path | None) -> Tree:
         return metrics
 
     return execute(context, "evaluate", key, [METRICS], body, lambda: torch_device(context.device))
+
+
+def figures_of(run: Run) -> dict[str, float | str]:
+    """All numbers that were measured of a run, by their dotted names; none where nothing was."""
+    found: dict[str, float | str] = {}
+
+    def walk(tree: Tree, prefix: str) -> None:
+        for name, value in tree.items():
+            if isinstance(value, dict):
+                walk(value, f"{prefix}{name}.")
+            elif isinstance(value, int | float | str) and not isinstance(value, bool):
+                found[prefix + name] = value
+
+    walk(run.facts("evaluate"), "")
+    return found

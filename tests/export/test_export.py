@@ -1,6 +1,7 @@
 """The field in other programs: ONNX, a page of numpy, grids; and what can be asked of it."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -175,3 +176,31 @@ def test_sphere_tracing_agrees_with_the_mesh(quick_run, tmp_path, here):
     mesh, field = (panel.min(2) < 250 for panel in (both[:, :160], both[:, 160:]))
     assert mesh.mean() > 0.1
     assert (mesh != field).mean() < 0.02
+
+
+def test_a_model_card_stands_in_the_file_and_beside_an_export(here, quick_run, tmp_path):
+    from safetensors import safe_open
+
+    field = Field(Siren(3, 1, 16, 1), "shape", HEADER)
+    path = tmp_path / "f.safetensors"
+    path.write_bytes(field.to_bytes())
+    with safe_open(path, framework="np") as f:
+        card = f.metadata()["card"]
+    assert card == field.card() == Field.load(path).card() and card.startswith("# A field of shapesiren: shape")
+    parameters = sum(p.numel() for p in field.net.parameters())
+    assert f"{parameters:,} parameters" in card and "(430968, 5.39997e+06, 104) to (431032, 5.40003e+06, 136)" in card
+    assert "## Measured" not in card
+    words = ("export", str(quick_run), "--resolution", "16", "--card", "--json")
+    done = here(*words, "-o", "a.npz", cwd=tmp_path)
+    told = (tmp_path / "a.npz.md").read_text()
+    assert done.returncode == 0 and json.loads(done.stdout)["card"] == "a.npz.md"
+    measured = json.loads((quick_run / "metrics.json").read_text())
+    rows = dict(re.findall(r"^\| (\S+) \| (\S+) \|$", told.split("## Measured")[1], re.M))
+    parts = [(part, name, x) for part, v in measured.items() if isinstance(v, dict) for name, x in v.items()]
+    numbers = [(f"{part}.{name}", x) for part, name, x in parts if isinstance(x, float)]
+    assert len(numbers) >= 3
+    for name, x in numbers:
+        assert float(rows[name]) == pytest.approx(x, rel=1e-3)
+    (tmp_path / "b.npz.md").write_text("mine")
+    assert here(*words, "-o", "b.npz", cwd=tmp_path).returncode == 2
+    assert (tmp_path / "b.npz.md").read_text() == "mine" and not (tmp_path / "b.npz").exists()
