@@ -117,6 +117,7 @@ def fit(source: Source, *, task: str | None = None, **options: Unpack[FitOptions
         colours = options.get("colours")
         given = kind.of_arrays(source, options.get("normals"), colours if colours is not None else options.get("colors"))
     config = resolve(kind.config_type, kind.presets, layers)
+    kind.check_prior(config)
     signal = kind.ingest(given, config, say)
     where = fit_stage.torch_device(device)
     fitted = kind(signal, config, where)

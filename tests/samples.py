@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import numpy as np
+
+from shapesiren.priors.procedural import procedural_images
 
 RATE = 8000
 
@@ -32,6 +37,27 @@ def clip(frames=8, size=20):
 
 
 SMALL = {"net": {"width": 64, "hidden_layers": 2}, "fit": {"steps": 400, "learning_rate": 2e-3, "warmup": 20}}
+
+
+def write_collection(path, count=60, size=16, seed=0):
+    """A zip of small images that the project draws."""
+    from PIL import Image
+
+    with zipfile.ZipFile(path, "w") as archive:
+        for i, levels in enumerate(procedural_images(count, size, seed)):
+            out = io.BytesIO()
+            Image.fromarray(levels).save(out, "PNG")
+            archive.writestr(f"{i:04}.png", out.getvalue())
+
+
+SMALL_PRIOR = {
+    "net": {"width": 24, "hidden_layers": 1},
+    "prior": {"latent": 24, "width": 32, "encoder_layers": 1, "channels": 8, "grid": 16},
+    "fit": {"steps": 100, "learning_rate": 3e-3, "warmup": 10},
+    "batch": {"signals": 16, "context_most": 60, "targets": None},
+    "evaluate": {"contexts": [10, 100]},
+    "decode": {"contexts": [20], "signals": 3},
+}
 
 # small problems by task, and settings that solve them in about a second
 PROBLEMS = {

@@ -136,6 +136,7 @@ def bad(tmp_path_factory):
     (folder / "bare" / "run.json").write_text('{"format": 1, "stages": {}}')
     (folder / "bare" / "config.toml").write_text('task = "shape"\n')
     media(folder, rng)
+    (folder / "garbage.zip").write_bytes(rng.bytes(300))
     (folder / "noextension").write_bytes(b"1 2 3")
     (folder / "folder.ply").mkdir()
     (folder / "unknown.toml").write_text("[fit]\nstepz = 10\n")
@@ -345,6 +346,17 @@ CASES = [
     (["fit", "ok.xyz", "--stesp", "4"], "unknown option --stesp; did you mean --steps"),
     (["fit", "ok.xyz", "--guide_sampels", "4"], "unknown option --guide_sampels; did you mean --guide-samples"),
     (["fit", "ok.xyz", "--net"], "option --net requires an argument"),
+    (["fit", "nothing", "--task", "prior"], "nothing: no images in it; it should hold files like .png"),
+    (["fit", "sizes", "--task", "prior"], "images of several sizes: 1.png has 24 x 20 pixels, 2.png 30 x 20"),
+    (["fit", "garbage.npz", "--task", "prior"], "garbage.npz: no array, or damaged"),
+    (["fit", "garbage.zip"], "garbage.zip: damaged or no zip archive"),
+    (["fit", "ok.png", "--prior", "nosuch"], "nosuch: no such prior"),
+    (["fit", "ok.png", "--prior", "large.png"], "large.png: not a prior, or damaged"),
+    (["fit", "ok.wav", "--prior", "nosuch"], "fit.prior: no prior completes a signal of task audio; leave it out"),
+    (["fit", "ok.png", "--context", "4000"], "ingest.context: 4,000 pixels are more than the 480 known"),
+    (["prior", "sample", "nosuch", "-o", "a.png"], "nosuch: no such prior"),
+    (["prior", "nearest", "ok.png", "ok.png"], "ok.png: not a prior, or damaged"),
+    (["prior", "data", "faces"], "no collection 'faces'; one of procedural, emoji, animals, meshes"),
     (["mseh"], "unknown command 'mseh'; did you mean mesh"),
     (["cheese"], "unknown command 'cheese'; `shapesiren --help` lists them"),
     (["inspect"], "missing argument .*; `shapesiren inspect --help`"),

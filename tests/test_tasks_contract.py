@@ -18,7 +18,7 @@ from shapesiren.stages.ingest import pack, unpack
 from shapesiren.tasks import TASKS, task_for
 from shapesiren.tasks.base import Moment
 from tests.conftest import QUICK
-from tests.samples import PROBLEMS, RATE, SMALL, clip, picture, sound
+from tests.samples import PROBLEMS, RATE, SMALL, SMALL_PRIOR, clip, picture, sound, write_collection
 
 # it is asked for dozens of rounds here
 QUICK_INVERSION = PROBLEMS["inversion"][1] | {
@@ -36,6 +36,7 @@ def sources(torus_scan, tmp_path_factory):
     write_image(folder / "b.png", picture(30, 40, 3)[::-1], 8)
     write_sound(folder / "a.wav", sound(0.3), RATE)
     write_frames(folder / "a.gif", clip(), 10)
+    write_collection(folder / "a.zip")
     for name, (text, _) in PROBLEMS.items():
         (folder / f"{name}.toml").write_text(text)
     return {
@@ -46,6 +47,7 @@ def sources(torus_scan, tmp_path_factory):
         "composite": ([folder / "a.png", folder / "b.png"], SMALL),
         "audio": (folder / "a.wav", SMALL | {"ingest": {"reach": 8.0}}),
         "video": (folder / "a.gif", SMALL),
+        "prior": (folder / "a.zip", SMALL_PRIOR),
     }
 
 

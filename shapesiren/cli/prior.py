@@ -12,7 +12,8 @@ from .options import Device, Json, Replace, Seed
 from .screen import Screen, print_table
 
 prior = typer.Typer(
-    help="What a prior has learned: samples, interpolations, its nearest training signals. Collections to train one on.",
+    help="What a prior has learned: samples, interpolations, its nearest training signals. Collections to train one on.\n\n"
+    "Example: shapesiren prior data emoji -o emoji.npz && shapesiren fit emoji.npz --task prior",
     no_args_is_help=True,
     context_settings=HELP_NAMES,
 )

@@ -59,7 +59,7 @@ def pickled_array(data: bytes, most: int) -> NDArray[Any]:
         elif op.name.startswith("TUPLE") and not kind and len(numbers) > 1:
             count = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}.get(op.name, len(numbers))
             shape, numbers = tuple(numbers[-count:]), []
-        elif op.name == "SHORT_BINUNICODE" and argument in KINDS:
+        elif op.name in ("SHORT_BINUNICODE", "BINUNICODE") and argument in KINDS:
             kind = argument
         elif op.name in ("NEWTRUE", "NEWFALSE"):
             fortran = op.name == "NEWTRUE"  # the last one before the data

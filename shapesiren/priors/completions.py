@@ -15,7 +15,7 @@ from ..field import Field
 from .base import Context, PriorNet
 from .examples import ImageExamples, random_context
 from .facts import CompletionMetrics, CompletionRow, CompletionsFacts
-from .header import ImagePriorHeader
+from .header import PriorHeader
 from .settings import PriorDecodeSettings, PriorEvaluateSettings
 
 AT_ONCE = 64  # images
@@ -86,7 +86,7 @@ def completions_sheet(
     """A picture (h, w, c) in [0, 1]: for each context a row of what is known and one of what the prior makes of it; last the
     images themselves."""
     net, held = net_of(fitted), arrays["held"]
-    height, width, channels = ImagePriorHeader.of(fitted.header).shape
+    height, width, channels = PriorHeader.of(fitted.header).image_shape
     count = min(settings.signals, len(held))
     examples = ImageExamples(held[np.linspace(0, len(held) - 1, count).round().astype(int)], net.latent_mean.device)
     every = torch.arange(count)
@@ -131,7 +131,7 @@ def tiled(rows: Sequence[NDArray[np.floating]], pixels: int) -> NDArray[np.float
 def typical(fitted: Field) -> NDArray[np.float64]:
     """The image (h, w, c) of the mean latent code, in [0, 1]."""
     net = net_of(fitted)
-    height, width, channels = ImagePriorHeader.of(fitted.header).shape
+    height, width, channels = PriorHeader.of(fitted.header).image_shape
     examples = ImageExamples(np.zeros((1, height, width, channels), np.uint8), net.latent_mean.device)
     with torch.no_grad():
         values = net(examples.points).double().cpu().numpy()

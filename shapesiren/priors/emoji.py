@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
+
 SKINS = {"u1F3FB", "u1F3FC", "u1F3FD", "u1F3FE", "u1F3FF"}  # names of the modifiers' glyphs
 
 
@@ -17,8 +19,12 @@ def emoji_images(font: bytes, size: int) -> NDArray[np.uint8]:
     What differs in the colour of skin alone is left out: it would stand among what a prior is judged by and among what it was
     trained on. Raises ValueError or a parser's error for another kind of font.
     """
-    from fontTools.ttLib import TTFont
     from PIL import Image
+
+    try:
+        from fontTools.ttLib import TTFont
+    except ImportError:
+        raise InputError("a font is read by fontTools, which is not installed", hint="pip install fonttools") from None
 
     with TTFont(io.BytesIO(font), lazy=True) as opened:
         strike = opened["CBDT"].strikeData[0]

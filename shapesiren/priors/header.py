@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..header import Header, ValueScale
+from ..errors import InputError
+from ..header import Header
 
 
 class PriorHeader(Header):
@@ -18,9 +19,10 @@ class PriorHeader(Header):
     shape: tuple[int, int, int] | None = None
     figures: dict[str, float] = {}
 
-
-class ImagePriorHeader(PriorHeader):
-    """A prior of images: its values are intensities, ``offset + scale * output``."""
-
-    shape: tuple[int, int, int]
-    values: ValueScale
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """``shape``. Raises InputError if it is no prior of images."""
+        if self.signal != "image" or self.shape is None:
+            hint = "shapesiren fit COLLECTION --task prior, of images, makes one"
+            raise InputError(f"this is a prior of {self.signal}s, not of images", hint=hint)
+        return self.shape

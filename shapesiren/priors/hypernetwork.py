@@ -28,7 +28,7 @@ class Hypernetwork(nn.Module):
     omega_hidden : their frequency factor
     start : ``siren`` draws the biases that make weights as `Siren.initialise` draws weights, and what the latent code adds is
         small beside them, at every width; ``fan-in`` draws them in +-1/n of a layer of n inputs, with last weights
-        Kaiming / 100, as the authors' code does: at width 256 nearly the same
+        Kaiming / 100, as the authors' code does: the inputs of its sines are normal too, but three times as wide at width 256
     """
 
     def __init__(

@@ -11,12 +11,12 @@ from ..header import ValueScale
 from ..similarity import Similarity
 from .collection import CollectionSettings, read_collection
 from .facts import CollectionFacts
-from .header import ImagePriorHeader
+from .header import PriorHeader
 
 
 def ingest_images(
     source: Any, settings: CollectionSettings, seed: int
-) -> tuple[dict[str, NDArray[Any]], ImagePriorHeader, CollectionFacts]:
+) -> tuple[dict[str, NDArray[Any]], PriorHeader, CollectionFacts]:
     """Arrays, header and facts of a collection.
 
     Returns
@@ -29,7 +29,7 @@ def ingest_images(
     kept = min(count - 2, max(1, round(settings.held * count)))
     train, judged = np.sort(order[kept:]), np.sort(order[:kept])
     half = max(width, height) / 2
-    header = ImagePriorHeader(
+    header = PriorHeader(
         frame=Similarity((width / 2, height / 2), half),
         bounds=((0.0, 0.0), (width, height)),
         values=ValueScale(offset=0.5, scale=0.5),

@@ -63,7 +63,7 @@ def code_of_image(prior: Prior, path: Path) -> torch.Tensor:
     """The latent code (latent,) of an image file of any size. Raises InputError if it is none."""
     if not path.is_file():
         raise InputError("no such file", where=path)
-    channels = prior.image_header().shape[2]
+    channels = prior.header.image_shape[2]
     arrays, _, _ = ingest_image(path, ImageIngestSettings(), 0, lambda _: None, channels)
     values = arrays["values"]
     height, width = values.shape[:2]

@@ -50,7 +50,7 @@ class MetaPrior(PriorNet):
     def encode(self, context: Context) -> Tensor:
         training = torch.is_grad_enabled()
         with torch.enable_grad():
-            z = torch.zeros((len(context.points), self.settings.latent), device=context.points.device, requires_grad=True)
+            z = self.shifts.new_zeros((len(context.points), self.settings.latent)).requires_grad_()
             share = context.present / context.present.sum(1, keepdim=True).clamp_min(1)
             for rates in self.rates:
                 error = (self.run(self.weights(z), context.points) - context.values).square().mean(2)

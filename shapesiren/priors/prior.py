@@ -16,7 +16,7 @@ from .base import Context, PriorNet
 from .completions import net_of
 from .examples import ImageExamples, codes_of
 from .file import CACHE, described, file_of
-from .header import ImagePriorHeader, PriorHeader
+from .header import PriorHeader
 
 MOST_SAMPLES = 1 << 16  # of a context: of more, as many spread evenly
 
@@ -49,12 +49,6 @@ class Prior:
     def kind(self) -> str:
         """set, set-relu, conv, meta or cnp."""
         return self.net.variant
-
-    def image_header(self) -> ImagePriorHeader:
-        """Raises InputError if it is no prior of images."""
-        if self.header.signal != "image":
-            raise InputError(f"this is a prior of {self.header.signal}s, not of images", where=self.run)
-        return ImagePriorHeader.of(self.header)
 
     # ---- Latent codes -------------------------------------------------------------------------------------
     def encode(self, points: ArrayLike, values: ArrayLike) -> torch.Tensor:
@@ -110,7 +104,7 @@ class Prior:
     # ---- Images -------------------------------------------------------------------------------------------
     def images(self, codes: torch.Tensor) -> NDArray[np.float64]:
         """(k, h, w, c) in [0, 1], at the size that it was trained on, of latent codes (k, latent)."""
-        height, width, channels = self.image_header().shape
+        height, width, channels = self.header.image_shape
         blank = ImageExamples(np.zeros((1, height, width, channels), np.uint8), codes.device)
         with torch.no_grad():
             values = self.net.run(self.net.weights(codes), blank.points.expand(len(codes), -1, -1))
