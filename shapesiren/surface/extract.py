@@ -68,7 +68,9 @@ def extract(
 
     if header.prior is not None:  # what it completes has an inside everywhere, and no crumbs
         least = COMPLETED_SMALL if settings.min_component is None else settings.min_component
-        settings = settings.model_copy(update={"closed": settings.box is None, "min_component": least})
+        settings = settings.model_copy(
+            update={"watertight": settings.watertight or settings.box is None, "min_component": least}
+        )
 
     # ---- The level set ---------------------------------------------------------------------------------
     resolution = resolution_of(field, settings)

@@ -26,6 +26,7 @@ LEAST_PART = 0.02  # of the largest part of the inside, below which one is a cru
 ON_SURFACE = 0.004  # box units from the level set, beyond which a point has not arrived
 LEAST_SLOPE = 0.3  # of the distance, below which it is none
 BESIDE_SPACINGS, BESIDE = 0.2, 0.008  # from the scan's points, in local spacings and box units: nearer ones add nothing
+DENSE, HOLE_SPACINGS = 0.006, 5.0  # spacing, box units, below which points tell all of a surface but what is a hole of theirs
 LEAST_DEVIATION = 1e-3  # box units
 LINKED = 2.5  # median distances between added points: farther away than that, a piece is one of its own
 OFF_SURFACE = (0.01, 0.03, 0.1)  # deviations of the samples off it
@@ -203,7 +204,8 @@ def complete(prior: ShapePrior, points: Array, normals: Array, spacing: Array, s
     known = slope[:, 0] > LEAST_SLOPE
     if len(x):
         distance, near = seen.tree.query(x)
-        new = distance > np.maximum(BESIDE_SPACINGS * spacing[near], BESIDE)
+        apart = np.where(spacing[near] < DENSE, HOLE_SPACINGS, BESIDE_SPACINGS) * spacing[near]
+        new = distance > np.maximum(apart, BESIDE)
         x, n, deviation = x[new], n[new], deviation[new]
     return Completion(x, n, deviation, away[known], distances[known], gradient[known] / slope[known], residual)
 
