@@ -172,6 +172,7 @@ class InspectFacts(ScanFacts):
     noise : standard deviation of the points across their surface
     open : whether the scan would be taken as open
     unsupported : share of a closed surface's area that would lie far from any point; None if it was plain without
+    proposed : an option that may help, and why
     memory_mib : estimated peak of a fit and its mesh
     bytes : of the file; seconds : that this look took
     fit_rate, fit_seconds : steps a second on this machine, if it is trained; and the time of the whole fit; None if not known
@@ -186,6 +187,7 @@ class InspectFacts(ScanFacts):
     open: bool
     unsupported: float | None = None
     choices: list[Choice]
+    proposed: str = ""
     memory_mib: int
     bytes: int | None = None
     seconds: float = 0.0
@@ -215,6 +217,7 @@ class InspectFacts(ScanFacts):
             ),
             ("surface", "open" if self.open else "closed"),
             *(("choice", f"{c.setting} = {c.value}: {c.why}") for c in self.choices),
+            *([("try", self.proposed)] if self.proposed else []),
             ("memory", f"about {self.memory_mib:,} MiB"),
         ]
         if self.fit_seconds is not None:

@@ -21,6 +21,8 @@ LARGE_FILE, POINTS_OF_LARGE_FILE = (
     100_000,
 )  # bytes of a file, millions of points, of which so many are looked at: 20 s are to be enough
 AGREEMENT_POINTS = 50_000
+FEW_POINTS = 3000  # below which a prior of shapes is worth a try
+PROPOSED = f"--prior builtin: fewer than {FEW_POINTS:,} points, and a prior adds what they leave out"
 GUIDE_SAMPLES = 100  # of the guide that tells open from closed; of what is not trained there are none, as in ingest
 # Measured peaks of ingest, with the process that makes the guide, fit and mesh at 256, on two cores: 773 MiB at 100,000 points,
 # 1,277 at 2 million of 10 million
@@ -57,6 +59,7 @@ def preflight(source: CloudSource, settings: IngestSettings, seed: int, say: Say
         open=is_open,
         unsupported=guide.unsupported,
         choices=choices(p, settings, guide, is_open),
+        **({"proposed": PROPOSED} if len(p.measured.points) < FEW_POINTS and p.signed else {}),
         memory_mib=BASE_MIB + POINT_BYTES * min(len(p.measured.points), settings.max_points) // 2**20,
         **({"bytes": source.stat().st_size} if isinstance(source, Path) else {}),
         seconds=time.perf_counter() - begun,

@@ -30,6 +30,7 @@ from .verify import point_distances, verify
 
 # shares of the time that have passed when a part begins, measured; those before are in `level_set`
 PASSED = {"scan": 0.63, "asked": 0.75, "verify": 0.76, "judge": 0.78}
+COMPLETED_SMALL = 0.05  # share of the area of a completed scan below which a component is none
 
 
 def extract(
@@ -64,6 +65,12 @@ def extract(
         judged, normals = points[within], normals[within]
         if not len(judged):
             raise none_in_it("mesh.box", at.min(0), at.max(0))
+
+    if header.prior is not None:  # what it completes has an inside everywhere, and no crumbs
+        least = COMPLETED_SMALL if settings.min_component is None else settings.min_component
+        settings = settings.model_copy(
+            update={"watertight": settings.watertight or settings.box is None, "min_component": least}
+        )
 
     # ---- The level set ---------------------------------------------------------------------------------
     resolution = resolution_of(field, settings)
@@ -104,11 +111,10 @@ def extract(
         require_closed(checked, decimated=post is not None)
     working_at("distances to the points", PASSED["judge"])
     in_box = replace(mesh, vertices=field.frame.to_box(mesh.vertices))
-    whole = settings.closed or header.prior is not None  # on purpose, where no point is
     if header.prior is not None:
         mesh = replace(mesh, invented=support.unsupported(in_box.vertices).astype(np.uint8))
     distance = point_distances(in_box.vertices, in_box.faces, judged)
-    likeness, warnings = judge(in_box, surface.mesh, support, judged, normals, distance, field, surface.cell, whole)
+    likeness, warnings = judge(in_box, surface.mesh, support, judged, normals, distance, field, surface.cell, settings.closed)
     optional: dict[str, Any] = {
         "flipped_edges": surface.flipped_edges,
         "moved_vertices": None if surface.moved_vertices is None else surface.moved_vertices * scale,

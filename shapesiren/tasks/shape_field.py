@@ -131,7 +131,8 @@ class ShapeField(FittedField):
         told["header"] = CloudHeader.of(self.header)
         if config.mesh.texture:
             made = textured(made, self, self.arrays, config.mesh.texture)
-        return Mesh(made.vertices, made.faces, made.normals, made.colours, made.intensity, texture=made.texture, **told)
+        told |= {"texture": made.texture, "invented": made.invented}
+        return Mesh(made.vertices, made.faces, made.normals, made.colours, made.intensity, **told)
 
     def curvature(self, points: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and Gaussian curvature, each (n,), of the level sets through (n, 3) points. See `surface.query`."""

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
+from ...nets.network import linear_layers
+
 FEATURES = 10  # of a point as it is seen from a place, see `seen_from`
 LENGTH = 6  # which of them is its distance
 COARSE_REACH = 0.5  # box units that stand for 1 in what is told of the coarse points
@@ -69,7 +71,8 @@ class ShapePrior(nn.Module):
         u, w = sizes.units, sizes.width
 
         def linear(inputs: int, outputs: int) -> nn.Linear:
-            layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+            (layer,) = linear_layers([inputs, outputs])
+            assert isinstance(layer, nn.Linear)
             bound = inputs**-0.5  # as torch draws them, from a generator of ours
             with torch.no_grad():
                 layer.weight.uniform_(-bound, bound, generator=generator)
