@@ -54,15 +54,31 @@ class Scan:
 
 
 class Problem:
-    """Cells over a scan, and what each has to fit."""
+    """Cells over a scan, and what each has to fit.
 
-    def __init__(self, scan: Scan, settings: LocalSettings, prior: Prior, device: torch.device) -> None:
-        self.scan, self.settings, self.prior, self.device = scan, settings, prior, device
+    Parameters
+    ----------
+    half : half the side of the cube that is cut into cells, round the origin. A scan may have points beyond it, for the supports
+        of the cells at its border, where the cube is one of several
+    largest : half side of a cell, at most
+    """
+
+    def __init__(
+        self,
+        scan: Scan,
+        settings: LocalSettings,
+        prior: Prior,
+        device: torch.device,
+        half: float = HALF,
+        largest: float = LARGEST,
+    ) -> None:
+        self.scan, self.settings, self.prior, self.device, self.half = scan, settings, prior, device, half
         most = prior.points
-        self.cells: Cells = cut(scan.points, HALF, prior.support, most, LARGEST, SMALLEST * scan.spacing, prior.alone)
+        self.cells: Cells = cut(scan.points, half, prior.support, most, largest, SMALLEST * scan.spacing, prior.alone)
         self.count = np.diff(self.cells.starts)  # of points, of each cell
         self.own = np.zeros(len(self.count), bool)  # whether one of them lies in the cell itself
-        self.own[self.cells.octree.leaf_of(scan.points)] = True
+        within = scan.points if half == HALF else scan.points[np.abs(scan.points).max(1) <= half]  # some are of tiles beside it
+        self.own[self.cells.octree.leaf_of(within)] = True
         self.centres, self.reach = self.cells.octree.centres, prior.support * self.cells.octree.halves
         clean = max(CLEAN_SPACINGS * scan.spacing, LEAST_DEVIATION)
         self.points, self.normals, self.sureness, self.members = (

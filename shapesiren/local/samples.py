@@ -65,13 +65,26 @@ class Surface:
     tree, normals : of the points (n, 3)
     spacing, deviation : of the points, the median
     closed : whether it has an inside everywhere
+    thinned : points by which the nearest is looked up, at most; as many as there are find it for certain
+    around : points and normals (m, 3) of the surface beyond these points, where they are a part of it: the winding number is of
+        the whole
     """
 
-    def __init__(self, tree: KDTree, normals: Array, spacing: float, deviation: float, closed: bool, seed: int) -> None:
-        self.normals, self.spacing, self.deviation, self.closed = normals, spacing, deviation, closed
+    def __init__(
+        self,
+        tree: KDTree,
+        normals: Array,
+        spacing: float,
+        deviation: float,
+        closed: bool,
+        seed: int,
+        thinned: int = THINNED,
+        around: tuple[Array, Array] | None = None,
+    ) -> None:
+        self.normals, self.spacing, self.deviation, self.closed, self.around = normals, spacing, deviation, closed, around
         self.some = np.arange(tree.n)
-        if tree.n > THINNED:
-            self.some = np.sort(np.random.default_rng(seed).choice(tree.n, THINNED, replace=False))
+        if tree.n > thinned:
+            self.some = np.sort(np.random.default_rng(seed).choice(tree.n, thinned, replace=False))
         if deviation > SMOOTHED * spacing:
             tree = smoothed(tree, normals, deviation)
         if deviation > AGAIN * spacing:
@@ -161,7 +174,10 @@ class Surface:
 
     @cached_property
     def winding(self) -> WindingNumber:
-        return WindingNumber(self.tree, self.normals)
+        if self.around is None:
+            return WindingNumber(self.tree, self.normals)
+        points, normals = (np.concatenate(pair) for pair in zip((self.points, self.normals), self.around, strict=True))
+        return WindingNumber(KDTree(points), normals)
 
     def _nearest(self, x: Array, together: bool) -> NDArray[np.int64]:
         """(n,) the nearest point to each of x (n, 3)."""

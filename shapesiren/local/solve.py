@@ -20,7 +20,7 @@ from ..nets.cpu.local_evaluate import evaluate
 from ..nets.local import Local
 from ..runtime.kdtree import KDTree
 from .heads import normal_equations, solution_of_samples, solve
-from .problem import HALF, Problem, Scan
+from .problem import Problem, Scan
 from .samples import Samples, Surface
 from .settings import LocalSettings, Prior
 from .sines import Sines, draw, places
@@ -62,12 +62,7 @@ def solve_local(
     count, octree = problem.count, problem.cells.octree
     net = _network(problem, sines, np.where(count == 0, prior.length / FAR_LENGTH, 1.0)).to(device)
     cells = _Cells(problem, net, sines, progress)
-    near = 2 * places(NEAR_SAMPLES, 3, seed + 1) - 1
-    for leaves, units in (
-        (np.flatnonzero(problem.own), settings.units),
-        (np.flatnonzero(~problem.own & (count > 0)), min(BESIDE_UNITS, settings.units)),
-    ):
-        cells.solve(leaves, near, lambda some: surface.near(problem.at(some, near)), units, 1.0)
+    _solve_near(cells, surface, seed)
     surface.settle(lambda x: evaluate(net, x, True))
     without = np.flatnonzero(count == 0)
     far = 2 * places(FAR_SAMPLES, 3, seed + 2) - 1
@@ -81,6 +76,32 @@ def solve_local(
     return net
 
 
+def solve_near(problem: Problem, surface: Surface, seed: int, progress: Callable[[float], bool] = lambda share: True) -> Local:
+    """The cells of a problem that have points in their support, alone: for a cube that is one of several, whose cells know
+    nothing of each other. Raises Stopped as `solve_local` does."""
+    settings, prior = problem.settings, problem.prior
+    sines = draw(settings.units, prior.length, prior.smoothness, seed, problem.device)
+    net = _network(problem, sines, np.ones(len(problem.count))).to(problem.device)
+    _solve_near(_Cells(problem, net, sines, progress), surface, seed)
+    return net
+
+
+def beside_units(settings: LocalSettings) -> int:
+    """Sines of a cell whose points are all in its neighbours."""
+    return min(BESIDE_UNITS, settings.units)
+
+
+def _solve_near(cells: _Cells, surface: Surface, seed: int) -> None:
+    """Those with points of their own, then those beside them."""
+    problem = cells.problem
+    near = 2 * places(NEAR_SAMPLES, 3, seed + 1) - 1
+    for leaves, units in (
+        (np.flatnonzero(problem.own), problem.settings.units),
+        (np.flatnonzero(~problem.own & (problem.count > 0)), beside_units(problem.settings)),
+    ):
+        cells.solve(leaves, near, lambda some: surface.near(problem.at(some, near)), units, 1.0)
+
+
 def far_units(settings: LocalSettings) -> int:
     """Sines of a cell that holds no points: no more than there are."""
     return min(settings.far_units, settings.units)
@@ -88,7 +109,7 @@ def far_units(settings: LocalSettings) -> int:
 
 def _network(problem: Problem, sines: Sines, zoom: Array) -> Local:
     """With all but its heads."""
-    net = Local(sines.frequencies.shape[1], len(problem.count), HALF, problem.prior.support)
+    net = Local(sines.frequencies.shape[1], len(problem.count), problem.half, problem.prior.support)
     net.frequencies.copy_(sines.frequencies)
     net.phases.copy_(sines.phases)
     net.cells.copy_(torch.from_numpy(problem.cells.octree.cells))

@@ -68,9 +68,15 @@ class Octree:
         -------
         starts (n + 1,), members : leaves ``members[starts[a] : starts[a + 1]]`` reach into leaf a
         """
-        reach = support * self.halves
-        reaching = np.arange(len(self.cells))
-        at = np.zeros((len(self.cells), 3), np.int64)  # a node of the octree beside each, of the level at hand
+        return self.reached_by(self.centres, support * self.halves)
+
+    def reached_by(
+        self, centres: NDArray[np.float64], reach: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """For each leaf, which cubes of half sides ``reach`` (m,) round ``centres`` (m, 3) reach into it, in their order; as
+        `reaching_into` returns it."""
+        reaching = np.arange(len(centres))
+        at = np.zeros((len(centres), 3), np.int64)  # a node of the octree beside each, of the level at hand
         found: list[tuple[Index, Index]] = []
         for level in range(DEEPEST + 1):
             leaf = np.searchsorted(self.codes, morton(at << (DEEPEST - level)), "right") - 1
@@ -82,7 +88,7 @@ class Octree:
             at = (2 * at[:, None] + _CHILDREN).reshape(-1, 3)
             reaching = np.repeat(reaching, 8)
             half = self.half / 2 ** (level + 1)
-            apart = np.abs((2 * at + 1) * half - self.half - self.centres[reaching]).max(1)
+            apart = np.abs((2 * at + 1) * half - self.half - centres[reaching]).max(1)
             near = apart < reach[reaching] + half
             at, reaching = at[near], reaching[near]
         leaves, members = (np.concatenate(column) for column in zip(*found, strict=True))

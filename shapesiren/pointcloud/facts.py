@@ -108,18 +108,21 @@ class CloudFacts(ScanFacts):
     spacing : median distance from a point to the nearest other one
     noise : standard deviation of the points across their surface
     support : how far from the points a surface may lie and still be supported by them
+    tiles : that a large scan is in
     """
 
     spacing: float
     noise: float
     support: float = 0.0
     guide: GuideFacts
+    tiles: int | None = None
 
     def lines(self) -> list[str]:
         extras = "".join(f", {name}" for name in self.extras)
         size = " x ".join(f"{s:.4g}" for s in self.size)
         origin, unit = self.normals.origin.replace("faces", "of the faces"), self.unit
         where = f"; {crs_name(self.crs)}" if self.crs else ""
+        where += f"; in {self.tiles:,} tiles" if self.tiles else ""
         return [
             f"{self.points:,} points, normals {origin}{extras}, size {size}{unit}{where}",
             f"spacing {self.spacing:.3g}{unit}, noise about {self.noise:.2g}{unit}, "

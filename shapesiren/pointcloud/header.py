@@ -25,6 +25,9 @@ class CloudHeader(Header):
     signed : whether the normals have sides; otherwise the fit finds them
     units : what the user's coordinates are in, see `units`; None where nothing says so
     crs : their coordinate reference system as WKT, or its EPSG code, if the file names one
+    tiles : of a large scan, all of whose points are in so many tiles; what stands above is of a thinned cloud of them then, and
+        tile_spacing, tile_noise, tile_tilt are of them all: the last is how far given normals are off, radians; turned : whether sides of
+        given normals were changed
     """
 
     bounds: BoxBounds
@@ -37,6 +40,11 @@ class CloudHeader(Header):
     signed: bool = True
     units: str | None = None
     crs: str | None = None
+    tiles: int = 0
+    tile_spacing: float = 0.0
+    tile_noise: float = 0.0
+    tile_tilt: float = 0.0
+    turned: bool = False
 
 
 def known_well(spacing: float, noise: float, given: bool) -> bool:

@@ -31,7 +31,7 @@ Classes = Annotated[str, BeforeValidator(_one_text), AfterValidator(_are_classes
 class IngestSettings(Settings):
     """Section ``[ingest]`` of a scan: from files to arrays."""
 
-    later: ClassVar[tuple[str, ...]] = ("units", "polygon", "classes", "every")
+    later: ClassVar[tuple[str, ...]] = ("units", "polygon", "classes", "every", "large", "tile_points")
 
     extent: float = Setting(1.8, gt=0.1, le=2, description="box units along the scan's longest side")
     samples: int = Setting(200_000, ge=100, description="points drawn from a mesh given as input")
@@ -42,6 +42,10 @@ class IngestSettings(Settings):
     )
     classes: Classes | None = Setting(None, description="ground,building or 2,6: only points of these classes (ASPRS)")
     every: int | None = Setting(None, ge=1, description="of the points that are selected, only every so many-th")
+    large: bool | None = Setting(
+        None, description="by tiles on disk, all points and not some; above 5 million points if not given"
+    )
+    tile_points: int | None = Setting(None, ge=1000, description="of a tile of a large scan, about; a million if not given")
     units: Unit | None = Setting(None, description="what its lengths are in; as the format says if not given")
     normals: Literal["auto", "given", "estimate", "unsigned"] = Setting(
         "auto", description="use the file's, or estimate them; unsigned: the fit finds their sides"

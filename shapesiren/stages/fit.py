@@ -58,6 +58,7 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
         run.save()
         device = torch_device(context.device)
         fitted = task(unpack(run.folder / task.cache), context.config, device)
+        fitted.folder = run.folder
         if fitted.closed_form and (idle := without_effect(context)):
             context.say(f"solved in one go, without effect: {', '.join(idle)} (--net siren trains)")
         log = _Log(run)
@@ -76,6 +77,8 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
             )
             log.close()
         if not outcome.finished:
+            if fitted.closed_form and task.files_beside("ingest", run.folder):
+                raise Interrupted("the tiles that are solved are kept", where=run.folder, hint="the same command goes on")
             if fitted.closed_form:
                 raise Interrupted("before it was solved, nothing is kept", where=run.folder, hint="the same command solves it")
             raise Interrupted(f"at step {outcome.step:,}, saved", where=run.folder, hint="the same command goes on")
@@ -93,7 +96,7 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
         )
 
     try:
-        facts = execute(context, "fit", key, [FIELD, LOG], body, lambda: torch_device(context.device))
+        facts = execute(context, "fit", key, lambda: [FIELD, LOG, *task.files_beside("fit", run.folder)], body, lambda: torch_device(context.device))
     finally:
         (run.folder / SNAPSHOT).unlink(missing_ok=True)
     checkpoint.unlink(missing_ok=True)  # only now: the manifest holds the result

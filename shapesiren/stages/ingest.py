@@ -56,10 +56,7 @@ def ingest(context: Context, sources: Sequence[Path], before_fit: Callable[[], N
 
     def body() -> Facts:
         given = sources[0] if len(sources) == 1 else sources
-        if before_fit is None:
-            signal = task.ingest(given, context.config, context.say)
-        else:
-            signal = task.ingest_before_fit(given, context.config, context.say, before_fit)
+        signal = task.ingest_into(run.folder, given, digest, context.config, context.say, before_fit)
         run.write(task.cache, lambda file: pack(signal, file))
         run.manifest |= {
             "task": task.name,
@@ -77,7 +74,7 @@ def ingest(context: Context, sources: Sequence[Path], before_fit: Callable[[], N
     named += [p.digest for p in plugins.parts("reader") if any(s.suffix.lower() == p.name for s in sources)]
     key = context.key("ingest", digest_data([digest, *named]) if named else digest)
     refuse_to_replace(context, run.key("ingest") or None, key)
-    return execute(context, "ingest", key, [task.cache], body)
+    return execute(context, "ingest", key, lambda: [task.cache, *task.files_beside("ingest", run.folder)], body)
 
 
 def check_sources(sources: Sequence[Path], folders: bool) -> None:

@@ -58,13 +58,13 @@ def execute(
     context: Context,
     stage: str,
     key: str,
-    outputs: list[str],
+    outputs: list[str] | Callable[[], list[str]],
     body: Callable[[], Facts],
     device: Callable[[], object] = lambda: "cpu",
 ) -> Tree:
     """Run ``body`` unless the stage has already finished with this key and its files are intact.
 
-    ``device`` : tells the one that it ran on, for the manifest; asked where it ran only.
+    ``outputs`` : its files; or what tells them, once they are made. ``device`` : tells the one that it ran on, for the manifest; asked where it ran only.
 
     Returns what the stage found, from the manifest where it was skipped; which of the two stands in ``context.outcomes``.
     """
@@ -78,7 +78,8 @@ def execute(
         context.say(f"{stage}: its files have changed since, made again")
     start = time.perf_counter()
     facts = body().tree()
-    run.finish(stage, key, outputs, time.perf_counter() - start, str(device()), facts, context.command)
+    made = outputs() if callable(outputs) else outputs
+    run.finish(stage, key, made, time.perf_counter() - start, str(device()), facts, context.command)
     context.outcomes.append(Outcome(stage, skipped=False))
     return facts
 

@@ -173,9 +173,11 @@ class MeshFacts(Facts):
     touches_boundary : whether the surface ends at the edge of the grid
     seconds : spent
     length_units : what lengths here are in, see `pointcloud.units`; None where nothing says so
+    tiles : in which it was made, of a large run
     """
 
     resolution: int
+    tiles: int | None = None
     length_units: str | None = None
     method: str = "marching cubes"
     cell: float
@@ -202,7 +204,8 @@ class MeshFacts(Facts):
     seconds: float
 
     def lines(self) -> list[str]:
-        return [*self.surface_lines(), f"resolution {self.resolution}, {self.seconds:.1f} s"]
+        tiles = "" if self.tiles is None else f", {self.tiles:,} tiles"
+        return [*self.surface_lines(), f"resolution {self.resolution}{tiles}, {self.seconds:.1f} s"]
 
     def surface_lines(self) -> list[str]:
         """The surface alone, without what it cost."""

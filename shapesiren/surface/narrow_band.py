@@ -63,7 +63,7 @@ def _enter_centres(band: Band, leaves: NDArray[np.int64], centres: NDArray[np.fl
     band.values[:, 7] = band.grid.off_zero(centres[order])
 
 
-def _leaks(band: Band, leaves: NDArray[np.int64], rows: NDArray[np.int32]) -> NDArray[np.int64]:
+def leaks(band: Band, leaves: NDArray[np.int64], rows: NDArray[np.int32]) -> NDArray[np.int64]:
     """(k, 3) Neighbours of ``leaves`` (n, 3), not in the band, that the level set enters through a shared face.
 
     ``rows`` : (n, 8) `Band.rows` of the leaves
@@ -116,7 +116,7 @@ def narrow_band(
         if turned:
             new = band.leaves  # a sign was not what the bound said: corners of other leaves may count now
             rows, _ = evaluate_corners(band, values, new, np.inf)
-        new = _leaks(band, new, rows)
+        new = leaks(band, new, rows)
         band.leaves = np.concatenate([band.leaves, new])
     band.leaves = band.leaves[np.argsort(band.key(band.leaves))]
     return band

@@ -166,6 +166,7 @@ class Task(ABC, Generic[C]):
     folders: ClassVar[bool] = False  # whether a folder may be its input
     steady: bool = True  # whether the loss should fall from start to end; not if what is fitted changes meanwhile
     closed_form: bool = False  # whether `solve` fits it, in one go, and `losses` only says how well
+    folder: Path | None = None  # of the run that is being fitted, where a task keeps parts of what it makes beside the field
     native: bool = False  # whether `losses` hands its work to the engine of its `Moment`
 
     def __init__(self, signal: Signal, config: C, device: torch.device) -> None:
@@ -251,6 +252,25 @@ class Task(ABC, Generic[C]):
     def solve_share(cls, facts: Facts) -> float:
         """How many times as long as the trial a signal takes that is solved in closed form."""
         return 1.0
+
+    @classmethod
+    def ingest_into(
+        cls, folder: Path, source: Any, key: str, config: C, say: Say, meanwhile: Callable[[], None] | None
+    ) -> Signal:
+        """`ingest` or, where a fit follows, `ingest_before_fit`, into a run folder, for tasks that keep more than a signal there.
+
+        Parameters
+        ----------
+        key : of the input's content
+        """
+        if meanwhile is None:
+            return cls.ingest(source, config, say)
+        return cls.ingest_before_fit(source, config, say, meanwhile)
+
+    @classmethod
+    def files_beside(cls, stage: str, folder: Path) -> list[str]:
+        """Files of the run folder that a stage has made beside those that every task has. By default none."""
+        return []
 
     # ---- fit: torch and numpy alone ------------------------------------------------------------------
     @abstractmethod

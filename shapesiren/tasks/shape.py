@@ -148,7 +148,7 @@ class ShapeTask(Task[ShapeConfig]):
         header = CloudHeader.of(signal.header)
         kind = config.net.kind
         if kind == "auto":
-            kind = "local" if _plain(header) else "siren"
+            kind = "local" if header.tiles or _plain(header) else "siren"
             self.config = config.model_copy(update={"net": config.net.model_copy(update={"kind": kind})})
         self.closed_form = kind == "local"
         if self.closed_form:
@@ -251,8 +251,14 @@ class ShapeTask(Task[ShapeConfig]):
         from ..local.solve import Stopped, solve_local
         from .shape_solved import scan_of
 
+        header = CloudHeader.of(self.signal.header)
         try:
-            scan = scan_of(self.signal.arrays, CloudHeader.of(self.signal.header), self.loss)
+            if header.tiles and self.folder is not None:
+                from .shape_large import solve_large
+
+                self.net = solve_large(self.folder, self.signal.arrays, header, self.config, self.device, progress)
+                return True
+            scan = scan_of(self.signal.arrays, header, self.loss)
             self.net = solve_local(scan, self.config.local, self.config.seed, self.device, progress)
         except Stopped:
             return False
@@ -319,6 +325,21 @@ class ShapeTask(Task[ShapeConfig]):
         return Signal(*ingest_shape(source, config.ingest, config.seed, say, meanwhile))
 
     @classmethod
+    def ingest_into(
+        cls, folder: Path, source: Any, key: str, config: ShapeConfig, say: Say, meanwhile: Callable[[], None] | None
+    ) -> Signal:
+        from .shape_large import ingest_tiles
+
+        tiled = ingest_tiles(folder, source, key, config, say)
+        return super().ingest_into(folder, source, key, config, say, meanwhile) if tiled is None else tiled
+
+    @classmethod
+    def files_beside(cls, stage: str, folder: Path) -> list[str]:
+        from .shape_large import tile_files
+
+        return tile_files(stage, folder)
+
+    @classmethod
     def of_arrays(cls, source: Any, normals: Any, colours: Any) -> Any:
         from ..pointcloud.io.arrays import cloud_from_arrays
 
@@ -366,6 +387,10 @@ class ShapeTask(Task[ShapeConfig]):
             hint = "fit with --net local"
             raise InputError("error bars are known of solved fields only", where="mesh.uncertainty", hint=hint)
         check_printing(config.mesh, CloudHeader.of(fitted.header).units)
+        if CloudHeader.of(fitted.header).tiles:
+            from .shape_large import write_tiles_mesh
+
+            return write_tiles_mesh(path, fitted, config, say)
         check_texture(config.mesh, arrays)
         mesh, facts = extract(fitted, arrays, config.mesh, say)
         if config.mesh.uncertainty:
@@ -445,6 +470,10 @@ class ShapeTask(Task[ShapeConfig]):
     ) -> ShapeMetrics:
         from ..metrics.shape import evaluate_shape
 
+        if CloudHeader.of(fitted.header).tiles and reference is None:
+            from .shape_large import evaluate_tiles
+
+            return evaluate_tiles(output, fitted, config, say)
         return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say, config.mesh.box)
 
     @classmethod

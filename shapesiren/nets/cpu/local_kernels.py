@@ -11,7 +11,7 @@ ZERO, ONE, SIX = f32(0), f32(1), f32(6)
 
 
 @njit(**PASS_OPTIONS)
-def _dot(a, b, n):  # type: ignore[no-untyped-def]
+def dot(a, b, n):  # type: ignore[no-untyped-def]
     total = ZERO
     for j in range(n):
         total += a[j] * b[j]
@@ -19,14 +19,14 @@ def _dot(a, b, n):  # type: ignore[no-untyped-def]
 
 
 @njit(**SINE_OPTIONS)
-def _sines(y0, y1, y2, w, b, s):  # type: ignore[no-untyped-def]
+def plain_sines(y0, y1, y2, w, b, s):  # type: ignore[no-untyped-def]
     for j in range(w.shape[1]):
         sine, _ = sine_and_cosine(y0 * w[0, j] + y1 * w[1, j] + y2 * w[2, j] + b[j], s)
         s[j] = sine
 
 
 @njit(**SINE_OPTIONS)
-def _sines_and_cosines(y0, y1, y2, w, b, head, s, q):  # type: ignore[no-untyped-def]
+def sines_and_cosines(y0, y1, y2, w, b, head, s, q):  # type: ignore[no-untyped-def]
     """Sines, and cosines times the head."""
     for j in range(w.shape[1]):
         sine, cosine = sine_and_cosine(y0 * w[0, j] + y1 * w[1, j] + y2 * w[2, j] + b[j], s)
@@ -60,17 +60,17 @@ def local_network(x, leaf, starts, members, places, w, b, heads, value, gradient
             weight = product * product * product * places[a, 4]
             y0, y1, y2 = t[0] * zoom, t[1] * zoom, t[2] * zoom
             if wanted:
-                _sines_and_cosines(y0, y1, y2, w, b, heads[a], s, q)
+                sines_and_cosines(y0, y1, y2, w, b, heads[a], s, q)
             else:
-                _sines(y0, y1, y2, w, b, s)
-            total = heads[a, units] + _dot(s, heads[a], units)
+                plain_sines(y0, y1, y2, w, b, s)
+            total = heads[a, units] + dot(s, heads[a], units)
             for k in range(3):
                 total += t[k] * heads[a, units + 1 + k]
             top += weight * total
             bottom += weight
             if wanted:
                 for k in range(3):
-                    g[k] = _dot(q, w[k], units) * zoom + heads[a, units + 1 + k]
+                    g[k] = dot(q, w[k], units) * zoom + heads[a, units + 1 + k]
                     steep = -SIX * t[k] / u[k] * weight * per_reach
                     top_slope[k] += steep * total + weight * g[k] * per_reach
                     bottom_slope[k] += steep

@@ -43,5 +43,6 @@ class RandomRows:
 def take_rows(table: NDArray[Any], rows: Rows, block: int = 1 << 20) -> NDArray[Any]:
     """Some ``rows`` of a table that may lie on disk, in their order: ``block`` by block, which is faster than one by one."""
     cuts = np.searchsorted(rows, np.arange(0, len(table), block))
-    parts = [np.array(table[i * block : (i + 1) * block])[part - i * block] for i, part in enumerate(np.split(rows, cuts[1:]))]
-    return np.concatenate(parts)
+    parts = [(i * block, part) for i, part in enumerate(np.split(rows, cuts[1:])) if len(part)]
+    taken = [np.array(table[start : start + block])[part - start] for start, part in parts]
+    return np.concatenate(taken) if taken else np.array(table[:0])

@@ -31,7 +31,7 @@ def read_las(path: Path, choose: ChooseRows, selection: Selection = ALL) -> Poin
     withheld are left out, and those that are not wanted; of a COPC file those outside of the box are not even read."""
     import laspy
 
-    _check_records(path)
+    check_records(path)
     parts: list[dict[str, NDArray[Any]]] = []
     tallies = Tallies()
     with laspy.open(path) as file:
@@ -153,7 +153,7 @@ def _in_octree(path: Path, extra: Columns, selection: Selection, tallies: Tallie
     return _columns(points, np.ones(len(points), bool), extra, selection, tallies)
 
 
-def _check_records(path: Path) -> None:
+def check_records(path: Path) -> None:
     """Raise InputError if a LAS header promises more records than the file has room for; laspy would make them all, empty.
 
     Their numbers stand at byte 100, and from version 1.4 on at 243 (ASPRS LAS 1.4 R15, table 3).

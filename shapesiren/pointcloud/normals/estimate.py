@@ -91,20 +91,7 @@ def make_normals(
     count = neighbours or neighbours_for(tree, typical, CLEAN_NEIGHBOURS)
 
     def estimate() -> tuple[Array, int]:
-        # some noise tells in the directions of planes of so few points before they are too narrow for their sides
-        noisy = count > CLEAN_NEIGHBOURS or (floor > CLEAN_NOISE and typical > TELLING_NOISE * reach_of(tree, CLEAN_NEIGHBOURS))
-        if neighbours or not noisy:
-            narrow = plane_normals(points, count)
-            wide = None if neighbours else spanning_normals(tree, narrow, count)
-            if wide is None:
-                return narrow, count
-            say(f"measured in lines: {wide.share:.0%} of its normals are of up to {wide.most} neighbours, which span a plane")
-            return wide.normals, count
-        found, used = adaptive_normals(points, noise, NARROWEST_REACH * typical)
-        alone = np.isnan(found[:, 0])
-        if alone.any():
-            found[alone] = plane_normals(points, CLEAN_NEIGHBOURS)[alone]
-        return found, used
+        return estimated_axes(tree, noise, count, neighbours, floor, say)
 
     axes = None
     if given is not None and not sided:
@@ -137,6 +124,30 @@ def make_normals(
         if confidence < CONFIDENT_SHARE:
             say(UNCERTAIN_HINT)
     return Normals(normals, facts)
+
+
+def estimated_axes(
+    tree: KDTree, noise: float | Array, count: int, neighbours: int | None, floor: float, say: Say
+) -> tuple[Array, int]:
+    """Unit normals (n, 3) of either sign from the points alone, and of how many neighbours; parameters as of `make_normals`.
+
+    ``count`` : neighbours of a local plane, by the noise
+    """
+    points, typical = points_of(tree), float(np.median(noise))
+    # some noise tells in the directions of planes of so few points before they are too narrow for their sides
+    noisy = count > CLEAN_NEIGHBOURS or (floor > CLEAN_NOISE and typical > TELLING_NOISE * reach_of(tree, CLEAN_NEIGHBOURS))
+    if neighbours or not noisy:
+        narrow = plane_normals(points, count)
+        wide = None if neighbours else spanning_normals(tree, narrow, count)
+        if wide is None:
+            return narrow, count
+        say(f"measured in lines: {wide.share:.0%} of its normals are of up to {wide.most} neighbours, which span a plane")
+        return wide.normals, count
+    found, used = adaptive_normals(points, noise, NARROWEST_REACH * typical)
+    alone = np.isnan(found[:, 0])
+    if alone.any():
+        found[alone] = plane_normals(points, CLEAN_NEIGHBOURS)[alone]
+    return found, used
 
 
 def check_sides(facts: NormalsFacts, is_open: bool, say: Say) -> NormalsFacts:

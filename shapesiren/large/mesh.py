@@ -1,0 +1,202 @@
+"""The mesh of a large run: tile by tile, until no surface leaves one into another that does not know of it; then joined."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import Interrupted, RunError
+from ..local.problem import HALF
+from ..pointcloud.header import CloudHeader
+from ..pointcloud.region import corners
+from ..runtime.working import working_at
+from ..surface.cell_tables import LEAF
+from ..surface.facts import InputDistances, MeshFacts
+from ..surface.settings import MeshSettings
+from .settings import Plan
+from .tile_mesh import CoarseField, MeshPlan, TileMesh, coarse_field, keys_of_fits, mesh_tile_of
+from .tiles import FOLDER, STEPS, Tile, Tiles, name_of, tile_of
+from .weld import LEAST_CELLS, Weld
+
+Say = Callable[[str], None]
+
+SPACINGS = 3.0  # side of a lattice cell, if no resolution is asked for
+MOST_CELLS = 1024  # of it along a tile's side
+WAVES = 64  # of tiles that are meshed again, at most
+TILES_SHARE = 0.9  # of the time of the stage, until the tiles are meshed
+
+
+def plan_of(tiles: Tiles, plan: Plan, settings: MeshSettings, header: CloudHeader) -> MeshPlan:
+    """How the settings of a mesh are met by a lattice of whole cells in a tile."""
+    side, only = 2 * tiles.half, None
+    step = SPACINGS * plan.spacing
+    low, high = header.box_bounds()
+    if settings.box is not None:
+        first, last = (header.frame.to_box(corner[None])[0] for corner in corners(settings.box))
+        low, high = np.maximum(low, first), np.minimum(high, last)
+        only = [name_of(t) for t in sorted(tiles.counts) if _meets(tiles, t, first, last)]
+        if not (low < high).all() or not only:
+            raise RunError("the box lies beside the scan", where="mesh.box", hint="inspect tells where that is")
+    if settings.resolution is not None:
+        step = float((high - low).max()) / settings.resolution
+    cells = LEAF * max(4, math.ceil(side / step / LEAF - 1e-9))
+    if cells > MOST_CELLS:
+        raise RunError(
+            f"{cells:,} cells along the side of a tile are too many to hold",
+            where="mesh.resolution",
+            hint="a lower resolution, or smaller tiles: --set ingest.tile_points=...",
+        )
+    trim = settings.trim == "on" or (settings.trim == "auto" and header.open)
+    return MeshPlan(cells, settings.refine, settings.facets == "fitted", trim, tiles.level, only)
+
+
+def _meets(tiles: Tiles, tile: Tile, low: np.ndarray[Any, Any], high: np.ndarray[Any, Any]) -> bool:
+    centre = tiles.centre(tile)
+    return bool((centre + tiles.half > low).all() and (centre - tiles.half < high).all())
+
+
+@dataclass
+class Meshing:
+    """The tiles of a run as they are meshed. ``mesh_of`` makes one, if it is not there as it has to be; several at a time where
+    an engine has it so."""
+
+    run: Path
+    tiles: Tiles
+    plan: Plan
+    mesh: MeshPlan
+    coarse: CoarseField
+    stopped: Callable[[], bool]
+
+    def meshed(self, each: Callable[[list[Tile]], Iterable[Any]] | None = None) -> list[Tile]:
+        """All tiles that hold a part of the surface, meshed, in order.
+
+        Raises
+        ------
+        Interrupted : ``stopped`` said so between two tiles; what is done stays
+        """
+        wanted = set(self.tiles.counts) if self.mesh.only is None else set(map(tile_of, self.mesh.only))
+        fits = keys_of_fits(self.run, self.tiles, sorted({o for t in wanted for o in self.tiles.beside(t)}))
+        todo = sorted(wanted)
+        for _ in range(WAVES):
+            self.mesh.save(self.run)
+            self._each(todo, fits, each)
+            missing = self._missing(wanted)
+            if not missing:
+                return sorted(wanted)
+            entered = dict(self.mesh.entered)
+            for tile, leaves in missing.items():
+                held = {tuple(leaf) for leaf in entered.get(name_of(tile), [])} | leaves
+                entered[name_of(tile)] = sorted(list(leaf) for leaf in held)
+            self.mesh = replace(self.mesh, entered=entered)
+            todo = sorted(missing)
+            wanted |= missing.keys()
+            fits |= keys_of_fits(self.run, self.tiles, sorted({o for t in todo for o in self.tiles.beside(t)}))
+        return sorted(wanted)
+
+    def _each(self, todo: list[Tile], fits: dict[Tile, str], each: Callable[[list[Tile]], Iterable[Any]] | None) -> None:
+        begun = time.perf_counter()
+        if each is not None:
+            list(each(todo))
+            return
+        for i, tile in enumerate(todo):
+            if self.stopped():
+                raise Interrupted(f"after {i} of {len(todo)} tiles, which are kept", where=self.run, hint="the same command goes on")
+            mesh_tile_of(self.tiles, self.plan, self.mesh, tile, self.coarse, fits)
+            left = (time.perf_counter() - begun) / (i + 1) * (len(todo) - i - 1)
+            working_at(f"tile {i + 1} of {len(todo)}, {left:.0f} s left", TILES_SHARE * (i + 1) / len(todo))
+
+    def _missing(self, meshed: set[Tile]) -> dict[Tile, set[tuple[int, ...]]]:
+        """Leaves through which a surface goes on into a tile that has not looked there, by that tile."""
+        leaves = self.mesh.cells // LEAF
+        out: dict[Tile, set[tuple[int, ...]]] = {}
+        for tile in sorted(meshed):
+            mesh = TileMesh.open(self.tiles.path(tile, "mesh.safetensors"), "exits")
+            for leaf in mesh.exits.tolist():
+                into = tuple(x // leaves for x in leaf)
+                if all(0 <= x < 2**self.tiles.level for x in into) and self._may_hold(into, meshed):
+                    out.setdefault(into, set()).add(tuple(leaf))  # type: ignore[arg-type]
+        for tile in list(out):
+            if tile in meshed:
+                held = TileMesh.open(self.tiles.path(tile, "mesh.safetensors"), "held").held
+                out[tile] -= set(map(tuple, held.tolist()))
+                out[tile] -= {tuple(leaf) for leaf in self.mesh.entered.get(name_of(tile), [])}
+            if not out[tile]:
+                del out[tile]
+        return out
+
+    def _may_hold(self, tile: tuple[int, ...], meshed: set[Tile]) -> bool:
+        """Whether a surface is followed into a tile: not beyond the box that was asked for."""
+        return self.mesh.only is None or tile in meshed or tile not in self.tiles.counts
+
+
+def mesh_large(
+    run: Path, settings: MeshSettings, header: CloudHeader, output: Path, say: Say, stopped: Callable[[], bool] = lambda: False
+) -> MeshFacts:
+    """Mesh a large run and write the mesh of all tiles, and what was found about it.
+
+    Raises
+    ------
+    RunError : there is no surface; the box lies beside the scan; or there is no room
+    Interrupted : ``stopped`` said so; the tiles that are done stay
+    """
+    begun = time.perf_counter()
+    tiles, plan, frame = Tiles.open(run), Plan.open(run), header.frame
+    say_ignored(settings, say)
+    meshing = Meshing(run, tiles, plan, plan_of(tiles, plan, settings, header), coarse_field(run), stopped)
+    meshed = meshing.meshed()
+    mesh = meshing.mesh
+    working_at("joining the tiles", TILES_SHARE)
+    least = settings.min_component
+    areas = (LEAST_CELLS * mesh.step) ** 2
+    weld = Weld(tiles, meshed, 0.0 if least == 0 else areas)
+    if not weld.faces:
+        raise RunError("the field has no zero level set here", where="mesh", hint="fit longer, or a larger box")
+    resolution = round(float(np.subtract(*header.box_bounds()[::-1]).max()) / mesh.step)
+    weld.write_ply(output, frame, frame.needs_float64(mesh.step * frame.scale))
+    checked = weld.verification(frame.scale)
+    told = [f for f in weld.facts if "mean" in f]
+    shares = np.array([f["points"] for f in told], np.float64)
+    mean = float(np.average([f["mean"] for f in told], weights=shares)) if told else 0.0
+    p95 = float(np.average([f["p95"] for f in told], weights=shares)) if told else 0.0
+    most = max((f["max"] for f in told), default=0.0)
+    _forget(tiles, meshed)
+    return MeshFacts(
+        resolution=resolution,
+        cell=mesh.step * frame.scale,
+        evaluations=sum(f["evaluations"] for f in weld.facts),
+        residual=float(np.mean([f["residual"] for f in weld.facts])) * frame.scale,
+        flipped_edges=sum(f["flipped"] for f in weld.facts) if mesh.fitted else None,
+        dropped_components=weld.dropped,
+        verification=checked,
+        input_distance=InputDistances(mean=mean * frame.scale, p95=p95 * frame.scale, max=most * frame.scale),
+        touches_boundary=False,
+        tiles=len(meshed),
+        seconds=time.perf_counter() - begun,
+        **({} if settings.box is None else {"box": list(settings.box)}),
+        **({} if header.units is None else {"length_units": header.units}),
+    )
+
+
+def say_ignored(settings: MeshSettings, say: Say) -> None:
+    """What of the settings the mesh of a large run does not have."""
+    plain = MeshSettings()
+    names = ("sharp", "faces", "max_error", "smooth", "uncertainty", "fill_holes", "largest", "texture", "watertight")
+    ignored = [f"mesh.{name}" for name in names if getattr(settings, name) != getattr(plain, name)]
+    if ignored:
+        say(f"without effect on a large run: {', '.join(ignored)}")
+
+
+def _forget(tiles: Tiles, meshed: list[Tile]) -> None:
+    """Remove meshes of tiles that are no part of this one."""
+    kept = {tiles.path(tile, "mesh.safetensors").name for tile in meshed}
+    for path in (tiles.folder).glob("*.mesh.safetensors"):
+        if path.name not in kept:
+            path.unlink()
+
+

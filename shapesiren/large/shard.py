@@ -1,0 +1,73 @@
+"""The part of a field that one tile holds: its cells and their heads, in a safetensors file that is mapped, not read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from ..errors import InputError
+from ..runtime.files import write_atomically
+
+NOTHING, OWN, BESIDE = 0, 1, 2  # what a cell holds: no point in its support, points of its own, points beside it
+
+
+@dataclass(frozen=True)
+class Shard:
+    """cells : (n, 4) int64 level and coordinates in the octree of the whole run, all leaves of the tile, in Morton order
+    state : (n,) NOTHING, OWN or BESIDE
+    heads, beside : (m, units + 4) of the cells with points of their own, (k, fewer + 4) of those beside them, in box units
+    spacing : (n,) local spacing of the points of a cell, box units; 0 of others
+    kept : (p,) which of the tile's stored points are no outliers
+    key, facts : what it was made of, what was found
+    """
+
+    cells: NDArray[np.int64]
+    state: NDArray[np.uint8]
+    heads: NDArray[np.float32]
+    beside: NDArray[np.float32]
+    spacing: NDArray[np.float32]
+    kept: NDArray[np.bool_]
+    key: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        arrays = {
+            "cells": self.cells.astype(np.int32),
+            "state": self.state,
+            "heads": self.heads,
+            "beside": self.beside,
+            "spacing": self.spacing,
+            "kept": np.packbits(self.kept),
+        }
+        told = {"key": self.key, "points": len(self.kept), "facts": self.facts}
+        write_atomically(path, save(arrays, {"shapesiren": json.dumps(told, sort_keys=True)}))
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Raises InputError if it is missing or damaged."""
+        try:
+            with safe_open(path, framework="np") as file:
+                told = json.loads((file.metadata() or {})["shapesiren"])
+                a = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            kept = np.unpackbits(a["kept"], count=int(told["points"])).astype(bool)
+            cells = a["cells"].astype(np.int64)
+            return cls(cells, a["state"], a["heads"], a["beside"], a["spacing"], kept, told["key"], told["facts"])
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as e:
+            raise InputError(f"cells of a tile are missing or damaged ({e})", where=path, hint="fit it again") from None
+
+
+def told_of(path: Path) -> tuple[str, dict[str, Any]]:
+    """Key and facts of a tile's file, of its cells or its mesh, without its arrays; an empty key if there is none."""
+    try:
+        with safe_open(path, framework="np") as file:
+            told = json.loads((file.metadata() or {})["shapesiren"])
+            return str(told["key"]), dict(told["facts"])
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError):
+        return "", {}

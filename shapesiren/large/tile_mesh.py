@@ -1,0 +1,438 @@
+"""One tile's part of the mesh: triangles of the cells of one lattice, which all tiles share.
+
+The lattice has a whole number of cells in a tile, and its corners have the same coordinates and the same values whichever tile
+asks. So the triangles of two tiles meet in the same vertices, and each of these has a key that both know: the edge of the
+lattice that it lies on. Nothing is welded by distance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from ..errors import InputError
+from ..field import Field
+from ..local.problem import HALF
+from ..nets.octree import Octree
+from ..runtime.files import write_atomically
+from ..runtime.kdtree import KDTree
+from ..surface.band_corners import evaluate_corners
+from ..surface.cell_tables import LEAF, PLACES
+from ..surface.fitted_faces import balance_vertices, flip_edges
+from ..surface.grid import Band, Grid
+from ..surface.marching_cubes import sparse_marching_cubes
+from ..surface.mesh import TriangleMesh
+from ..surface.narrow_band import leaks
+from ..surface.refine import newton_refine
+from ..surface.verify import point_distances, verify
+from .blend import Coarse, Neighbourhood, coarse_of, shards_beside
+from .fit_tile import key_of, thinned_of
+from .settings import Plan
+from .shard import NOTHING, Shard, told_of
+from .tile_cut import cut_by_level
+from .tiles import FOLDER, Tile, Tiles, name_of
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+VERSION = 1  # raised when the code below changes what it makes
+MESH_PLAN, FIELD_FILE = "mesh_plan.json", "field.safetensors"
+REACH = 4.0  # local spacings from the points at which an open surface ends
+JUDGED = 2000  # points of a tile whose distance from its mesh is measured
+ON_CORNER = 2e-5  # of a cell, from a corner's coordinate: vertices stay 1e-4 away unless they are on it
+
+
+@dataclass(frozen=True)
+class MeshPlan:
+    """cells : of the lattice along a tile's side, even
+    refine, fitted : as of `mesh`; trim : whether the surface ends where no point is
+    level : of the tiles; only : names of the tiles that are wanted, None for all
+    entered : leaves of the lattice, by tile, through which the surface comes from a tile beside it where no point shows it
+    """
+
+    cells: int
+    refine: int
+    fitted: bool
+    trim: bool
+    level: int
+    only: list[str] | None = None
+    entered: dict[str, list[list[int]]] = field(default_factory=dict)
+
+    @property
+    def step(self) -> float:
+        """Side of a lattice cell, box units."""
+        return 2 * HALF / (2**self.level * self.cells)
+
+    def save(self, run: Path) -> None:
+        write_atomically(run / FOLDER / MESH_PLAN, json.dumps(asdict(self), indent=1).encode())
+
+    @classmethod
+    def open(cls, run: Path) -> Self:
+        """Raises InputError if there is none, or it is damaged."""
+        path = run / FOLDER / MESH_PLAN
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as e:
+            raise InputError(f"the plan of the mesh is missing or damaged ({e})", where=path, hint="mesh it again") from None
+
+
+@dataclass(frozen=True)
+class TileGrid(Grid):
+    """The part of the lattice that lies in one tile. first : (3,) its lowest corner, in cells of the whole lattice"""
+
+    first: tuple[int, int, int] = (0, 0, 0)
+
+    def positions(self, index: NDArray[np.generic]) -> Array:
+        """By the place in the whole lattice, so that a corner has one position, to the last bit, in all tiles."""
+        return -HALF + (np.asarray(self.first, np.float64) + np.asarray(index, np.float64)) * self.step
+
+    @classmethod
+    def of(cls, tile: Tile, plan: MeshPlan) -> Self:
+        first = np.array(tile) * plan.cells
+        origin = -HALF + first * plan.step
+        return cls(tuple(origin.tolist()), plan.step, (plan.cells,) * 3, tuple(first.tolist()))
+
+
+@dataclass(frozen=True)
+class TileMesh:
+    """vertices : (n, 3) float32 from the tile's centre, box units; normals : (n, 3); faces : (m, 3) int32
+    border : (b,) vertices that lie on a side of the tile; keys : (b, 2) which they are, in all tiles alike
+    edges : (e, 2) half-edges between two of them, each as a face runs along it; indices into ``border``
+    component : (n,) connected component of each vertex, of those of the tile; area, volume, ends : (c,) of each, box units, and
+        the edges inside of the tile at which it ends
+    exits : (k, 3) leaves of the lattice beyond the tile that the surface goes into; held : (h, 3) those at the tile's sides that
+        it looked at
+    """
+
+    vertices: NDArray[np.float32]
+    normals: NDArray[np.float16]
+    faces: NDArray[np.int32]
+    border: NDArray[np.int32]
+    keys: NDArray[np.int64]
+    edges: NDArray[np.int32]
+    component: NDArray[np.int32]
+    area: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    ends: NDArray[np.int64]
+    exits: NDArray[np.int32]
+    held: NDArray[np.int32]
+    key: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    ARRAYS = ("vertices", "normals", "faces", "border", "keys", "edges", "component", "area", "volume", "ends", "exits", "held")
+
+    def write(self, path: Path) -> None:
+        told = json.dumps({"key": self.key, "facts": self.facts}, sort_keys=True)
+        write_atomically(path, save({name: np.ascontiguousarray(getattr(self, name)) for name in self.ARRAYS}, {"shapesiren": told}))
+
+    @classmethod
+    def open(cls, path: Path, *names: str) -> Self:
+        """The arrays with these ``names``, all if none; others are empty. Raises InputError if it is missing or damaged."""
+        try:
+            with safe_open(path, framework="np") as file:
+                told = json.loads((file.metadata() or {})["shapesiren"])
+                none = np.empty(0)
+                wanted = names or cls.ARRAYS
+                arrays = {name: file.get_tensor(name) if name in wanted else none for name in cls.ARRAYS}
+            return cls(**arrays, key=told["key"], facts=told["facts"])
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as e:
+            raise InputError(f"the mesh of a tile is missing or damaged ({e})", where=path, hint="mesh it again") from None
+
+
+def mesh_key(tiles: Tiles, tile: Tile, plan: Plan, mesh: MeshPlan, coarse: str, fits: dict[Tile, str]) -> str:
+    """Of all that a tile's mesh depends on: the cells of the tile and of those beside it, the plan, the thinned cloud's field.
+
+    ``fits``: keys of the tiles' cells
+    """
+    settings = {k: v for k, v in asdict(mesh).items() if k not in ("entered", "only")}
+    digest = hashlib.sha256(f"{VERSION} {tile} {settings} {mesh.entered.get(name_of(tile))} {coarse}".encode())
+    for other in tiles.beside(tile):
+        digest.update(f"{other} {fits[other]}".encode())
+    return digest.hexdigest()
+
+
+def mesh_tile(run: Path, tile: Tile) -> dict[str, Any]:
+    """Mesh one tile of a run whose cells, and those of the tiles beside it, are solved, by its `MeshPlan`; what is there with the
+    same key is kept. Returns its facts: faces, edges, distances of its points (box units), seconds."""
+    tiles, plan, mesh = Tiles.open(run), Plan.open(run), MeshPlan.open(run)
+    return mesh_tile_of(tiles, plan, mesh, tile, coarse_field(run), keys_of_fits(run, tiles, tiles.beside(tile)))
+
+
+@dataclass(frozen=True)
+class CoarseField:
+    """The thinned cloud's field, and a digest of it."""
+
+    ask: Coarse
+    digest: str
+
+
+def coarse_field(run: Path) -> CoarseField:
+    path = run / FIELD_FILE
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return CoarseField(coarse_of(Field.load(path)), digest)
+
+
+def keys_of_fits(run: Path, tiles: Tiles, wanted: list[Tile]) -> dict[Tile, str]:
+    """The keys that the tiles' cells have to have. Raises InputError if one of them is not solved."""
+    plan, thinned, found = Plan.open(run), thinned_of(run), {}
+    for tile in wanted:
+        found[tile] = key_of(tiles, tile, plan, thinned)
+        if told_of(tiles.path(tile, "field.safetensors"))[0] != found[tile]:
+            raise InputError(f"tile {name_of(tile)} is not solved as it is now", where=run, hint="run `shapesiren fit` again")
+    return found
+
+
+def mesh_tile_of(
+    tiles: Tiles, plan: Plan, mesh: MeshPlan, tile: Tile, coarse: CoarseField, fits: dict[Tile, str]
+) -> dict[str, Any]:
+    """`mesh_tile`, of what is open already."""
+    path = tiles.path(tile, "mesh.safetensors")
+    key = mesh_key(tiles, tile, plan, mesh, coarse.digest, fits)
+    held, facts = told_of(path)
+    if held == key:
+        return facts
+    begun = time.perf_counter()
+    made = meshed(tiles, plan, mesh, tile, coarse.ask, shards_beside(tiles, tile))
+    made.facts["seconds"] = round(time.perf_counter() - begun, 3)
+    TileMesh(**{**made.__dict__, "key": key}).write(path)
+    return made.facts
+
+
+def meshed(tiles: Tiles, plan: Plan, mesh: MeshPlan, tile: Tile, coarse: Coarse, shards: dict[Tile, Shard]) -> TileMesh:
+    """The triangles of one tile."""
+    grid = TileGrid.of(tile, mesh)
+    points = near_points(tiles, tile, plan, shards, REACH * 4 * plan.spacing + 2 * mesh.step)
+    around = Neighbourhood(tiles, tile, plan, shards, coarse, mesh.step)
+    entered = np.array(mesh.entered.get(name_of(tile), []), np.int64).reshape(-1, 3) - np.array(grid.first) // LEAF
+    tree = KDTree(points.at) if len(points.at) else None
+
+    def allowed(leaves: Index) -> NDArray[np.bool_]:
+        """Leaves (n, 3) that the surface may go on into: of an open one those that its points reach."""
+        if not mesh.trim:
+            return np.ones(len(leaves), bool)
+        if tree is None:
+            return np.zeros(len(leaves), bool)
+        distance, nearest = tree.query(grid.positions((leaves + 0.5) * LEAF))
+        near: NDArray[np.bool_] = distance <= points.reach[nearest] + 3**0.5 * mesh.step
+        return near
+
+    band = _band(grid, around.values, np.concatenate([_leaves_of(grid, points.at), entered]), allowed)
+    exits, held = _exits(band, grid)
+    exits = exits[allowed(exits - np.array(grid.first) // LEAF)]
+    vertices, faces = sparse_marching_cubes(band) if band.crosses_zero() else (np.empty((0, 3)), np.empty((0, 3), np.int64))
+    doubled = _doubled(vertices)
+    border = ((doubled == 0) | (doubled == 2 * mesh.cells)).any(1)
+    vertices = _interpolated(band, vertices, doubled, border)
+    keys = _keys(doubled + 2 * np.array(grid.first), tiles.level, mesh.cells)
+    at, normals, residual, _ = newton_refine(around.values_and_gradients, grid.positions(vertices), grid.step, mesh.refine)
+    flips = 0
+    if mesh.fitted and len(faces):
+        faces, flips = flip_edges(at, faces, normals, grid.step)
+        balanced, _ = balance_vertices(at, faces, normals, grid.step)
+        at = np.where(border[:, None], at, balanced)  # of faces of the other tile it knows nothing
+    pairs = np.stack([keys, np.full(len(keys), -1)], 1)
+    if mesh.trim and len(faces):
+        assert tree is not None
+        distance, nearest = tree.query(at)
+        cut = cut_by_level(at, normals, faces, border, pairs, distance / points.reach[nearest] - 1)
+        at, normals, faces, border, pairs = cut
+    triangles = TriangleMesh(at - tiles.centre(tile), faces, normals)
+    return _finished(triangles, border, pairs, exits, held, points, tiles.centre(tile), grid, float(residual.mean()) if len(residual) else 0.0, flips, band.evaluations)
+
+
+@dataclass(frozen=True)
+class NearPoints:
+    """at : (n, 3) box coordinates, the same in all tiles; own : (n,) whether of the tile itself
+    reach : (n,) how far from each an open surface goes"""
+
+    at: Array
+    own: NDArray[np.bool_]
+    reach: Array
+
+
+def near_points(tiles: Tiles, tile: Tile, plan: Plan, shards: dict[Tile, Shard], margin: float) -> NearPoints:
+    """Points of a tile and of what lies within ``margin`` of it that are no outliers."""
+    parts, own, reach = [np.empty((0, 3))], [np.empty(0, bool)], [np.empty(0)]
+    for other in tiles.beside(tile):
+        shard = shards[other]
+        stored = np.asarray(tiles.stored(other)[:, :3], np.float64)[shard.kept]
+        at = stored + tiles.centre(other)
+        if other != tile:
+            near = (np.abs(at - tiles.centre(tile)) <= tiles.half + margin).all(1)
+            stored, at = stored[near], at[near]
+        leaves = shard.cells.copy()
+        leaves[:, 0] -= tiles.level
+        leaves[:, 1:] -= np.array(other) << leaves[:, :1]
+        spacing = shard.spacing[Octree(leaves, tiles.half).leaf_of(stored)].astype(np.float64)
+        parts.append(at)
+        own.append(np.full(len(at), other == tile))
+        reach.append(REACH * np.minimum(np.maximum(spacing, plan.spacing), 4 * plan.spacing) + 2 * plan.deviation)
+    return NearPoints(np.concatenate(parts), np.concatenate(own), np.concatenate(reach))
+
+
+def _leaves_of(grid: TileGrid, at: Array) -> Index:
+    """(k, 3) The leaves of a tile's lattice that hold a point."""
+    index = np.floor((at - grid.positions(np.zeros(3))) / (LEAF * grid.step)).astype(np.int64)
+    index = index[((index >= 0) & (index < grid.cells[0] // LEAF)).all(1)]
+    return _unique(index, grid)
+
+
+def _unique(leaves: Index, grid: TileGrid) -> Index:
+    side = grid.cells[0] // LEAF
+    code = np.unique((leaves[:, 0] * side + leaves[:, 1]) * side + leaves[:, 2])
+    return np.stack([code // side**2, code // side % side, code % side], 1)
+
+
+def _band(grid: TileGrid, values: Callable[[Array], NDArray[np.float32]], seeds: Index, allowed: Callable[[Index], NDArray[np.bool_]]) -> Band:
+    """The leaves with points, and from there on all that the level set goes into."""
+    seeds = seeds[((seeds >= 0) & (seeds < grid.cells[0] // LEAF)).all(1)]
+    new = _unique(seeds, grid)
+    band = Band(grid, np.empty((0, 3), np.int64))
+    while len(new):
+        band.leaves = np.concatenate([band.leaves, new])
+        # every corner is evaluated: a sign that a bound on the slope gave might be another one in the tile beside this
+        rows, _ = evaluate_corners(band, values, new, np.inf)
+        new = leaks(band, new, rows)
+        new = new[allowed(new)]
+    band.leaves = band.leaves[np.argsort(band.key(band.leaves))]
+    return band
+
+
+def _exits(band: Band, grid: TileGrid) -> tuple[Index, Index]:
+    """Leaves beyond the tile that the level set goes into, and the tile's own at its sides, in leaves of the whole lattice."""
+    last = grid.cells[0] // LEAF - 1
+    first = np.array(grid.first) // LEAF
+    rows = band.rows(band.leaves) if len(band.leaves) else np.empty((0, 8), np.int32)
+    out = [np.empty((0, 3), np.int64)]
+    for axis in range(3):
+        for side, step, end in ((0, -1, 0), (2, 1, last)):
+            at = np.flatnonzero(band.leaves[:, axis] == end)
+            face = band.at(rows[at], np.flatnonzero(PLACES[:, axis] == side)) < 0
+            beyond = band.leaves[at[face.any(1) & ~face.all(1)]].copy()
+            beyond[:, axis] += step
+            out.append(beyond)
+    held = band.leaves[((band.leaves == 0) | (band.leaves == last)).any(1)]
+    return np.concatenate(out) + first, held + first
+
+
+def _doubled(vertices: Array) -> Index:
+    """Twice the coordinates of vertices (n, 3) in cells, odd inside of one: what they lie on, see `marching_cubes.weld`."""
+    nearest = np.rint(vertices)
+    whole = np.abs(vertices - nearest) < ON_CORNER
+    doubled: Index = np.where(whole, 2 * nearest, 2 * np.floor(vertices) + 1).astype(np.int64)
+    return doubled
+
+
+def _interpolated(band: Band, vertices: Array, doubled: Index, border: NDArray[np.bool_]) -> Array:
+    """Vertices on edges at the tile's sides, placed by the values at the ends: marching cubes does it in float32, which cell
+    comes first decides how, and two tiles must have the same."""
+    odd = doubled % 2 == 1
+    some = np.flatnonzero(border & (odd.sum(1) == 1))
+    out = vertices.copy()
+    if not len(some):
+        return out
+    axis = odd[some].argmax(1)
+    low = doubled[some] // 2
+    high = low.copy()
+    high[np.arange(len(some)), axis] += 1
+    a, b = (_corner(band, corner).astype(np.float64) for corner in (low, high))
+    out[some] = low
+    out[some, axis] = low[np.arange(len(some)), axis] + a / (a - b)
+    return out
+
+
+def _corner(band: Band, corner: Index) -> NDArray[np.float32]:
+    """(n,) f at corners (n, 3) of the lattice that the band holds."""
+    block = corner // LEAF
+    row = np.searchsorted(band.keys, band.key(block))
+    value: NDArray[np.float32] = band.values[row, (corner % LEAF) @ np.array([4, 2, 1])]
+    return value
+
+
+def _keys(doubled: Index, level: int, cells: int) -> Index:
+    """(n,) A number for each place (n, 3) of the doubled lattice of the whole run."""
+    size = 2 * cells * 2**level + 1
+    keys: Index = (doubled[:, 0] * size + doubled[:, 1]) * size + doubled[:, 2]
+    return keys
+
+
+def _finished(
+    mesh: TriangleMesh,
+    border: NDArray[np.bool_],
+    pairs: Index,
+    exits: Index,
+    held: Index,
+    points: NearPoints,
+    centre: Array,
+    grid: TileGrid,
+    residual: float,
+    flips: int,
+    evaluations: int,
+) -> TileMesh:
+    """What of a tile's mesh is kept, and what is known of it before it is joined to the others."""
+    faces = mesh.faces
+    on = np.flatnonzero(border)
+    place = np.full(len(border), -1)
+    place[on] = np.arange(len(on))
+    half = np.stack([faces, faces[:, [1, 2, 0]]], 2).reshape(-1, 2)
+    edges = place[half]
+    count, label = mesh.face_components() if len(faces) else (0, np.empty(0, np.int64))
+    component = np.zeros(len(border), np.int64)
+    component[faces] = label[:, None]
+    corners, areas = mesh.vertices[faces] + centre, mesh.face_areas()
+    volumes = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
+    checked = verify(mesh)
+    # edges of one face, not both of whose ends are at the tile's sides: the mesh ends there
+    inner = (edges < 0).any(1)
+    code = np.sort(half[inner], 1)
+    code, first, uses = np.unique(code[:, 0] * max(1, len(border)) + code[:, 1], return_index=True, return_counts=True)
+    ends = component[half[inner][first[uses == 1], 0]]
+    facts: dict[str, Any] = {
+        "vertices": len(border),
+        "faces": len(faces),
+        "nonmanifold_edges": int((uses > 2).sum()),
+        "misoriented_edges": checked.misoriented_edges,
+        "nonmanifold_vertices": 0 if on.size else checked.nonmanifold_vertices,
+        "residual": residual,
+        "flipped": flips,
+        "evaluations": evaluations,
+    } | _distances(mesh, points, centre, grid)
+    return TileMesh(
+        vertices=mesh.vertices.astype(np.float32),
+        normals=mesh.normals.astype(np.float16),
+        faces=faces.astype(np.int32),
+        border=on.astype(np.int32),
+        keys=pairs[on].astype(np.int64).reshape(-1, 2),
+        edges=edges[~inner].astype(np.int32),
+        component=component.astype(np.int32),
+        area=np.bincount(label, areas, count).astype(np.float64),
+        volume=np.bincount(label, volumes, count).astype(np.float64),
+        ends=np.bincount(ends, minlength=count).astype(np.int64),
+        exits=exits.astype(np.int32),
+        held=held.astype(np.int32),
+        facts=facts,
+    )
+
+
+def _distances(mesh: TriangleMesh, points: NearPoints, centre: Array, grid: TileGrid) -> dict[str, Any]:
+    """How far some of a tile's points are from its mesh, box units; those near its sides may be nearer to another tile's."""
+    inside = np.abs(points.at - centre).max(1) < grid.cells[0] * grid.step / 2 - 3 * grid.step
+    own = np.flatnonzero(points.own & inside)
+    if not len(own) or not len(mesh.faces):
+        return {"points": int(points.own.sum())}
+    some = points.at[np.random.default_rng(0).choice(own, min(JUDGED, len(own)), replace=False)] - centre
+    scale = 1 / (grid.cells[0] * grid.step)  # near 1, for float32
+    distance = point_distances(mesh.vertices * scale, mesh.faces, some * scale) / scale
+    mean, p95 = float(distance.mean()), float(np.quantile(distance, 0.95))
+    return {"points": int(points.own.sum()), "mean": mean, "p95": p95, "max": float(distance.max()), "judged": len(some)}

@@ -1,0 +1,81 @@
+"""A shape whose scan is in tiles: its stages, by way of `large`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Interrupted
+from ..pointcloud.cloud import PointCloud
+from ..pointcloud.header import CloudHeader
+from .base import Arrays, Say, Signal
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..field import Field
+    from ..metrics.shape import ShapeMetrics
+    from ..nets.local import Local
+    from ..surface.facts import MeshFacts
+    from .shape import ShapeConfig
+
+COARSE_SHARE = 0.03  # of the time of a fit, for the field of the thinned cloud
+TILES, FILES = "tiles", {"ingest": "index.json", "fit": "field.json"}  # as `large.tiles` and `large.fit` name them
+
+
+def tile_files(stage: str, folder: Path) -> list[str]:
+    """The file by which a stage's tiles are known to be as it left them."""
+    name = FILES.get(stage)
+    return [f"{TILES}/{name}"] if name and (folder / TILES / FILES["ingest"]).is_file() else []
+
+
+def ingest_tiles(folder: Path, source: Any, key: str, config: ShapeConfig, say: Say) -> Signal | None:
+    """The thinned cloud of a large scan, whose tiles are in the run folder then; None of any other, which leaves none there."""
+    from ..large.ingest import ingest_large, is_large
+
+    if not isinstance(source, PointCloud):
+        paths = [source] if isinstance(source, Path) else list(source)
+        if is_large(paths, config.ingest):
+            return Signal(*ingest_large(folder, paths, config.ingest, config.seed, say, key))
+    shutil.rmtree(folder / TILES, ignore_errors=True)
+    return None
+
+
+def solve_large(
+    folder: Path,
+    arrays: Arrays,
+    header: CloudHeader,
+    config: ShapeConfig,
+    device: torch.device,
+    progress: Callable[[float], bool],
+) -> Local:
+    """The field of the thinned cloud, once all tiles are solved. Raises Stopped as `solve_local` does; what is solved stays."""
+    from ..large.fit import fit_tiles, make_plan
+    from ..local.solve import solve_local
+    from .shape_solved import scan_of
+
+    make_plan(folder, header, config.local, config.ingest, config.seed, arrays["points"], arrays["normals"])
+    fit_tiles(folder, lambda share: progress((1 - COARSE_SHARE) * share))
+    scan = scan_of(arrays, header, config.loss)
+    return solve_local(
+        scan, config.local, config.seed, device, lambda share: progress(1 - COARSE_SHARE + COARSE_SHARE * share)
+    )
+
+
+def write_tiles_mesh(path: Path, fitted: Field, config: ShapeConfig, say: Say) -> MeshFacts:
+    """The mesh of a large run. Raises Interrupted where it is stopped between two tiles."""
+    from ..large.mesh import mesh_large
+
+    try:
+        return mesh_large(path.parent, config.mesh, CloudHeader.of(fitted.header), path, say)
+    except KeyboardInterrupt:
+        raise Interrupted("the tiles that are meshed are kept", where=path.parent, hint="the same command goes on") from None
+
+
+def evaluate_tiles(output: Path, fitted: Field, config: ShapeConfig, say: Say) -> ShapeMetrics:
+    """The points of a large run against its mesh, tile by tile."""
+    from ..large.evaluate import evaluate_large
+
+    return evaluate_large(output.parent, fitted, config.evaluate, say)
