@@ -20,7 +20,9 @@ def mesh(
     *,
     run: RunFolder,
     resolution: Annotated[int | None, typer.Option(help="Cells along the longest side (default: 128 to 512).")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help=f"A copy: {' '.join(names.MESH_FILES)}.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help=f"A copy: {' '.join(names.MESH_FILES)}, tileset.json.")
+    ] = None,
     sharp: Annotated[bool | None, typer.Option("--sharp", help="Keep sharp edges sharp (dual contouring).")] = None,
     faces: Annotated[int | None, typer.Option(help="Decimate to about so many faces.")] = None,
     max_error: Annotated[float | None, typer.Option(help="Decimate as far as this distance allows.")] = None,
@@ -33,6 +35,10 @@ def mesh(
     texture: Annotated[
         int | None,
         typer.Option(metavar="SIZE", help=f"Colours as a picture of 4096 texels a side, in {names.choice(names.TEXTURED)}."),
+    ] = None,
+    tiles: Annotated[bool | None, typer.Option("--tiles", help="Of a large run: keep the mesh in tiles, join none.")] = None,
+    level: Annotated[
+        int | None, typer.Option(help="Of a large run: write a coarser level, each with a quarter of the faces.")
     ] = None,
     trim: Annotated[str | None, typer.Option(help="auto, on, or off: cut off what no point supports.")] = None,
     watertight: Annotated[bool | None, typer.Option("--watertight", help="Close it; says what is invented.")] = None,
@@ -49,6 +55,7 @@ def mesh(
 ) -> None:
     """Take the mesh from a fitted field, in the scan's own coordinates, verify it and judge it by its points.
 
+    A large run's mesh is also written as tiles (-o FOLDER/tiles.json) and as 3D Tiles for a browser (-o FOLDER/tileset.json).
     With --height, --flat-base or --hollow it is closed, and a part to print made of it, upright, in mm: -o part.3mf.
 
     Example: shapesiren mesh runs/scan --resolution 512 -o scan.glb
@@ -69,6 +76,8 @@ def mesh(
         "units": units,
         "scale": scale,
         "texture": texture,
+        "tiles": tiles,
+        "level": level,
         "watertight": watertight,
         "up": up,
         "flat_base": flat_base,
@@ -86,6 +95,8 @@ def mesh(
         say_profile(context.config, context.say)
     if output is None and texture is not None:
         output = context.run.folder / "mesh.textured.glb"
+    if output is None and level is not None:
+        output = context.run.folder / f"mesh.level{level}.ply"
     if output is None and (units is not None or scale is not None):
         output = context.run.folder / f"mesh.{units or 'scaled'}.ply"
     write_output(context, "mesh", output, stage.printing.screen(), strict)

@@ -19,6 +19,9 @@ from ..runtime.working import working_at
 from ..surface.cell_tables import LEAF
 from ..surface.facts import InputDistances, MeshFacts
 from ..surface.settings import MeshSettings
+from .copies import coarse_level
+from .level_mesh import LevelMesh
+from .pyramid import Pyramid
 from .settings import Plan
 from .tile_mesh import CoarseField, MeshPlan, TileMesh, coarse_field, keys_of_fits, mesh_tile_of
 from .tiles import FOLDER, STEPS, Tile, Tiles, name_of, tile_of
@@ -158,7 +161,14 @@ def mesh_large(
     if not weld.faces:
         raise RunError("the field has no zero level set here", where="mesh", hint="fit longer, or a larger box")
     resolution = round(float(np.subtract(*header.box_bounds()[::-1]).max()) / mesh.step)
-    weld.write_ply(output, frame, frame.needs_float64(mesh.step * frame.scale))
+    double = frame.needs_float64(mesh.step * frame.scale)
+    level = None
+    if settings.tiles:
+        pyramid = Pyramid(run, weld)
+        level = coarse_level(pyramid)
+        LevelMesh(pyramid, level, frame).write_ply(output, double)
+    else:
+        weld.write_ply(output, frame, double)
     checked = weld.verification(frame.scale)
     told = [f for f in weld.facts if "mean" in f]
     shares = np.array([f["points"] for f in told], np.float64)
@@ -177,6 +187,7 @@ def mesh_large(
         input_distance=InputDistances(mean=mean * frame.scale, p95=p95 * frame.scale, max=most * frame.scale),
         touches_boundary=False,
         tiles=len(meshed),
+        level=level,
         seconds=time.perf_counter() - begun,
         **({} if settings.box is None else {"box": list(settings.box)}),
         **({} if header.units is None else {"length_units": header.units}),

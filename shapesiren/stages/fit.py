@@ -96,7 +96,14 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
         )
 
     try:
-        facts = execute(context, "fit", key, lambda: [FIELD, LOG, *task.files_beside("fit", run.folder)], body, lambda: torch_device(context.device))
+        facts = execute(
+            context,
+            "fit",
+            key,
+            lambda: [FIELD, LOG, *task.files_beside("fit", run.folder)],
+            body,
+            lambda: torch_device(context.device),
+        )
     finally:
         (run.folder / SNAPSHOT).unlink(missing_ok=True)
     checkpoint.unlink(missing_ok=True)  # only now: the manifest holds the result

@@ -29,7 +29,7 @@ def check_output(path: Path) -> None:
     added = plugins.part("writer", path.suffix.lower())
     if added is not None and path.suffix.lower() in WRITERS:
         raise InputError(f"{added.title}: shapesiren writes it itself", hint="give your format another extension")
-    if path.suffix.lower() not in WRITERS and added is None:
+    if path.suffix.lower() not in WRITERS and added is None and path.name.lower() not in IN_TILES:
         known = [*WRITERS, *(part.name for part in plugins.parts("writer"))]
         raise InputError(f"unknown mesh format {path.suffix!r}", where=path, hint=f"known: {' '.join(known)}")
     if path.suffix.lower() == ".3mf":
@@ -232,6 +232,8 @@ def _png(texture: Texture) -> bytes:
 
 
 MATERIAL = "# shapesiren\nnewmtl texture\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {}\n"
+TILESET, TILES = "tileset.json", "tiles.json"  # names of files for the mesh of a large run in parts: 3D Tiles, PLY files
+IN_TILES = (TILESET, TILES)
 TEXTURED = (".glb", ".obj")  # formats that hold a texture
 TITLES = {".ply": b"comment shapesiren\n", ".obj": b"# shapesiren\n"}  # lines after which the units stand
 WRITERS: dict[str, Callable[[TriangleMesh, Similarity, bool], bytes]] = {

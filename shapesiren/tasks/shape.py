@@ -420,6 +420,10 @@ class ShapeTask(Task[ShapeConfig]):
         from ..surface.level_set import resolution_of
         from ..surface.written_units import units_of_part, written_units
 
+        from .shape_large import convert_tiles
+
+        if convert_tiles(written, path, fitted, config):
+            return
         resolution, header, suffix = resolution_of(fitted, config.mesh), CloudHeader.of(fitted.header), path.suffix.lower()
         if config.mesh.printing:
             part = read_mesh(written.parent / PART)

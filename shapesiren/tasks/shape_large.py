@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Interrupted
+from ..errors import InputError, Interrupted
 from ..pointcloud.cloud import PointCloud
 from ..pointcloud.header import CloudHeader
 from .base import Arrays, Say, Signal
@@ -59,9 +59,7 @@ def solve_large(
     make_plan(folder, header, config.local, config.ingest, config.seed, arrays["points"], arrays["normals"])
     fit_tiles(folder, lambda share: progress((1 - COARSE_SHARE) * share))
     scan = scan_of(arrays, header, config.loss)
-    return solve_local(
-        scan, config.local, config.seed, device, lambda share: progress(1 - COARSE_SHARE + COARSE_SHARE * share)
-    )
+    return solve_local(scan, config.local, config.seed, device, lambda share: progress(1 - COARSE_SHARE + COARSE_SHARE * share))
 
 
 def write_tiles_mesh(path: Path, fitted: Field, config: ShapeConfig, say: Say) -> MeshFacts:
@@ -79,3 +77,22 @@ def evaluate_tiles(output: Path, fitted: Field, config: ShapeConfig, say: Say) -
     from ..large.evaluate import evaluate_large
 
     return evaluate_large(output.parent, fitted, config.evaluate, say)
+
+
+def convert_tiles(written: Path, path: Path, fitted: Field, config: ShapeConfig) -> bool:
+    """Write the mesh of a large run, or a level of it, in another format; whether the run is one.
+
+    Raises InputError if it is none, and its mesh is wanted in tiles or coarser.
+    """
+    from ..surface.io import IN_TILES
+
+    header = CloudHeader.of(fitted.header)
+    if not header.tiles:
+        if path.name.lower() in IN_TILES or config.mesh.level is not None:
+            hint = "fit it with --large true, or mesh it with --faces N for a coarser one"
+            raise InputError("the run is not in tiles, its mesh has no levels", where=path, hint=hint)
+        return False
+    from ..large.copies import write_copy
+
+    write_copy(written.parent, path, header, config.mesh)
+    return True
