@@ -24,6 +24,7 @@ LAYERS = [
     {"equations"},
     {"surface"},
     {"metrics"},
+    {"large"},
     {"export", "tasks.base", "tasks.fitted"},
     {"fitting", "reports"},
     {"tasks"},

@@ -157,7 +157,9 @@ class Neighbourhood:
         while first < len(x):
             last = max(first + 1, int(np.searchsorted(ends, (ends[first - 1] if first else 0) + PAIRS, "right")))
             row = np.repeat(np.arange(first, last), count[first:last])
-            within = np.arange(len(row)) - np.repeat(ends[first:last] - count[first:last] - (ends[first - 1] if first else 0), count[first:last])
+            within = np.arange(len(row)) - np.repeat(
+                ends[first:last] - count[first:last] - (ends[first - 1] if first else 0), count[first:last]
+            )
             a = members[np.repeat(starts[leaf[first:last]].astype(np.int64), count[first:last]) + within]
             t = (x[row] - self.centres[a]) / self.reach[a, None]
             u = np.maximum(1 - t * t, 0)

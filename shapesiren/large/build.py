@@ -123,7 +123,15 @@ def check_disk(folder: Path, count: int, columns: int, given: int, say: Say) -> 
 
 
 def scatter(
-    run: Path, sources: Sequence[Source], frame: Similarity, count: int, level: int, most: int, with_normals: bool, key: str, say: Say
+    run: Path,
+    sources: Sequence[Source],
+    frame: Similarity,
+    count: int,
+    level: int,
+    most: int,
+    with_normals: bool,
+    key: str,
+    say: Say,
 ) -> Tiles:
     """Every point to its tile's file, block by block; goes on where a kill broke it off.
 
@@ -237,7 +245,9 @@ def _finish(folder: Path, tile: Tile, size: int, columns: int, half: float) -> t
 
 def without_selection(settings: IngestSettings) -> IngestSettings:
     """Of points that are selected already."""
-    return settings.model_copy(update={"box": None, "polygon": None, "classes": None, "every": None, "max_points": 2 * MOST_THINNED})
+    return settings.model_copy(
+        update={"box": None, "polygon": None, "classes": None, "every": None, "max_points": 2 * MOST_THINNED}
+    )
 
 
 def bare(cloud: PointCloud) -> PointCloud:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..local.problem import Problem, Scan
+from ..local.problem import LARGEST, Problem, Scan
 from ..local.samples import Surface
 from ..local.settings import Prior
 from ..local.solve import beside_units, solve_near
@@ -81,10 +81,15 @@ def solved(
     """The cells of a tile whose points are ready."""
     noise = cloud.scatter.noise if plan.deviation and cloud.scatter.noise > CLEAN_NOISE else 0.0
     scan = Scan(
-        cloud.points, cloud.normals, np.full(len(cloud.points), noise), max(cloud.scatter.spacing, 1e-9), plan.closed, plan.given
+        cloud.points,
+        cloud.normals,
+        np.full(len(cloud.points), noise),
+        max(cloud.scatter.spacing, 1e-9),
+        plan.closed,
+        plan.given,
     )
     prior: Prior = plan.prior
-    largest = tiles.half / 2**plan.depth
+    largest = min(LARGEST, tiles.half / 2**plan.depth)
     problem = Problem(scan, plan.local, prior, torch.device("cpu"), tiles.half, largest * (1 + 1e-9))
     facts: dict[str, Any] = {
         "points": int(cloud.own.sum()),
@@ -100,7 +105,16 @@ def solved(
     width = plan.local.units + 4
     if not (state != NOTHING).any():
         none = np.empty((0, width), np.float32)
-        return Shard(cells, state, none, none[:, : beside_units(plan.local) + 4], np.zeros(len(cells), np.float32), cloud.kept, key, facts)
+        return Shard(
+            cells,
+            state,
+            none,
+            none[:, : beside_units(plan.local) + 4],
+            np.zeros(len(cells), np.float32),
+            cloud.kept,
+            key,
+            facts,
+        )
     tree = KDTree(cloud.points)
     around = None
     if plan.closed:
@@ -120,6 +134,12 @@ def solved(
     spacing[count > 0] = (total[count > 0] / count[count > 0]).astype(np.float32)
     facts |= {"cells": int((state == OWN).sum()), "beside": int((state == BESIDE).sum())}
     return Shard(
-        cells, state, heads[state == OWN], np.concatenate([beside[:, :fewer], beside[:, -4:]], 1), spacing, cloud.kept, key, facts
+        cells,
+        state,
+        heads[state == OWN],
+        np.concatenate([beside[:, :fewer], beside[:, -4:]], 1),
+        spacing,
+        cloud.kept,
+        key,
+        facts,
     )
-

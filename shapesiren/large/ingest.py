@@ -36,7 +36,9 @@ def is_large(paths: Sequence[Path], settings: IngestSettings) -> bool:
     return sum(c for c in counts if c) / every > LARGE_FROM
 
 
-def ingest_large(run: Path, paths: Sequence[Path], settings: IngestSettings, seed: int, say: Say, key: str = "") -> IngestedCloud:
+def ingest_large(
+    run: Path, paths: Sequence[Path], settings: IngestSettings, seed: int, say: Say, key: str = ""
+) -> IngestedCloud:
     """Tiles in the run folder, and the thinned cloud.
 
     Parameters
@@ -49,7 +51,9 @@ def ingest_large(run: Path, paths: Sequence[Path], settings: IngestSettings, see
     RunError : there is not enough disk
     """
     if settings.normals == "unsigned":
-        raise InputError("a large scan needs normals with sides", where="ingest.normals", hint="--set ingest.large=false takes some points")
+        raise InputError(
+            "a large scan needs normals with sides", where="ingest.normals", hint="--set ingest.large=false takes some points"
+        )
     if settings.large is None:
         say("so many points: all of them are used, tile by tile (--set ingest.large=false takes some)")
     sources = sources_of(paths, settings)
@@ -121,5 +125,3 @@ def measured(tiles: Tiles, header: CloudHeader, given: bool, turned: bool) -> Cl
     noise, spacing, tilt = middle
     found = {"tile_spacing": spacing, "tile_noise": noise, "tile_tilt": tilt, "turned": turned}
     return header.model_copy(update={"tiles": len(tiles.counts), **found})
-
-

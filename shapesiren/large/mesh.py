@@ -109,7 +109,9 @@ class Meshing:
             return
         for i, tile in enumerate(todo):
             if self.stopped():
-                raise Interrupted(f"after {i} of {len(todo)} tiles, which are kept", where=self.run, hint="the same command goes on")
+                raise Interrupted(
+                    f"after {i} of {len(todo)} tiles, which are kept", where=self.run, hint="the same command goes on"
+                )
             mesh_tile_of(self.tiles, self.plan, self.mesh, tile, self.coarse, fits)
             left = (time.perf_counter() - begun) / (i + 1) * (len(todo) - i - 1)
             working_at(f"tile {i + 1} of {len(todo)}, {left:.0f} s left", TILES_SHARE * (i + 1) / len(todo))
@@ -209,5 +211,3 @@ def _forget(tiles: Tiles, meshed: list[Tile]) -> None:
     for path in (tiles.folder).glob("*.mesh.safetensors"):
         if path.name not in kept:
             path.unlink()
-
-

@@ -104,7 +104,9 @@ class Source:
                 cloud = PointCloud(points, classes=classes, units=units or "m", units_from="as LAS has it", crs=system)
                 yield self._wanted(cloud.take(~marked))
             if start < header.point_count:
-                raise InputError(f"the file is truncated: {start:,} of {header.point_count:,} points could be read", where=self.path)
+                raise InputError(
+                    f"the file is truncated: {start:,} of {header.point_count:,} points could be read", where=self.path
+                )
 
     def _scans(self) -> Iterator[PointCloud]:
         """E57, a scan at a time, which is how it is stored."""
@@ -218,5 +220,11 @@ def joined(first: PointCloud, other: PointCloud) -> PointCloud:
 
 def _bare(cloud: PointCloud) -> PointCloud:
     return PointCloud(
-        cloud.points, cloud.normals, sided=cloud.sided, units=cloud.units, units_from=cloud.units_from, crs=cloud.crs, notes=cloud.notes
+        cloud.points,
+        cloud.normals,
+        sided=cloud.sided,
+        units=cloud.units,
+        units_from=cloud.units_from,
+        crs=cloud.crs,
+        notes=cloud.notes,
     )

@@ -133,7 +133,9 @@ class TileMesh:
 
     def write(self, path: Path) -> None:
         told = json.dumps({"key": self.key, "facts": self.facts}, sort_keys=True)
-        write_atomically(path, save({name: np.ascontiguousarray(getattr(self, name)) for name in self.ARRAYS}, {"shapesiren": told}))
+        write_atomically(
+            path, save({name: np.ascontiguousarray(getattr(self, name)) for name in self.ARRAYS}, {"shapesiren": told})
+        )
 
     @classmethod
     def open(cls, path: Path, *names: str) -> Self:
@@ -248,7 +250,19 @@ def meshed(tiles: Tiles, plan: Plan, mesh: MeshPlan, tile: Tile, coarse: Coarse,
         cut = cut_by_level(at, normals, faces, border, pairs, distance / points.reach[nearest] - 1)
         at, normals, faces, border, pairs = cut
     triangles = TriangleMesh(at - tiles.centre(tile), faces, normals)
-    return _finished(triangles, border, pairs, exits, held, points, tiles.centre(tile), grid, float(residual.mean()) if len(residual) else 0.0, flips, band.evaluations)
+    return _finished(
+        triangles,
+        border,
+        pairs,
+        exits,
+        held,
+        points,
+        tiles.centre(tile),
+        grid,
+        float(residual.mean()) if len(residual) else 0.0,
+        flips,
+        band.evaluations,
+    )
 
 
 @dataclass(frozen=True)
@@ -294,7 +308,9 @@ def _unique(leaves: Index, grid: TileGrid) -> Index:
     return np.stack([code // side**2, code // side % side, code % side], 1)
 
 
-def _band(grid: TileGrid, values: Callable[[Array], NDArray[np.float32]], seeds: Index, allowed: Callable[[Index], NDArray[np.bool_]]) -> Band:
+def _band(
+    grid: TileGrid, values: Callable[[Array], NDArray[np.float32]], seeds: Index, allowed: Callable[[Index], NDArray[np.bool_]]
+) -> Band:
     """The leaves with points, and from there on all that the level set goes into."""
     seeds = seeds[((seeds >= 0) & (seeds < grid.cells[0] // LEAF)).all(1)]
     new = _unique(seeds, grid)

@@ -97,7 +97,9 @@ class Tiles:
             found: NDArray[np.float32] = np.load(self.path(tile, "points.npy"), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as e:
             hint = "ingest it again with --force"
-            raise InputError(f"points of a tile are missing or damaged ({e})", where=self.path(tile, "points.npy"), hint=hint) from None
+            raise InputError(
+                f"points of a tile are missing or damaged ({e})", where=self.path(tile, "points.npy"), hint=hint
+            ) from None
         return found
 
     def points(self, tile: Tile, margin: float | None = None) -> tuple[Array, NDArray[np.bool_]]:
@@ -158,4 +160,6 @@ class Tiles:
         except FileNotFoundError:
             raise InputError("no tiles here", where=path.parent, hint="fit the scan with --large") from None
         except (ValueError, KeyError, TypeError, AttributeError) as e:
-            raise InputError(f"the index of its tiles is damaged ({e})", where=path, hint="ingest it again with --force") from None
+            raise InputError(
+                f"the index of its tiles is damaged ({e})", where=path, hint="ingest it again with --force"
+            ) from None

@@ -100,7 +100,9 @@ class Weld:
             if len(side.edges):
                 kept = self.stays[i][side.component[side.border[side.edges[:, 0]]]]
                 halves.append(self.begins[i] + side.edges[kept].astype(np.int64))
-        self.border_number = np.where(self.border_number >= 0, self.border_number, self.border_number[first[group]] if len(group) else -1)
+        self.border_number = np.where(
+            self.border_number >= 0, self.border_number, self.border_number[first[group]] if len(group) else -1
+        )
         self.halves = np.concatenate(halves) if halves else np.empty((0, 2), np.int64)
 
     def _side(self, tile: Tile) -> TileMesh:
@@ -150,7 +152,9 @@ class Weld:
         low, high = ends.min(1, initial=MOST_INDEX), ends.max(1, initial=-1)
         order = np.lexsort((high, low))
         low, high, forward = low[order], high[order], forward[order]
-        begins = np.flatnonzero(np.r_[True, (low[1:] != low[:-1]) | (high[1:] != high[:-1])]) if len(low) else np.empty(0, np.int64)
+        begins = (
+            np.flatnonzero(np.r_[True, (low[1:] != low[:-1]) | (high[1:] != high[:-1])]) if len(low) else np.empty(0, np.int64)
+        )
         uses = np.diff(np.r_[begins, len(low)])
         ways = np.add.reduceat(forward.astype(np.int64), begins) if len(begins) else np.empty(0, np.int64)
 

@@ -488,6 +488,10 @@ class ShapeTask(Task[ShapeConfig]):
     def fitted(cls, field: Field, arrays: Arrays, config: ShapeConfig, run: Path | None = None) -> ShapeField:
         from .shape_field import ShapeField
 
+        if run is not None and CloudHeader.of(field.header).tiles:
+            from .shape_large import large_field
+
+            return large_field(field, arrays, config, run, cls)
         return ShapeField(field, cls, arrays, config, run)
 
     @classmethod

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..nets.local import Local
     from ..surface.facts import MeshFacts
     from .shape import ShapeConfig
+    from .shape_field import ShapeField
 
 COARSE_SHARE = 0.03  # of the time of a fit, for the field of the thinned cloud
 TILES, FILES = "tiles", {"ingest": "index.json", "fit": "field.json"}  # as `large.tiles` and `large.fit` name them
@@ -70,6 +71,21 @@ def write_tiles_mesh(path: Path, fitted: Field, config: ShapeConfig, say: Say) -
         return mesh_large(path.parent, config.mesh, CloudHeader.of(fitted.header), path, say)
     except KeyboardInterrupt:
         raise Interrupted("the tiles that are meshed are kept", where=path.parent, hint="the same command goes on") from None
+
+
+def large_field(field: Field, arrays: Arrays, config: ShapeConfig, run: Path, task: type[Any]) -> ShapeField:
+    """The field of a large run as the Python interface returns it."""
+    from ..large.field import LargeField
+    from .shape_field import ShapeField
+
+    class LargeShapeField(LargeField, ShapeField):
+        """That of all points; its arrays are those of the thinned cloud."""
+
+        def __init__(self) -> None:
+            ShapeField.__init__(self, field, task, arrays, config, run)
+            self.open_tiles(run, field)
+
+    return LargeShapeField()
 
 
 def evaluate_tiles(output: Path, fitted: Field, config: ShapeConfig, say: Say) -> ShapeMetrics:
