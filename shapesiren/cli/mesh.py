@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from ..lengths import millimetres
+from ..runtime.workers import with_workers
 from . import names
 from .app import command
 from .existing_run import open_for_stage
-from .options import For, Layers, RunFolder, StageOptions, Strict, box_of
+from .options import For, Layers, RunFolder, StageOptions, Strict, WorkerOptions, box_of
 from .write_output import write_output
 
 
@@ -51,6 +52,7 @@ def mesh(
     uncertainty: Annotated[bool | None, typer.Option("--uncertainty", help="Error bars of the vertices.")] = None,
     profile: For,
     strict: Strict,
+    by: WorkerOptions,
     stage: StageOptions,
 ) -> None:
     """Take the mesh from a fitted field, in the scan's own coordinates, verify it and judge it by its points.
@@ -99,4 +101,14 @@ def mesh(
         output = context.run.folder / f"mesh.level{level}.ply"
     if output is None and (units is not None or scale is not None):
         output = context.run.folder / f"mesh.{units or 'scaled'}.ply"
-    write_output(context, "mesh", output, stage.printing.screen(), strict)
+    screen = stage.printing.screen()
+    if by.shard is not None:
+        from ..stages.shards import mesh_part
+
+        with screen.working("mesh"):
+            done = mesh_part(context, by.shard, by.chosen())
+        screen.say(done.line("meshed", context.run.folder))
+        screen.result({"run": str(context.run.folder), "tiles": done.tree()})
+        return
+    with with_workers(by.chosen()):
+        write_output(context, "mesh", output, screen, strict)

@@ -20,8 +20,8 @@ from ..surface.written_units import WrittenUnits, written_units
 from .level_mesh import LevelMesh
 from .pyramid import Pyramid, joined
 from .tile_mesh import MeshPlan
-from .tileset import write_tileset
 from .tiles import name_of
+from .tileset import write_tileset
 
 HELD_FACES = 20_000_000  # of a format that is made in memory
 COARSE_FACES = 2_000_000  # of a level that is shown or drawn as a whole

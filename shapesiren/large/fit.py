@@ -83,14 +83,15 @@ def todo_of(run: Path) -> list[Tile]:
 
 
 def fit_tiles(
-    run: Path, progress: Callable[[float], bool], each: Callable[[list[Tile]], Iterable[object]] | None = None
+    run: Path, progress: Callable[[float], bool], each: Callable[[list[Tile]], Iterable[Tile | None]] | None = None
 ) -> TilesSolved:
     """Solve what `todo_of` a planned run says, and write the index of the field.
 
     Parameters
     ----------
     progress : told what share is done; False stops, and what is done is kept
-    each : solves tiles in an engine's way, each with `fit_tile`, and yields when one is done; None: one after the other, here
+    each : solves tiles in an engine's way, each with `fit_tile`, and yields one when it is done, or None while none is;
+        None: one after the other, here
 
     Raises
     ------
@@ -106,8 +107,13 @@ def fit_tiles(
         return progress(min(1.0, (done + share * points[tile]) / total))
 
     if each is not None:
-        for i, _ in enumerate(each(todo)):
-            if not progress((i + 1) / max(1, len(todo))):
+        ended = 0
+        for one in each(todo):
+            if one is not None:
+                done, ended = done + points[one], ended + 1
+                left = (time.perf_counter() - begun) / done * (total - done)
+                working_at(f"tile {ended} of {len(todo)}, {left:.0f} s left", done / total)
+            if not progress(done / total):
                 raise Stopped
     else:
         for i, tile in enumerate(todo):

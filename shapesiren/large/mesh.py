@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ..surface.cell_tables import LEAF
 from ..surface.facts import InputDistances, MeshFacts
 from ..surface.settings import MeshSettings
 from .copies import coarse_level
+from .engines import Each, mesh_each
 from .level_mesh import LevelMesh
 from .pyramid import Pyramid
 from .settings import Plan
@@ -76,7 +77,7 @@ class Meshing:
     coarse: CoarseField
     stopped: Callable[[], bool]
 
-    def meshed(self, each: Callable[[list[Tile]], Iterable[Any]] | None = None) -> list[Tile]:
+    def meshed(self, each: Each | None = None) -> list[Tile]:
         """All tiles that hold a part of the surface, meshed, in order.
 
         Raises
@@ -102,10 +103,17 @@ class Meshing:
             fits |= keys_of_fits(self.run, self.tiles, sorted({o for t in todo for o in self.tiles.beside(t)}))
         return sorted(wanted)
 
-    def _each(self, todo: list[Tile], fits: dict[Tile, str], each: Callable[[list[Tile]], Iterable[Any]] | None) -> None:
+    def _each(self, todo: list[Tile], fits: dict[Tile, str], each: Each | None) -> None:
         begun = time.perf_counter()
         if each is not None:
-            list(each(todo))
+            ended = 0
+            for tile in each(todo):
+                ended += tile is not None
+                if self.stopped():
+                    raise Interrupted(
+                        f"after {ended} of {len(todo)} tiles, which are kept", where=self.run, hint="the same command goes on"
+                    )
+                working_at(f"tile {ended} of {len(todo)}", TILES_SHARE * ended / len(todo))
             return
         for i, tile in enumerate(todo):
             if self.stopped():
@@ -154,7 +162,7 @@ def mesh_large(
     tiles, plan, frame = Tiles.open(run), Plan.open(run), header.frame
     say_ignored(settings, say)
     meshing = Meshing(run, tiles, plan, plan_of(tiles, plan, settings, header), coarse_field(run), stopped)
-    meshed = meshing.meshed()
+    meshed = meshing.meshed(mesh_each(run))
     mesh = meshing.mesh
     working_at("joining the tiles", TILES_SHARE)
     least = settings.min_component

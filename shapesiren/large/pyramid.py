@@ -1,7 +1,6 @@
-"""A mesh of tiles at ever coarser levels: nodes of an octree over the tiles, each of the meshes of its children with a quarter of
-the faces.
+"""A mesh of tiles at ever coarser levels: an octree over the tiles, each node with a quarter of the faces of its children.
 
-What a node shares with another one of its level stays as it is, at the full resolution, until both are in one node. So nodes fit
+What a node shares with another one of its level stays as it is, at full resolution, until both are in one node. So nodes fit
 each other whatever their levels: any choice of nodes that covers every tile once is one mesh without a crack.
 """
 

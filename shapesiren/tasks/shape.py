@@ -419,7 +419,6 @@ class ShapeTask(Task[ShapeConfig]):
         from ..surface.io import TEXTURED, read_mesh, write_mesh
         from ..surface.level_set import resolution_of
         from ..surface.written_units import units_of_part, written_units
-
         from .shape_large import convert_tiles
 
         if convert_tiles(written, path, fitted, config):

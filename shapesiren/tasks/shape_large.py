@@ -53,12 +53,13 @@ def solve_large(
     progress: Callable[[float], bool],
 ) -> Local:
     """The field of the thinned cloud, once all tiles are solved. Raises Stopped as `solve_local` does; what is solved stays."""
+    from ..large.engines import fit_each
     from ..large.fit import fit_tiles, make_plan
     from ..local.solve import solve_local
     from .shape_solved import scan_of
 
     make_plan(folder, header, config.local, config.ingest, config.seed, arrays["points"], arrays["normals"])
-    fit_tiles(folder, lambda share: progress((1 - COARSE_SHARE) * share))
+    fit_tiles(folder, lambda share: progress((1 - COARSE_SHARE) * share), fit_each(folder))
     scan = scan_of(arrays, header, config.loss)
     return solve_local(scan, config.local, config.seed, device, lambda share: progress(1 - COARSE_SHARE + COARSE_SHARE * share))
 
