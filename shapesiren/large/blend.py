@@ -1,4 +1,4 @@
-"""The field in one tile: cells of the tile and of those beside it, blended; where there is none, the field of the thinned cloud.
+"""The field in one tile: its cells and those of the tiles beside it, blended; where there is none, the thinned cloud's field.
 
 The readable twin of the compiled `blend_kernel` is `_by_torch`.
 """
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..field import Field
-from ..local.problem import HALF
+from ..local.cells import HALF
 from ..local.sines import draw
 from ..nets.cpu.engine import thread_pool
 from ..nets.cpu.local_evaluate import MIN_POINTS
@@ -87,7 +87,7 @@ class Neighbourhood:
         every, self.heads = every[order], np.ascontiguousarray(head[order])
         half = HALF / 2.0 ** every[:, 0]
         self.centres = np.ascontiguousarray((2 * every[:, 1:] + 1) * half[:, None] - HALF)
-        self.reach = prior.support * half
+        self.reach: Array = np.asarray(prior.support * half, np.float64)
         self.factor = (4.0 ** every[:, 0]).astype(np.float32)  # of neighbours the finer one counts more, as of `nets.local`
         home = shards.get(tile)
         leaves = np.zeros((1, 4), np.int64)
@@ -100,7 +100,7 @@ class Neighbourhood:
     @cached_property
     def members(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Which cells reach into each leaf of the tile, or into what lies within ``pad`` of it."""
-        return self.octree.reached_by(self.centres - self.centre, self.reach + self.pad)
+        return self.octree.reached_by(self.centres - self.centre, np.asarray(self.reach + self.pad, np.float64))
 
     def __call__(self, x: Array, gradients: bool = False) -> tuple[Floats, Floats]:
         """Values (n,) and gradients (n, 3), or (0, 3) if not asked for, at box coordinates (n, 3)."""

@@ -1,5 +1,5 @@
-"""`blend.blended` in machine code (numba). Sums are in float64 and in the order of the members, so that a point has the same value
-to the last bit whichever tile it is asked of."""
+"""`blend.blended` in machine code (numba). Sums are in float64 and in the order of the members, so that a point has the same
+value to the last bit whichever tile it is asked of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cloud of any size -> tiles on disk, in two passes: a thinned cloud, by which all is decided; then every point to its tile."""
+"""A cloud of any size -> tiles on disk, in two passes: a thinned cloud, which decides all; then every point to its tile."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, RunError
-from ..local.problem import HALF
+from ..local.cells import HALF
 from ..pointcloud.cloud import PointCloud, merge
-from ..pointcloud.settings import IngestSettings
 from ..pointcloud.selection import Selection
+from ..pointcloud.settings import IngestSettings
 from ..runtime.files import write_atomically
 from ..runtime.working import working_at
 from ..similarity import Similarity
@@ -100,7 +100,7 @@ def level_for(points: NDArray[np.float64], count: int, most: int) -> int:
 
 
 def depth_below(most: int) -> int:
-    """Levels that a tile of ``most`` points is cut at least: so its largest cells, and how far they see beyond it, are small."""
+    """Levels that a tile of ``most`` points is cut at least: so its largest cells are small, and it sees little beyond it."""
     levels = math.log(max(most, 1) / CELL_POINTS, 4)
     return max(1, math.floor(levels) - 3)
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..field import Field
-from ..local.problem import HALF
+from ..local.cells import HALF
 from .blend import Neighbourhood, coarse_of, shards_beside
 from .settings import Plan
 from .tiles import Tile, Tiles

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,11 +51,15 @@ def make_plan(
     seed: int,
     points: NDArray[np.floating],
     normals: NDArray[np.floating],
+    noisy: bool = True,
 ) -> Plan:
-    """Write what all tiles share into the run folder: the plan, and the thinned cloud (n, 3), (n, 3)."""
+    """Write what all tiles share into the run folder: the plan, and the thinned cloud (n, 3), (n, 3).
+
+    ``noisy``: False ignores the noise of the points
+    """
     given = header.normals != "estimated"
-    noise = header.tile_noise if header.tile_noise > CLEAN_NOISE else 0.0
-    settings = {
+    noise = header.tile_noise if noisy and header.tile_noise > CLEAN_NOISE else 0.0
+    settings: dict[str, Any] = {
         "local": local.model_dump(mode="json"),
         "seed": seed,
         "spacing": max(header.tile_spacing, 1e-9),

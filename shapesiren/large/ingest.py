@@ -1,4 +1,4 @@
-"""Stage ``ingest`` of a large scan: its tiles, and the thinned cloud that all is decided by, which is ingested as any scan is."""
+"""Stage ``ingest`` of a large scan: its tiles, and the thinned cloud that decides all, which is ingested as any scan is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from ..pointcloud.scan.noise import noise_across, scatter
 from ..pointcloud.scan.noise_weight import CLEAN_NOISE
 from ..pointcloud.settings import IngestSettings
 from ..runtime.working import working_at
-from .build import bare, check_disk, level_for, scatter as scatter_points, sources_of, thinned, without_selection
+from .build import bare, check_disk, level_for, sources_of, thinned, without_selection
+from .build import scatter as scatter_points
 from .source import points_in
 from .tiles import Tiles
 

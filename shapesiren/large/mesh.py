@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import Interrupted, RunError
-from ..local.problem import HALF
 from ..pointcloud.header import CloudHeader
 from ..pointcloud.region import corners
 from ..runtime.working import working_at
@@ -25,7 +24,7 @@ from .level_mesh import LevelMesh
 from .pyramid import Pyramid
 from .settings import Plan
 from .tile_mesh import CoarseField, MeshPlan, TileMesh, coarse_field, keys_of_fits, mesh_tile_of
-from .tiles import FOLDER, STEPS, Tile, Tiles, name_of, tile_of
+from .tiles import Tile, Tiles, name_of, tile_of
 from .weld import LEAST_CELLS, Weld
 
 Say = Callable[[str], None]
@@ -38,12 +37,13 @@ TILES_SHARE = 0.9  # of the time of the stage, until the tiles are meshed
 
 def plan_of(tiles: Tiles, plan: Plan, settings: MeshSettings, header: CloudHeader) -> MeshPlan:
     """How the settings of a mesh are met by a lattice of whole cells in a tile."""
-    side, only = 2 * tiles.half, None
+    side, only, box = 2 * tiles.half, None, None
     step = SPACINGS * plan.spacing
     low, high = header.box_bounds()
     if settings.box is not None:
         first, last = (header.frame.to_box(corner[None])[0] for corner in corners(settings.box))
         low, high = np.maximum(low, first), np.minimum(high, last)
+        box = [*first.tolist(), *last.tolist()]
         only = [name_of(t) for t in sorted(tiles.counts) if _meets(tiles, t, first, last)]
         if not (low < high).all() or not only:
             raise RunError("the box lies beside the scan", where="mesh.box", hint="inspect tells where that is")
@@ -57,7 +57,7 @@ def plan_of(tiles: Tiles, plan: Plan, settings: MeshSettings, header: CloudHeade
             hint="a lower resolution, or smaller tiles: --set ingest.tile_points=...",
         )
     trim = settings.trim == "on" or (settings.trim == "auto" and header.open)
-    return MeshPlan(cells, settings.refine, settings.facets == "fitted", trim, tiles.level, only)
+    return MeshPlan(cells, settings.refine, settings.facets == "fitted", trim, tiles.level, only, box)
 
 
 def _meets(tiles: Tiles, tile: Tile, low: np.ndarray[Any, Any], high: np.ndarray[Any, Any]) -> bool:

@@ -75,7 +75,7 @@ def prepare_tile(tiles: Tiles, tile: Tile, plan: Plan, thinned: NDArray[np.float
 
 
 def near_thinned(tiles: Tiles, tile: Tile, thinned: NDArray[np.float32]) -> Array:
-    """(j, 6) Those of the thinned points that lie in a tile or beside it, from its centre; of an empty region the nearest ones."""
+    """(j, 6) Those of the thinned points that lie in a tile or beside it, from its centre; if hardly any, the nearest ones."""
     at = thinned.astype(np.float64)
     at[:, :3] -= tiles.centre(tile)
     away = np.abs(at[:, :3]).max(1)

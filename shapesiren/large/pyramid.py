@@ -225,19 +225,20 @@ def _digest(parts: list[str]) -> str:
 
 def _until(weld: Weld) -> NDArray[np.int8]:
     """(rows,) Of each vertex at a tile's side: the level from which on all tiles that have it are in one node."""
-    counts = np.diff(np.append(weld.begins, len(weld.group)))
+    counts = np.diff(np.append(weld.begins, len(weld.first)))
     owner = np.repeat(np.arange(len(weld.meshed)), counts)
     until = np.full(len(owner), NEVER, np.int8)
     if not len(owner):
         return until
     place = np.array(weld.meshed, np.int64)[owner]
-    order = np.argsort(weld.group, kind="stable")
-    starts = np.flatnonzero(np.diff(weld.group[order], prepend=-1))
+    order = np.argsort(weld.first, kind="stable")
+    new = np.diff(weld.first[order], prepend=-1) != 0
+    starts = np.flatnonzero(new)
     low = np.minimum.reduceat(place[order], starts)
     high = np.maximum.reduceat(place[order], starts)
     apart = np.bitwise_xor(low, high).max(1)  # the highest bit in which two of them differ
     levels = np.where(apart > 0, np.frexp(apart.astype(np.float64))[1], NEVER).astype(np.int8)
-    until[:] = levels[weld.group]
+    until[order] = levels[np.cumsum(new) - 1]
     return until
 
 

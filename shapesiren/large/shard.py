@@ -38,7 +38,7 @@ class Shard:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "cells": self.cells.astype(np.int32),
             "state": self.state,
             "heads": self.heads,

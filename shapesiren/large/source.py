@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, ShapesirenError
 from ..pointcloud.cloud import PointCloud
-from ..pointcloud.io import survey
+from ..pointcloud.io import crs, degrees, survey
 from ..pointcloud.io.arrays import from_table
 from ..pointcloud.io.by_value import names_by_value
 from ..pointcloud.io.columns import find, words_of
@@ -88,9 +88,9 @@ class Source:
         with laspy.open(self.path) as file:
             header = file.header
             copc = self.selection.by_place and any(record.user_id == survey.COPC for record in header.vlrs)
-            system, units, _ = survey.crs.of_las(header)
-            if survey.degrees.of_las(header) and survey.degrees.fit(np.stack([header.mins, header.maxs])):
-                raise survey.degrees.refusal(self.path)
+            system, units, _ = crs.of_las(header)
+            if degrees.of_las(header) and degrees.fit(np.stack([header.mins, header.maxs])):
+                raise degrees.refusal(self.path)
             if copc:
                 yield self._wanted(read_cloud(self.path, selection=self.selection), recount=False)
                 return

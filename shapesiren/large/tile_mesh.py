@@ -22,7 +22,7 @@ from safetensors.numpy import save
 
 from ..errors import InputError
 from ..field import Field
-from ..local.problem import HALF
+from ..local.cells import HALF
 from ..nets.octree import Octree
 from ..runtime.files import write_atomically
 from ..runtime.kdtree import KDTree
@@ -38,7 +38,7 @@ from ..surface.verify import point_distances, verify
 from .blend import Coarse, Neighbourhood, coarse_of, shards_beside
 from .fit_tile import key_of, thinned_of
 from .settings import Plan
-from .shard import NOTHING, Shard, told_of
+from .shard import Shard, told_of
 from .tile_cut import cut_by_level
 from .tiles import FOLDER, Tile, Tiles, name_of
 
@@ -56,7 +56,8 @@ ON_CORNER = 2e-5  # of a cell, from a corner's coordinate: vertices stay 1e-4 aw
 class MeshPlan:
     """cells : of the lattice along a tile's side, even
     refine, fitted : as of `mesh`; trim : whether the surface ends where no point is
-    level : of the tiles; only : names of the tiles that are wanted, None for all
+    level : of the tiles; only : names of the tiles that are wanted, None for all; box : two corners, box units, beyond which
+        no cell of the lattice is wanted
     entered : leaves of the lattice, by tile, through which the surface comes from a tile beside it where no point shows it
     """
 
@@ -66,6 +67,7 @@ class MeshPlan:
     trim: bool
     level: int
     only: list[str] | None = None
+    box: list[float] | None = None
     entered: dict[str, list[list[int]]] = field(default_factory=dict)
 
     @property
@@ -110,8 +112,8 @@ class TileMesh:
     edges : (e, 2) half-edges between two of them, each as a face runs along it; indices into ``border``
     component : (n,) connected component of each vertex, of those of the tile; area, volume, ends : (c,) of each, box units, and
         the edges inside of the tile at which it ends
-    exits : (k, 3) leaves of the lattice beyond the tile that the surface goes into; held : (h, 3) those at the tile's sides that
-        it looked at
+    exits : (k, 3) leaves of the lattice beyond the tile that the surface goes into; held : (h, 3) those at the tile's sides
+        that it looked at
     """
 
     vertices: NDArray[np.float32]
@@ -145,7 +147,7 @@ class TileMesh:
                 told = json.loads((file.metadata() or {})["shapesiren"])
                 none = np.empty(0)
                 wanted = names or cls.ARRAYS
-                arrays = {name: file.get_tensor(name) if name in wanted else none for name in cls.ARRAYS}
+                arrays: dict[str, Any] = {name: file.get_tensor(name) if name in wanted else none for name in cls.ARRAYS}
             return cls(**arrays, key=told["key"], facts=told["facts"])
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as e:
             raise InputError(f"the mesh of a tile is missing or damaged ({e})", where=path, hint="mesh it again") from None
@@ -164,8 +166,8 @@ def mesh_key(tiles: Tiles, tile: Tile, plan: Plan, mesh: MeshPlan, coarse: str, 
 
 
 def mesh_tile(run: Path, tile: Tile) -> dict[str, Any]:
-    """Mesh one tile of a run whose cells, and those of the tiles beside it, are solved, by its `MeshPlan`; what is there with the
-    same key is kept. Returns its facts: faces, edges, distances of its points (box units), seconds."""
+    """Mesh one tile of a run whose cells, and those of the tiles beside it, are solved, by its `MeshPlan`; what is there with
+    the same key is kept. Returns its facts: faces, edges, distances of its points (box units), seconds."""
     tiles, plan, mesh = Tiles.open(run), Plan.open(run), MeshPlan.open(run)
     return mesh_tile_of(tiles, plan, mesh, tile, coarse_field(run), keys_of_fits(run, tiles, tiles.beside(tile)))
 
@@ -220,16 +222,17 @@ def meshed(tiles: Tiles, plan: Plan, mesh: MeshPlan, tile: Tile, coarse: Coarse,
     tree = KDTree(points.at) if len(points.at) else None
 
     def allowed(leaves: Index) -> NDArray[np.bool_]:
-        """Leaves (n, 3) that the surface may go on into: of an open one those that its points reach."""
-        if not mesh.trim:
-            return np.ones(len(leaves), bool)
-        if tree is None:
-            return np.zeros(len(leaves), bool)
-        distance, nearest = tree.query(grid.positions((leaves + 0.5) * LEAF))
-        near: NDArray[np.bool_] = distance <= points.reach[nearest] + 3**0.5 * mesh.step
-        return near
+        """Leaves (n, 3) that the surface may go on into: in the box, and of an open one those that its points reach."""
+        middle, near = grid.positions((leaves + 0.5) * LEAF), np.ones(len(leaves), bool)
+        if mesh.box is not None:
+            near &= ((middle >= mesh.box[:3]) & (middle <= mesh.box[3:])).all(1)
+        if mesh.trim and tree is not None:
+            distance, nearest = tree.query(middle)
+            near &= distance <= points.reach[nearest] + 3**0.5 * mesh.step
+        return near if tree is not None or not mesh.trim else np.zeros(len(leaves), bool)
 
-    band = _band(grid, around.values, np.concatenate([_leaves_of(grid, points.at), entered]), allowed)
+    seeds = np.concatenate([_leaves_of(grid, points.at), entered])
+    band = _band(grid, around.values, seeds[allowed(seeds)], allowed)
     exits, held = _exits(band, grid)
     exits = exits[allowed(exits - np.array(grid.first) // LEAF)]
     vertices, faces = sparse_marching_cubes(band) if band.crosses_zero() else (np.empty((0, 3)), np.empty((0, 3), np.int64))

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..local.problem import HALF
+from ..local.cells import HALF
 from ..runtime.files import write_atomically
 
 Array = NDArray[np.float64]

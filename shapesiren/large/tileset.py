@@ -1,7 +1,7 @@
 """3D Tiles (OGC 22-025r4, version 1.1) of a large run's mesh: its pyramid as a tree of glTF tiles, for viewers in a browser.
 
 Coordinates are metres, z up, from the middle of the tileset, whose place is in the root's transform: on the globe where the
-scan's coordinate system is known, else in the scan's own coordinates. Contents have y up, as glTF wants it; viewers turn it back.
+scan's coordinate system is known, else in the scan's own coordinates. Contents have y up, as glTF wants it; viewers turn it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,19 @@ class Part:
     kept: NDArray[np.bool_]
 
 
+class Side(NamedTuple):
+    """What of a tile's mesh concerns others: as of `TileMesh`, but for ``component`` (b,), which is that of border vertices."""
+
+    border: NDArray[np.int32]
+    keys: Index
+    edges: NDArray[np.int32]
+    component: Index
+    area: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    ends: Index
+    facts: dict[str, Any]
+
+
 class Weld:
     """Tiles that are meshed, as one mesh.
 
@@ -56,30 +69,26 @@ class Weld:
         self.tiles, self.meshed = tiles, list(meshed)
         sides = [self._side(tile) for tile in self.meshed]
         self.facts = [side.facts for side in sides]
-        borders = np.array([len(side.border) for side in sides])
+        borders = np.array([len(side.border) for side in sides], np.int64)
         self.begins = np.cumsum(borders) - borders  # of each tile's among all border vertices
-        keys = np.concatenate([side.keys for side in sides]).reshape(-1, 2) if sides else np.empty((0, 2), np.int64)
-        owner = np.repeat(np.arange(len(sides)), borders)
         # ---- the same place has one number ------------------------------------------------------------
-        order = np.lexsort((owner, keys[:, 1], keys[:, 0]))
-        same = (keys[order[1:]] == keys[order[:-1]]).all(1)
-        group = np.empty(len(keys), np.int64)
-        group[order] = np.cumsum(np.r_[True, ~same]) - 1 if len(keys) else 0
-        first = np.full(len(keys) and int(group.max()) + 1, -1, np.int64)
-        first[group[order[::-1]]] = order[::-1]  # the row of the tile that comes first
-        self.group, self.first = group, first
+        keys = np.concatenate([np.empty((0, 2), np.int64), *(side.keys.reshape(-1, 2) for side in sides)])
+        order = np.lexsort((np.arange(len(keys)), keys[:, 1], keys[:, 0]))
+        begins = np.ones(len(keys), bool)
+        begins[1:] = (keys[order[1:]] != keys[order[:-1]]).any(1)
+        self.first = np.empty(len(keys), np.int64)  # of each, the row of the tile that comes first
+        self.first[order] = order[begins][np.cumsum(begins) - 1]
         # ---- components of the whole ------------------------------------------------------------------
-        counts = np.array([len(side.area) for side in sides])
+        counts = np.array([len(side.area) for side in sides], np.int64)
         shift = np.cumsum(counts) - counts
-        of_border = np.concatenate([side.component[side.border] + s for side, s in zip(sides, shift, strict=True)] or [group])
-        links = np.stack([of_border, of_border[first[group]]], 1) if len(group) else np.empty((0, 2), np.int64)
-        self.components, label = connected_components(links.astype(np.int64), int(counts.sum()))
-        area = np.bincount(label, np.concatenate([side.area for side in sides] or [np.empty(0)]), self.components)
+        of_border = np.concatenate([np.empty(0, np.int64), *(s.component + k for s, k in zip(sides, shift, strict=True))])
+        self.components, label = connected_components(np.stack([of_border, of_border[self.first]], 1), int(counts.sum()))
+        area = np.bincount(label, np.concatenate([np.empty(0), *(side.area for side in sides)]), self.components)
         stays = area >= least_area
         if not stays.any() and len(area):
             stays[np.argmax(area)] = True
         self.dropped = int((~stays).sum())
-        self.stays = [stays[label[s : s + c]] for s, c in zip(shift, counts, strict=True)]
+        self.stays = [stays[label[k : k + count]] for k, count in zip(shift, counts, strict=True)]
         self.area, self.volume, self.ends = (
             sum(float(getattr(side, name)[kept].sum()) for side, kept in zip(sides, self.stays, strict=True))
             for name in ("area", "volume", "ends")
@@ -87,27 +96,29 @@ class Weld:
         # ---- numbers of vertices ----------------------------------------------------------------------
         self.offsets = np.zeros(len(sides) + 1, np.int64)
         self.face_counts = np.zeros(len(sides), np.int64)
-        self.border_number = np.full(len(keys), -1, np.int64)
-        halves: list[Index] = []
+        numbers = np.full(len(keys), -1, np.int64)
+        halves = [np.empty((0, 2), np.int64)]
         for i, side in enumerate(sides):
-            part = self._of(i, side, None)
+            mesh = TileMesh.open(self._path(i), "border", "component", "faces")
+            part = self._of(i, mesh, None)
             self.offsets[i + 1] = self.offsets[i] + int(part.new.sum())
             self.face_counts[i] = int(part.kept.sum())
-            rows = slice(self.begins[i], self.begins[i] + borders[i])
-            numbered = part.new[side.border]
-            local = np.cumsum(part.new) - 1 + self.offsets[i]
-            self.border_number[rows][numbered] = local[side.border[numbered]]
-            if len(side.edges):
-                kept = self.stays[i][side.component[side.border[side.edges[:, 0]]]]
-                halves.append(self.begins[i] + side.edges[kept].astype(np.int64))
-        self.border_number = np.where(
-            self.border_number >= 0, self.border_number, self.border_number[first[group]] if len(group) else -1
-        )
-        self.halves = np.concatenate(halves) if halves else np.empty((0, 2), np.int64)
+            rows = self.begins[i] + np.flatnonzero(part.new[mesh.border])
+            numbers[rows] = (np.cumsum(part.new) - 1 + self.offsets[i])[mesh.border[part.new[mesh.border]]]
+            kept = self.stays[i][side.component[side.edges[:, 0]]] if len(side.edges) else np.empty(0, bool)
+            halves.append(self.begins[i] + side.edges.reshape(-1, 2)[kept].astype(np.int64))
+        self.numbers = numbers[self.first]  # of each border vertex in the joined mesh
+        self.halves = np.concatenate(halves)
 
-    def _side(self, tile: Tile) -> TileMesh:
-        path = self.tiles.path(tile, "mesh.safetensors")
-        return TileMesh.open(path, "border", "keys", "edges", "component", "area", "volume", "ends", "faces")
+    def _path(self, i: int) -> Path:
+        return self.tiles.path(self.meshed[i], "mesh.safetensors")
+
+    def _side(self, tile: Tile) -> Side:
+        mesh = TileMesh.open(
+            self.tiles.path(tile, "mesh.safetensors"), "border", "keys", "edges", "component", "area", "volume", "ends"
+        )
+        of_border = mesh.component[mesh.border].astype(np.int64)
+        return Side(mesh.border, mesh.keys, mesh.edges, of_border, mesh.area, mesh.volume, mesh.ends, mesh.facts)
 
     @property
     def vertices(self) -> int:
@@ -125,7 +136,7 @@ class Weld:
         stays &= used
         rows = np.arange(self.begins[i], self.begins[i] + len(mesh.border))
         new = stays.copy()
-        new[mesh.border] &= self.first[self.group[rows]] == rows
+        new[mesh.border] &= self.first[rows] == rows
         number = np.full(len(stays), -1, np.int64)
         if numbers is not None:
             number[new] = self.offsets[i] + np.arange(int(new.sum()))
@@ -135,8 +146,8 @@ class Weld:
 
     def part(self, i: int) -> Part:
         """Tile i of the order, opened now."""
-        mesh = TileMesh.open(self.tiles.path(self.meshed[i], "mesh.safetensors"))
-        return self._of(i, mesh, self.border_number)
+        mesh = TileMesh.open(self._path(i))
+        return self._of(i, mesh, self.numbers)
 
     def parts(self) -> Iterator[Part]:
         for i in range(len(self.meshed)):
@@ -147,7 +158,7 @@ class Weld:
     def verification(self, scale: float) -> Verification:
         """As `surface.verify.verify`, of edges that all tiles counted for themselves and those at their sides, counted here; of
         vertices the fans are counted inside of the tiles. ``scale``: user units to a box unit"""
-        ends = self.border_number[self.halves]
+        ends = self.numbers[self.halves]
         forward = ends[:, 0] < ends[:, 1]
         low, high = ends.min(1, initial=MOST_INDEX), ends.max(1, initial=-1)
         order = np.lexsort((high, low))

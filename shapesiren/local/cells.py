@@ -11,6 +11,8 @@ from ..nets.octree import DEEPEST, Octree
 
 Index = NDArray[np.int64]
 
+HALF = 1.1  # half the side of the cube that the cells fill; beyond it the field is continued
+
 
 class Cells(NamedTuple):
     """octree : the leaves

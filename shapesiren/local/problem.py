@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .cells import Cells, cut
+from .cells import HALF, Cells, cut
 from .heads import Rows, damping
 from .samples import Samples
 from .settings import LocalSettings, Prior
@@ -19,7 +19,6 @@ from .sines import Sines
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-HALF = 1.1  # half the side of the cube that the cells fill; beyond it the field is continued
 LARGEST = 0.07  # half side of a cell, box units: larger ones of those without points bend away from the distance
 SMALLEST = 2.0  # the same in spacings
 CLEAN_SPACINGS, LEAST_DEVIATION = 0.02, 1e-5  # deviation of clean points, in spacings; and at least, box units
@@ -58,8 +57,8 @@ class Problem:
 
     Parameters
     ----------
-    half : half the side of the cube that is cut into cells, round the origin. A scan may have points beyond it, for the supports
-        of the cells at its border, where the cube is one of several
+    half : half the side of the cube that is cut into cells, round the origin. A scan may have points beyond it, for the
+        supports of the cells at its border, where the cube is one of several
     largest : half side of a cell, at most
     """
 

@@ -25,9 +25,9 @@ class CloudHeader(Header):
     signed : whether the normals have sides; otherwise the fit finds them
     units : what the user's coordinates are in, see `units`; None where nothing says so
     crs : their coordinate reference system as WKT, or its EPSG code, if the file names one
-    tiles : of a large scan, all of whose points are in so many tiles; what stands above is of a thinned cloud of them then, and
-        tile_spacing, tile_noise, tile_tilt are of them all: the last is how far given normals are off, radians; turned : whether sides of
-        given normals were changed
+    tiles : of a large scan, all of whose points are in so many tiles; what stands above is of a thinned cloud of them then
+    tile_spacing, tile_noise, tile_tilt : of all points of a large scan; the last is how far given normals are off, radians
+    turned : of a large scan, whether sides of given normals were changed
     """
 
     bounds: BoxBounds

@@ -13,8 +13,9 @@ from ..config import Tree
 from ..errors import InputError
 from ..pointcloud.header import CloudHeader
 from ..runtime.workers import Workers, part_of, with_workers
-from ..tasks.base import Arrays
-from ..tasks.shape import ShapeConfig
+from ..tasks.base import Signal
+from ..tasks.shape import ShapeConfig, ShapeTask
+from .fit import torch_device
 from .ingest import unpack
 from .stage import Context, require
 
@@ -46,9 +47,12 @@ def fit_part(context: Context, shard: str, workers: Workers) -> PartDone:
 
     run, config = context.run, context.config
     require(run, "ingest", "fit")
-    header, arrays = _in_tiles(context)
+    header, signal = _in_tiles(context)
     assert isinstance(config, ShapeConfig)
-    make_plan(run.folder, header, config.local, config.ingest, config.seed, arrays["points"], arrays["normals"])
+    task = ShapeTask(signal, config, torch_device("cpu"))
+    settings, noisy = task.of_tiles()
+    points, normals = signal.arrays["points"], signal.arrays["normals"]
+    make_plan(run.folder, header, settings, config.ingest, config.seed, points, normals, noisy)
     every = sorted(Tiles.open(run.folder).counts)
     own = part_of(every, shard)
     todo = sorted(set(own) & set(todo_of(run.folder)))
@@ -87,10 +91,10 @@ def mesh_part(context: Context, shard: str, workers: Workers) -> PartDone:
     return PartDone(shard, len(own), len(own), len(wanted))
 
 
-def _in_tiles(context: Context) -> tuple[CloudHeader, Arrays]:
+def _in_tiles(context: Context) -> tuple[CloudHeader, Signal]:
     run = context.run
     signal = unpack(run.folder / context.task.cache)
     if context.task.output != "mesh" or not (header := CloudHeader.of(signal.header)).tiles:
         hint = "shapesiren ingest SCAN --large true makes tiles"
         raise InputError("the run is not in tiles, there are no parts of it", where="--shard", hint=hint)
-    return header, signal.arrays
+    return header, signal

@@ -64,7 +64,8 @@ def execute(
 ) -> Tree:
     """Run ``body`` unless the stage has already finished with this key and its files are intact.
 
-    ``outputs`` : its files; or what tells them, once they are made. ``device`` : tells the one that it ran on, for the manifest; asked where it ran only.
+    ``outputs`` : its files; or what tells them, once they are made.
+    ``device`` : tells the one that it ran on, for the manifest; asked where it ran only.
 
     Returns what the stage found, from the manifest where it was skipped; which of the two stands in ``context.outcomes``.
     """

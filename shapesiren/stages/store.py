@@ -73,7 +73,8 @@ class Run:
         """Open a run for writing, making its folder. Raises InputError if that cannot be."""
         if folder.exists() and not folder.is_dir():
             raise InputError("this is a file, not a run folder", where=folder, hint="name another with --out")
-        if folder.is_dir() and not (folder / MANIFEST).exists() and any(p.name != ".lock" for p in folder.iterdir()):
+        begun = (".lock", "tiles")  # of a large scan, whose ingest was broken off
+        if folder.is_dir() and not (folder / MANIFEST).exists() and any(p.name not in begun for p in folder.iterdir()):
             raise InputError("the folder is not empty and no run", where=folder, hint="name another with --out")
         try:
             folder.mkdir(parents=True, exist_ok=True)

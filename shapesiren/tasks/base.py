@@ -257,7 +257,7 @@ class Task(ABC, Generic[C]):
     def ingest_into(
         cls, folder: Path, source: Any, key: str, config: C, say: Say, meanwhile: Callable[[], None] | None
     ) -> Signal:
-        """`ingest` or, where a fit follows, `ingest_before_fit`, into a run folder, for tasks that keep more than a signal there.
+        """`ingest` or, where a fit follows, `ingest_before_fit`, for tasks that keep more than a signal in the run folder.
 
         Parameters
         ----------

@@ -147,6 +147,9 @@ class ShapeTask(Task[ShapeConfig]):
         self.settings, self.loss = config.batch, config.loss
         header = CloudHeader.of(signal.header)
         kind = config.net.kind
+        if header.tiles and kind not in ("auto", "local"):
+            hint = "--set ingest.large=false trains it on some of the points"
+            raise InputError("a large scan is solved, not trained", where="net.kind", hint=hint)
         if kind == "auto":
             kind = "local" if header.tiles or _plain(header) else "siren"
             self.config = config.model_copy(update={"net": config.net.model_copy(update={"kind": kind})})
@@ -252,17 +255,27 @@ class ShapeTask(Task[ShapeConfig]):
         from .shape_solved import scan_of
 
         header = CloudHeader.of(self.signal.header)
+        local, seed = self.config.local, self.config.seed
+        scan = scan_of(self.signal.arrays, header, self.loss)
         try:
             if header.tiles and self.folder is not None:
                 from .shape_large import solve_large
 
-                self.net = solve_large(self.folder, self.signal.arrays, header, self.config, self.device, progress)
-                return True
-            scan = scan_of(self.signal.arrays, header, self.loss)
-            self.net = solve_local(scan, self.config.local, self.config.seed, self.device, progress)
+                tiles, noisy = self.of_tiles()
+                args = self.config.ingest, noisy, seed, self.device, progress
+                self.net = solve_large(self.folder, scan, header, local, tiles, *args)
+            else:
+                self.net = solve_local(scan, local, seed, self.device, progress)
         except Stopped:
             return False
         return True
+
+    def of_tiles(self) -> tuple[LocalSettings, bool]:
+        """How the cells of a large run's tiles are solved, and whether the noise of their points counts."""
+        from .shape_large import tile_settings
+
+        of_preset = self.presets[self.config.preset].get("local", {}).get("units", LocalSettings().units)
+        return tile_settings(self.config.local, of_preset), self.loss.noise != "ignore"
 
     @property
     def gradients_off(self) -> int:
@@ -330,7 +343,7 @@ class ShapeTask(Task[ShapeConfig]):
     ) -> Signal:
         from .shape_large import ingest_tiles
 
-        tiled = ingest_tiles(folder, source, key, config, say)
+        tiled = ingest_tiles(folder, source, key, config.ingest, config.seed, say)
         return super().ingest_into(folder, source, key, config, say, meanwhile) if tiled is None else tiled
 
     @classmethod
@@ -390,7 +403,7 @@ class ShapeTask(Task[ShapeConfig]):
         if CloudHeader.of(fitted.header).tiles:
             from .shape_large import write_tiles_mesh
 
-            return write_tiles_mesh(path, fitted, config, say)
+            return write_tiles_mesh(path, fitted, config.mesh, say)
         check_texture(config.mesh, arrays)
         mesh, facts = extract(fitted, arrays, config.mesh, say)
         if config.mesh.uncertainty:
@@ -421,7 +434,7 @@ class ShapeTask(Task[ShapeConfig]):
         from ..surface.written_units import units_of_part, written_units
         from .shape_large import convert_tiles
 
-        if convert_tiles(written, path, fitted, config):
+        if convert_tiles(written, path, fitted, config.mesh):
             return
         resolution, header, suffix = resolution_of(fitted, config.mesh), CloudHeader.of(fitted.header), path.suffix.lower()
         if config.mesh.printing:
@@ -476,7 +489,7 @@ class ShapeTask(Task[ShapeConfig]):
         if CloudHeader.of(fitted.header).tiles and reference is None:
             from .shape_large import evaluate_tiles
 
-            return evaluate_tiles(output, fitted, config, say)
+            return evaluate_tiles(output, fitted, config.evaluate, say)
         return evaluate_shape(fitted, arrays, output, reference, config.evaluate, config.seed, say, config.mesh.box)
 
     @classmethod
@@ -490,7 +503,7 @@ class ShapeTask(Task[ShapeConfig]):
         if run is not None and CloudHeader.of(field.header).tiles:
             from .shape_large import large_field
 
-            return large_field(field, arrays, config, run, cls)
+            return large_field(field, cls, arrays, config, run)
         return ShapeField(field, cls, arrays, config, run)
 
     @classmethod

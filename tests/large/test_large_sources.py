@@ -51,7 +51,8 @@ def written(folder: Path, suffix: str, points: NDArray[np.float64]) -> Path:
     elif suffix == ".npy":
         np.save(path, points)
     elif suffix == ".pcd":
-        head = f"VERSION .7\nFIELDS x y z\nSIZE 8 8 8\nTYPE F F F\nCOUNT 1 1 1\nWIDTH {len(points)}\nHEIGHT 1\nPOINTS {len(points)}\n"
+        head = f"VERSION .7\nFIELDS x y z\nSIZE 8 8 8\nTYPE F F F\nCOUNT 1 1 1\nWIDTH {len(points)}\nHEIGHT 1\n"
+        head += f"POINTS {len(points)}\n"
         path.write_bytes(f"{head}DATA binary\n".encode() + points.tobytes())
     elif suffix == ".e57":
         import pye57
