@@ -16,6 +16,7 @@ MOST_BYTES = 2**32 - 1  # of a file: its length is a 32-bit number
 TOO_LARGE = "-o NAME.ply, or tiles for a browser: -o FOLDER/tileset.json"
 FLOAT, UNSIGNED_INT, ARRAY, ELEMENTS = 5126, 5125, 34962, 34963  # of the standard
 Part = tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]], NDArray[np.integer[Any]]]
+SURFACE = {"baseColorFactor": [0.8, 0.8, 0.8, 1.0], "metallicFactor": 0.0, "roughnessFactor": 0.9}
 Y_UP = (1, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0, 0, 0, 0, 0, 1)  # columns of the matrix from z up to y up, as glTF has it
 
 
@@ -65,7 +66,7 @@ def write_glb(
         "scenes": [{"nodes": [0]}],
         "nodes": [node],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0, "NORMAL": 1}, "indices": 2, "material": 0, "mode": 4}]}],
-        "materials": [{"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 0.9}, "doubleSided": True}],
+        "materials": [{"pbrMetallicRoughness": SURFACE, "doubleSided": True}],
         "buffers": [{"byteLength": sum(lengths)}],
         "bufferViews": [
             {"buffer": 0, "byteOffset": offset, "byteLength": length, "target": ELEMENTS if i == 2 else ARRAY}
