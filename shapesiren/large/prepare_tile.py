@@ -63,7 +63,8 @@ def prepare_tile(tiles: Tiles, tile: Tile, plan: Plan, thinned: NDArray[np.float
     found = scatter(tree, SAMPLE)
     if plan.given:
         normals, valid = unit_normals(rows[:, 3:])
-        normals[~valid] = [0.0, 0.0, 1.0]
+        if not valid.all() and valid.any():  # those that are zero or not finite
+            normals[~valid] = normals[valid][KDTree(points[valid]).query(points[~valid])[1]]
         if plan.turned:
             normals = carry_sides(tree, normals, near_thinned(tiles, tile, thinned))
         return TileCloud(points, normals, own, own_kept, found)

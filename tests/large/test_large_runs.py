@@ -316,9 +316,12 @@ def terrain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     at = rng.uniform(0, 100, (6_000, 2))
     height = 4 * np.sin(at[:, 0] / 11) * np.cos(at[:, 1] / 14)
-    folder = fitted(
-        tmp_path_factory.mktemp("open") / "terrain", np.column_stack([at, height]), 1000, viewpoint=(50.0, 50.0, 900.0)
-    )
+    x, y = at.T
+    slopes = [-4 / 11 * np.cos(x / 11) * np.cos(y / 14), 4 / 14 * np.sin(x / 11) * np.sin(y / 14), np.ones(len(at))]
+    normals = np.stack(slopes, 1) / np.linalg.norm(slopes, axis=0)[:, None]
+    table = np.column_stack([at, height, normals])
+    folder = fitted(tmp_path_factory.mktemp("open") / "terrain", table, 1000, surface="open")
+    assert Tiles.open(folder).columns == 6 and Plan.open(folder).given
     shapesiren.mesh(folder)
     return folder
 
