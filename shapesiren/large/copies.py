@@ -74,6 +74,23 @@ def as_mesh(level: LevelMesh) -> TriangleMesh:
     )
 
 
+def coarse_mesh(run: Path, settings: MeshSettings, frame: Similarity, most: int = COARSE_FACES) -> TriangleMesh:
+    """The finest level of a run's mesh with at most so many faces, in memory, in the user's coordinates; it is made now."""
+    pyramid = Pyramid(run, joined(run, settings))
+    return as_mesh(LevelMesh(pyramid, coarse_level(pyramid, most), frame))
+
+
+def built_level(run: Path, settings: MeshSettings, frame: Similarity, most: int) -> TriangleMesh | None:
+    """The same of the levels that are there already; None if none of them has so few faces. Nothing is written."""
+    pyramid = Pyramid(run, joined(run, settings))
+    for level in range(pyramid.top + 1):
+        if pyramid.is_built(level):
+            whole = LevelMesh(pyramid, level, frame)
+            if whole.faces <= most:
+                return as_mesh(whole)
+    return None
+
+
 def coarse_level(pyramid: Pyramid, most: int = COARSE_FACES) -> int:
     """The finest level whose faces are at most so many, by their number on the levels below; it is built."""
     for level in range(pyramid.top + 1):

@@ -141,6 +141,10 @@ class Pyramid:
             return told_of(self.path(level, node))[1]
         return {"error": 0.0, "tiles": 1, "faces": int(self.weld.face_counts[self.place[node]])}
 
+    def is_built(self, level: int) -> bool:
+        """Whether all nodes of a level are there as they have to be."""
+        return level == 0 or all(told_of(self.path(level, node))[0] == key for node, key in self.keys[level].items())
+
     # ---- Making it ---------------------------------------------------------------------------------------
     def build(self, top: int | None = None) -> int:
         """Make what is not there with the keys that it has to have, up to a level; the number of nodes that were made.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +11,16 @@ import pytest
 
 import shapesiren
 from shapesiren.errors import InputError, RunError
-from shapesiren.large import build
+from shapesiren.large import build, copies
 from shapesiren.large.fit import todo_of
-from shapesiren.large.tiles import Tiles
+from shapesiren.large.quality import qualities, worst
+from shapesiren.large.tiles import Tiles, name_of
+from shapesiren.reports.tiles import tile_sections
 from shapesiren.runtime import workers
 from shapesiren.runtime.workers import Workers, each, part_of
+from shapesiren.stages.report import open_finished
+from shapesiren.surface.io import read_mesh
+from shapesiren.surface.verify import verify
 from tests.dying_work import touched
 
 
@@ -95,3 +102,30 @@ def test_parts_of_a_job_array_make_what_one_job_makes(ingested, here):
         start = 8 + int.from_bytes(a[:8], "little")
         other = 8 + int.from_bytes(b[:8], "little")
         assert a[start:] == b[other:], name
+
+
+@pytest.mark.slow
+def test_a_large_run_is_kept_in_tiles_and_reported(ingested, here, tmp_path, monkeypatch):
+    """After the fit above: the file is a coarse level, 3D Tiles have all, and the report names the worst tiles."""
+    monkeypatch.setattr(copies, "COARSE_FACES", 500)
+    monkeypatch.setattr(copies.coarse_level, "__defaults__", (500,))
+    done = here("mesh", ingested, "--tiles", "-o", tmp_path / "tileset.json", "--json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)["mesh"]
+    coarse = read_mesh(ingested / "mesh.ply")
+    assert facts["level"] >= 1 and facts["verification"]["watertight"]
+    assert verify(coarse).watertight and len(coarse.faces) < 0.6 * facts["verification"]["faces"]
+    assert json.loads((tmp_path / "tileset.json").read_text())["root"]["children"]
+    finished = open_finished(ingested)
+    (section,) = tile_sections(finished, "z")
+    text = "".join(map(str, section.blocks))
+    tiles = qualities(ingested, finished.field.frame)
+    assert {t.name for t in tiles} == {name_of(t) for t in Tiles.open(ingested).counts}
+    named = [f">{t.name}<" in text for t in worst(tiles, 10)]
+    assert all(named) and "image/png" in text
+    without = replace(tiles[0], mean=None, p95=None, most=None)
+    assert worst([tiles[1], without, tiles[2]], 2)[0] is without
+    order = [t.p95 for t in worst(tiles, 10) if t.p95 is not None]
+    assert order == sorted(order, reverse=True)
+    refused = here("mesh", ingested, "-o", tmp_path / "level.glb", "--level", "99")
+    assert refused.returncode == 2
