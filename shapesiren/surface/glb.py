@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 
 MOST_BYTES = 2**32 - 1  # of a file: its length is a 32-bit number
-TOO_LARGE = "-o NAME.ply, or tiles for a browser: -o FOLDER/tileset.json"
+TOO_LARGE = "-o NAME.ply, or fewer faces (--faces N; of a large run --level 1, or tiles: --tiles -o FOLDER/tileset.json)"
 FLOAT, UNSIGNED_INT, ARRAY, ELEMENTS = 5126, 5125, 34962, 34963  # of the standard
 Part = tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]], NDArray[np.integer[Any]]]
 SURFACE = {"baseColorFactor": [0.8, 0.8, 0.8, 1.0], "metallicFactor": 0.0, "roughnessFactor": 0.9}

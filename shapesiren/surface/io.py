@@ -19,6 +19,7 @@ from ..pointcloud.io.ply import vertex_table
 from ..pointcloud.io.read import read_cloud
 from ..runtime.files import write_atomically
 from ..similarity import Similarity
+from . import glb
 from .mesh import Texture, TriangleMesh
 from .printing.threemf import require_lib3mf, threemf
 from .written_units import DEFINED, UNKNOWN, WrittenUnits
@@ -43,6 +44,18 @@ def check_output(path: Path) -> None:
         raise InputError("no permission to write there", where=path)
 
 
+def check_size(path: Path, vertices: int, faces: int) -> None:
+    """Raise InputError if a mesh is more than the format of ``path`` can hold: its numbers have 32 bits."""
+    suffix = path.suffix.lower()
+    hint = "--faces N makes it coarser, --box takes a part"
+    if suffix == ".glb":
+        glb.check_size(vertices, faces, path)
+    elif suffix == ".ply" and vertices > MOST_INDEX:
+        raise InputError(f"{vertices:,} vertices are more than PLY can number (2^31)", where=path, hint=hint)
+    elif suffix == ".stl" and faces > MOST_FACES:
+        raise InputError(f"{faces:,} faces are more than STL can count (2^32)", where=path, hint=hint)
+
+
 def write_mesh(path: Path, mesh: TriangleMesh, frame: Similarity, resolution: int, units: WrittenUnits = UNKNOWN) -> None:
     """Write atomically, in the format of the extension; beside it ``NAME.prj`` with the coordinate system, if it has one.
 
@@ -60,6 +73,7 @@ def write_mesh(path: Path, mesh: TriangleMesh, frame: Similarity, resolution: in
     InputError : unknown extension, or the place cannot be written
     """
     check_output(path)
+    check_size(path, len(mesh.vertices), len(mesh.faces))
     if units.scale != 1.0:
         bars = None if mesh.uncertainty is None else (mesh.uncertainty * units.scale).astype(np.float32)
         mesh = replace(mesh, vertices=mesh.vertices * units.scale, uncertainty=bars)
@@ -233,6 +247,7 @@ def _png(texture: Texture) -> bytes:
 
 MATERIAL = "# shapesiren\nnewmtl texture\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {}\n"
 TILESET, TILES = "tileset.json", "tiles.json"  # names of files for the mesh of a large run in parts: 3D Tiles, PLY files
+MOST_INDEX, MOST_FACES = 2**31 - 1, 2**32 - 1  # of a vertex, in PLY's int; of faces, in STL
 IN_TILES = (TILESET, TILES)
 TEXTURED = (".glb", ".obj")  # formats that hold a texture
 TITLES = {".ply": b"comment shapesiren\n", ".obj": b"# shapesiren\n"}  # lines after which the units stand

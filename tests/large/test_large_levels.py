@@ -20,6 +20,7 @@ from shapesiren.pointcloud.io.read import read_cloud
 from shapesiren.pointcloud.synthetic.shapes import SHAPES, gradient, tessellate
 from shapesiren.similarity import Similarity
 from shapesiren.surface import glb
+from shapesiren.surface.io import check_size
 from shapesiren.surface.mesh import TriangleMesh
 from shapesiren.surface.settings import MeshSettings
 from shapesiren.surface.verify import verify
@@ -238,6 +239,10 @@ def test_what_a_format_cannot_hold_is_refused(run, built, tmp_path, monkeypatch)
     with pytest.raises(InputError, match=r"5\.\d GiB are more than GLB can hold.*tileset\.json"):
         glb.check_size(2**27, 2**28 - 2**26, "big.glb")
     glb.check_size(2**26, 2**27, "fits.glb")
+    for name, what in (("a.ply", "PLY can number"), ("a.glb", "GLB can hold"), ("a.stl", "STL can count")):
+        with pytest.raises(InputError, match=what):
+            check_size(Path(name), 2**31, 2**32)
+        check_size(Path(name), 2**20, 2**21)
     monkeypatch.setattr(level_mesh, "MOST_INDEX", 1000)
     with pytest.raises(InputError, match=r"more than PLY can number.*tiles\.json"):
         copies.write_copy(run, tmp_path / "mesh.ply", header(), MeshSettings())
