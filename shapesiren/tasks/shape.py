@@ -264,7 +264,7 @@ class ShapeTask(Task[ShapeConfig]):
                 of_preset = self.presets[self.config.preset].get("local", {}).get("units", LocalSettings().units)
                 tiles, noisy = tile_settings(local, of_preset), self.loss.noise != "ignore"
                 args = self.config.ingest, noisy, seed, self.device, progress
-                self.net = solve_large(self.folder, scan, header, local, tiles, *args)
+                self.net, self.note = solve_large(self.folder, scan, header, local, tiles, *args)
             else:
                 self.net = solve_local(scan, local, seed, self.device, progress)
         except Stopped:
