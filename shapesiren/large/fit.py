@@ -40,7 +40,8 @@ class TilesSolved:
 
     def line(self) -> str:
         kept = f", {self.kept:,} of them kept" if self.kept else ""
-        return f"{self.tiles:,} tiles{kept}, {self.cells:,} networks with points, {self.outliers:,} outliers left out"
+        plural = "" if self.tiles == 1 else "s"
+        return f"{self.tiles:,} tile{plural}{kept}, {self.cells:,} networks with points, {self.outliers:,} outliers left out"
 
 
 def make_plan(

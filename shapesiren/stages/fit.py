@@ -93,6 +93,7 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
             losses=outcome.losses,
             parameters=sum(p.numel() for p in fitted.net.parameters()),
             cells=getattr(fitted.net, "count", 0),
+            **({} if fitted.note is None else {"note": fitted.note}),
         )
 
     try:

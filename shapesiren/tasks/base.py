@@ -71,12 +71,14 @@ class FitFacts(Facts):
     losses: dict[str, float] = {}
     parameters: int
     cells: int = 0  # of a local field
+    note: str | None = None  # what else was made
 
     def lines(self) -> list[str]:
         if self.cells:
             return [
                 f"solved in {self.seconds:.1f} s on {self.device}, {self.cells:,} networks, {self.parameters:,} parameters",
                 "weighted losses: " + "  ".join(f"{name} {value:.3g}" for name, value in self.losses.items()),
+                *([] if self.note is None else [self.note]),
             ]
         return [
             f"{self.steps:,} steps in {self.seconds:.1f} s on {self.device}, {self.precision} first, "
@@ -166,6 +168,7 @@ class Task(ABC, Generic[C]):
     folders: ClassVar[bool] = False  # whether a folder may be its input
     steady: bool = True  # whether the loss should fall from start to end; not if what is fitted changes meanwhile
     closed_form: bool = False  # whether `solve` fits it, in one go, and `losses` only says how well
+    note: str | None = None  # what `solve` has to say of what else it made
     folder: Path | None = None  # of the run that is being fitted, where a task keeps parts of what it makes beside the field
     native: bool = False  # whether `losses` hands its work to the engine of its `Moment`
 

@@ -263,7 +263,7 @@ class ShapeTask(Task[ShapeConfig]):
 
                 tiles, noisy = self.of_tiles()
                 args = self.config.ingest, noisy, seed, self.device, progress
-                self.net = solve_large(self.folder, scan, header, local, tiles, *args)
+                self.net, self.note = solve_large(self.folder, scan, header, local, tiles, *args)
             else:
                 self.net = solve_local(scan, local, seed, self.device, progress)
         except Stopped:

@@ -61,9 +61,10 @@ def solve_large(
     seed: int,
     device: torch.device,
     progress: Callable[[float], bool],
-) -> Local:
-    """The field of the thinned cloud, ``scan``, once all tiles are solved. Raises Stopped as `solve_local` does; what is solved
-    stays.
+) -> tuple[Local, str]:
+    """The field of the thinned cloud, ``scan``, once all tiles are solved, and a line on these.
+
+    Raises Stopped as `solve_local` does; what is solved stays.
 
     Parameters
     ----------
@@ -75,8 +76,9 @@ def solve_large(
     from ..local.solve import solve_local
 
     make_plan(folder, header, tiles, ingest, seed, scan.points, scan.normals, noisy)
-    fit_tiles(folder, lambda share: progress((1 - COARSE_SHARE) * share), fit_each(folder))
-    return solve_local(scan, local, seed, device, lambda share: progress(1 - COARSE_SHARE + COARSE_SHARE * share))
+    solved = fit_tiles(folder, lambda share: progress((1 - COARSE_SHARE) * share), fit_each(folder))
+    net = solve_local(scan, local, seed, device, lambda share: progress(1 - COARSE_SHARE + COARSE_SHARE * share))
+    return net, f"of all points: {solved.line()}"
 
 
 def tile_settings(local: LocalSettings, of_preset: int) -> LocalSettings:

@@ -104,6 +104,7 @@ def test_tiles_are_as_one_piece(run: Path, tmp_path: Path) -> None:
     """Vertices, and normals, near the borders of tiles, beside those of a run of one tile."""
     whole = fitted(tmp_path / "whole", torus(12_000), 100_000)
     assert len(Tiles.open(whole).counts) == 1
+    assert "1 tile," in Run.open(whole).facts("fit")["note"]
     shapesiren.mesh(whole)
     tiles, frame = Tiles.open(run), LargeField.open(run).frame
     one, many = read_mesh(whole / "mesh.ply"), read_mesh(run / "mesh.ply")
