@@ -45,6 +45,9 @@ def fit(
     sources, options = split(arguments)
     layers = how.layers()
     ingested = len(sources) == 1 and is_run(sources[0])
+    if tiles.shard is not None and not ingested:
+        hint = "shapesiren ingest SCAN --out RUN, then fit RUN --shard K/N"
+        raise InputError("parts are of a run that is ingested", where="--shard", hint=hint)
     if ingested:
         layers += setting_layers(task_of_run(sources[0]), ("ingest", "fit"), options, fit)
         context = open_run(sources[0], layers, screen, how.device, how.force)
