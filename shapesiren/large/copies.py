@@ -27,7 +27,7 @@ HELD_FACES = 20_000_000  # of a format that is made in memory
 COARSE_FACES = 2_000_000  # of a level that is shown or drawn as a whole
 
 
-def write_copy(run: Path, path: Path, header: CloudHeader, settings: MeshSettings, up: int = 2) -> None:
+def write_copy(run: Path, path: Path, header: CloudHeader, settings: MeshSettings) -> None:
     """Write the mesh of a large run, or a coarser level of it, as the name of the file says.
 
     Raises
@@ -41,7 +41,7 @@ def write_copy(run: Path, path: Path, header: CloudHeader, settings: MeshSetting
     frame = header.frame
     if name == TILESET:
         pyramid.build()
-        write_tileset(path, pyramid, frame, units.scale, header.crs if settings.scale is None else None, up)
+        write_tileset(path, pyramid, frame, units.scale, header.crs if settings.scale is None else None)
         return
     level = settings.level or 0
     pyramid.build(level)

@@ -38,7 +38,7 @@ class Placed:
     on_globe: bool
 
 
-def write_tileset(path: Path, pyramid: Pyramid, frame: Similarity, metres: float, system: str | None, up: int = 2) -> Placed:
+def write_tileset(path: Path, pyramid: Pyramid, frame: Similarity, metres: float, system: str | None) -> Placed:
     """Write ``path`` and the tiles in a folder beside it; the tileset comes last, so that it is whole or absent.
 
     Parameters
@@ -46,13 +46,11 @@ def write_tileset(path: Path, pyramid: Pyramid, frame: Similarity, metres: float
     pyramid : built to its top
     frame : of the user's coordinates; metres : in one of their units
     system : coordinate system of these, as WKT or a code, None if there is none
-    up : axis of the scan that is up
     """
     folder = path.parent / CONTENT
     folder.mkdir(exist_ok=True)
     total = sum(len(nodes) for nodes in pyramid.keys)
     scale = frame.scale * metres
-    turn = _z_up(up)
     top = [(pyramid.top, node) for node in sorted(pyramid.keys[pyramid.top])]
     origin = pyramid.centre(*top[0])
     written = 0
@@ -62,11 +60,11 @@ def write_tileset(path: Path, pyramid: Pyramid, frame: Similarity, metres: float
         nonlocal written
         made = pyramid.node(level, node)
         name = f"{level}-{name_of(node)}.glb"
-        offset = turn @ (pyramid.centre(level, node) - origin) * scale
-        _write_content(folder / name, made, scale, turn, offset)
+        offset = (pyramid.centre(level, node) - origin) * scale
+        _write_content(folder / name, made, scale, offset)
         written += 1
         working_at(f"tile {written} of {total}", written / total)
-        at = made.vertices.astype(np.float64) @ turn.T * scale + offset
+        at = made.vertices.astype(np.float64) * scale + offset
         low, high = at.min(0), at.max(0)
         below = [tile(level - 1, child) for child in pyramid.children[level][node]] if level else []
         for _, lower, upper in below:
@@ -88,7 +86,7 @@ def write_tileset(path: Path, pyramid: Pyramid, frame: Similarity, metres: float
     if len(roots) > 1:
         error = max(r[0]["geometricError"] for r in roots)
         root = {"boundingVolume": _box(low, high), "geometricError": error, "refine": "ADD", "children": [r[0] for r in roots]}
-    placed = _placed(frame.to_user(origin[None])[0], metres, system, up)
+    placed = _placed(frame.to_user(origin[None])[0], metres, system)
     root["transform"] = placed.transform
     error = max(UNLOADED * root["geometricError"], float(np.linalg.norm(high - low)) / 2)
     tileset = {"asset": {"version": "1.1", "generator": "shapesiren"}, "geometricError": error, "root": root}
@@ -96,9 +94,9 @@ def write_tileset(path: Path, pyramid: Pyramid, frame: Similarity, metres: float
     return placed
 
 
-def _write_content(path: Path, node: Node, scale: float, turn: Array, offset: Array) -> None:
-    vertices = (node.vertices.astype(np.float64) @ turn.T * scale).astype(np.float32)
-    normals = node.normals.astype(np.float32) @ turn.T.astype(np.float32)
+def _write_content(path: Path, node: Node, scale: float, offset: Array) -> None:
+    vertices = (node.vertices.astype(np.float64) * scale).astype(np.float32)
+    normals = node.normals.astype(np.float32)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
     matrix = np.array(Y_UP, np.float64).reshape(4, 4).T
     matrix = matrix @ np.block([[np.eye(3), offset[:, None]], [np.zeros((1, 3)), np.ones((1, 1))]])
@@ -116,16 +114,11 @@ def _box(low: Array, high: Array) -> dict[str, list[float]]:
     return {"box": [*((low + high) / 2).tolist(), half[0], 0.0, 0.0, 0.0, half[1], 0.0, 0.0, 0.0, half[2]]}
 
 
-def _z_up(up: int) -> Array:
-    """(3, 3) The turn that brings an axis of the scan to z."""
-    return np.eye(3) if up == 2 else np.roll(np.eye(3), 2 - up, axis=0)
-
-
-def _placed(origin: Array, metres: float, system: str | None, up: int) -> Placed:
+def _placed(origin: Array, metres: float, system: str | None) -> Placed:
     """The transform of a tileset whose middle is at ``origin``, in the user's coordinates."""
-    if system is not None and up == 2 and (globe := _on_globe(origin, metres, system)) is not None:
+    if system is not None and (globe := _on_globe(origin, metres, system)) is not None:
         return Placed(globe, True)
-    at = _z_up(up) @ origin * metres
+    at = origin * metres
     return Placed([1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, *at.tolist(), 1.0], False)
 
 
