@@ -102,7 +102,7 @@ def level_for(points: NDArray[np.float64], count: int, most: int) -> int:
 def depth_below(most: int) -> int:
     """Levels that a tile of ``most`` points is cut at least: so its largest cells are small, and it sees little beyond it."""
     levels = math.log(max(most, 1) / CELL_POINTS, 4)
-    return max(1, math.floor(levels) - 3)
+    return max(1, math.floor(levels) - 2)
 
 
 def margin_of(half: float, most: int, support: float = 2.0) -> float:
