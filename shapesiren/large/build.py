@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 THINNED_SHARE, LEAST_THINNED, MOST_THINNED = 0.01, 100_000, 1_000_000  # of the points, by which all is decided
 CELL_POINTS = 200  # of a cell's own, about, where points are dense; margins of tiles are told by it
 JOURNAL, JOURNAL_EVERY = "scatter.json", 8  # blocks between its entries
-FIELD_BYTES, MESH_BYTES = 14, 70  # on disk for each point, of cells and of the mesh and its tiles: measured, see docs/design
+FIELD_BYTES, MESH_BYTES = 14, 81  # on disk for each point, of cells and of the mesh and its tiles: measured, see docs/design
 PASSES = 0.35  # share of the time of ingest after which the second one begins
 
 
