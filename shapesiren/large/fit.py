@@ -73,6 +73,9 @@ def make_plan(
         "turned": header.turned,
         "depth": depth_below(ingest.tile_points or TILE_POINTS),
     }
+    tiles, support = Tiles.open(run), Plan(**{**settings, "local": local, "key": ""}).prior.support
+    while 1.25 * (support - 1) * tiles.half / 2 ** settings["depth"] > tiles.margin * (1 + 1e-9):
+        settings["depth"] += 1  # supports so wide that those of large cells would reach beyond what a tile sees
     key = hashlib.sha256(json.dumps([VERSION, settings], sort_keys=True).encode()).hexdigest()
     plan = Plan(**{**settings, "local": local, "key": key})
     table = np.concatenate([points, normals], 1).astype(np.float32)
