@@ -14,6 +14,7 @@ from typing import Any
 
 from ..config import Tree, merge, parse_assignments
 from ..errors import InputError
+from ..runtime.workers import part_of
 
 SEPARATOR = ";"  # between the files of one input, in a manifest
 RESERVED = ("source", "name")
@@ -125,9 +126,4 @@ def _named(jobs: Sequence[Job]) -> list[Job]:
 
 def shard(jobs: Sequence[Job], text: str | None) -> list[Job]:
     """The k-th of N parts, ``"k/N"``: jobs k, k + N, ... counted from 1. All of them if there is no such text."""
-    if text is None:
-        return list(jobs)
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise InputError(f"{text!r} is no part", where="--shard", hint="k/N with k from 1 to N, for example 2/8")
-    return list(jobs[int(match[1]) - 1 :: int(match[2])])
+    return list(jobs) if text is None else part_of(jobs, text)

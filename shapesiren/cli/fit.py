@@ -10,10 +10,11 @@ import typer
 
 from ..errors import InputError
 from ..runtime.threads import import_modules
+from ..runtime.workers import with_workers
 from . import names
 from .app import command
 from .existing_run import open_run, task_of_run
-from .options import FitOptions, WatchOptions
+from .options import FitOptions, WatchOptions, WorkerOptions
 from .screen import Screen
 from .settings_as_options import setting_layers, split
 
@@ -26,20 +27,27 @@ def fit(
     *,
     arguments: Annotated[list[str], typer.Argument(metavar="SOURCE...", help=f"{names.input_files()} Or an ingested run.")],
     how: FitOptions,
+    tiles: WorkerOptions,
 ) -> None:
     """Ingest a file and fit a field to it. The same command goes on where it was stopped.
 
     The file's kind chooses the task. Every setting of the task is an option too: --supervise gradient is
     --set ingest.supervise=gradient.
 
+    The tiles of a large run may be solved by several workers. Of a job array each job solves its part of them with --shard,
+    after one `ingest`; the same command without it ends the fit.
+
     Example: shapesiren fit scan.ply --preset fine
     """
     from ..stages.context import context_for, default_folder, is_run, task_of_sources
 
-    screen = how.printing.screen()
+    screen, workers = how.printing.screen(), tiles.chosen()
     sources, options = split(arguments)
     layers = how.layers()
     ingested = len(sources) == 1 and is_run(sources[0])
+    if tiles.shard is not None and not ingested:
+        hint = "shapesiren ingest SCAN --out RUN, then fit RUN --shard K/N"
+        raise InputError("parts are of a run that is ingested", where="--shard", hint=hint)
     if ingested:
         if how.out is not None and how.out.resolve() != sources[0].resolve():
             raise InputError(
@@ -51,7 +59,15 @@ def fit(
         task = task_of_sources(sources, layers)
         layers += setting_layers(task, ("ingest", "fit"), options, fit)
         context = context_for(task, how.out or default_folder(sources), layers, how.device, screen.say, how.force)
-    with context.run.locked():
+    if tiles.shard is not None:
+        from ..stages.shards import fit_part
+
+        with screen.working("fit"):
+            done = fit_part(context, tiles.shard, workers)
+        screen.say(done.line("solved", context.run.folder))
+        screen.result({"run": str(context.run.folder), "tiles": done.tree()})
+        return
+    with context.run.locked(), with_workers(workers):
         facts = ingest_and_fit(context, [] if ingested else sources, screen, how.watch)
     screen.say(f"made {context.run.folder}; next: shapesiren {context.task.output} {context.run.folder}")
     screen.result({"run": str(context.run.folder), "fit": facts})

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from ..lengths import millimetres
+from ..runtime.workers import with_workers
 from . import names
 from .app import command
 from .existing_run import open_for_stage
-from .options import For, Layers, RunFolder, StageOptions, Strict, box_of
+from .options import For, Layers, RunFolder, StageOptions, Strict, WorkerOptions, box_of
 from .write_output import write_output
 
 
@@ -20,7 +21,9 @@ def mesh(
     *,
     run: RunFolder,
     resolution: Annotated[int | None, typer.Option(help="Cells along the longest side (default: 128 to 512).")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help=f"A copy: {' '.join(names.MESH_FILES)}.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help=f"A copy: {' '.join(names.MESH_FILES)}, tileset.json.")
+    ] = None,
     sharp: Annotated[bool | None, typer.Option("--sharp", help="Keep sharp edges sharp (dual contouring).")] = None,
     faces: Annotated[int | None, typer.Option(help="Decimate to about so many faces.")] = None,
     max_error: Annotated[float | None, typer.Option(help="Decimate as far as this distance allows.")] = None,
@@ -34,6 +37,10 @@ def mesh(
         int | None,
         typer.Option(metavar="SIZE", help=f"Colours as a picture of 4096 texels a side, in {names.choice(names.TEXTURED)}."),
     ] = None,
+    tiles: Annotated[bool | None, typer.Option("--tiles", help="Of a large run: keep the mesh in tiles, join none.")] = None,
+    level: Annotated[
+        int | None, typer.Option(help="Of a large run: write a coarser level, each with a quarter of the faces.")
+    ] = None,
     trim: Annotated[str | None, typer.Option(help="auto, on, or off: cut off what no point supports.")] = None,
     watertight: Annotated[bool | None, typer.Option("--watertight", help="Close it; says what is invented.")] = None,
     height: Annotated[str | None, typer.Option(metavar="LENGTH", help="A part to print, so high: 120mm, 4.7in.")] = None,
@@ -45,10 +52,12 @@ def mesh(
     uncertainty: Annotated[bool | None, typer.Option("--uncertainty", help="Error bars of the vertices.")] = None,
     profile: For,
     strict: Strict,
+    by: WorkerOptions,
     stage: StageOptions,
 ) -> None:
     """Take the mesh from a fitted field, in the scan's own coordinates, verify it and judge it by its points.
 
+    A large run's mesh is also written as tiles (-o FOLDER/tiles.json) and as 3D Tiles for a browser (-o FOLDER/tileset.json).
     With --height, --flat-base or --hollow it is closed, and a part to print made of it, upright, in mm: -o part.3mf.
 
     Example: shapesiren mesh runs/scan --resolution 512 -o scan.glb
@@ -69,6 +78,8 @@ def mesh(
         "units": units,
         "scale": scale,
         "texture": texture,
+        "tiles": tiles,
+        "level": level,
         "watertight": watertight,
         "up": up,
         "flat_base": flat_base,
@@ -86,6 +97,18 @@ def mesh(
         say_profile(context.config, context.say)
     if output is None and texture is not None:
         output = context.run.folder / "mesh.textured.glb"
+    if output is None and level is not None:
+        output = context.run.folder / f"mesh.level{level}.ply"
     if output is None and (units is not None or scale is not None):
         output = context.run.folder / f"mesh.{units or 'scaled'}.ply"
-    write_output(context, "mesh", output, stage.printing.screen(), strict)
+    screen = stage.printing.screen()
+    if by.shard is not None:
+        from ..stages.shards import mesh_part
+
+        with screen.working("mesh"):
+            done = mesh_part(context, by.shard, by.chosen())
+        screen.say(done.line("meshed", context.run.folder))
+        screen.result({"run": str(context.run.folder), "tiles": done.tree()})
+        return
+    with with_workers(by.chosen()):
+        write_output(context, "mesh", output, screen, strict)

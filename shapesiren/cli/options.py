@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ from ..errors import InputError
 from . import names
 from .composed import Default
 from .screen import Screen
+
+if TYPE_CHECKING:
+    from ..runtime.workers import Workers
 
 Layers = list[tuple[str, dict[str, Any]]]
 
@@ -94,6 +97,29 @@ class SettingsOptions:
         layers = [(str(file), load_named(read_toml(file), file, file.parent))] if file else []
         layers += [("--for", {"profile": self.profile})] if self.profile is not None else []
         return layers + settings_layers(self.preset, None, None, None, None) + assigned(self.set_)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """Who does the tiles of a large run."""
+
+    engine: Annotated[
+        str, typer.Option("--engine", help="Of a large run's tiles: serial, or ray on this machine or a cluster.")
+    ] = "serial"
+    address: Annotated[str | None, typer.Option("--address", help="Of a Ray cluster to join: auto, or HOST:PORT.")] = None
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Tiles at a time (serial: 1; ray: as the cluster has cores).", min=1)
+    ] = None
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="K/N", help="Only the K-th of N parts of a large run's tiles, for job arrays."),
+    ] = None
+
+    def chosen(self) -> Workers:
+        """Raises InputError if they do not go together."""
+        from ..runtime.workers import Workers
+
+        return Workers(self.engine, self.workers, address=self.address)
 
 
 @dataclass(frozen=True, kw_only=True)

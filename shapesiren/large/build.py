@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 THINNED_SHARE, LEAST_THINNED, MOST_THINNED = 0.01, 100_000, 1_000_000  # of the points, by which all is decided
 CELL_POINTS = 200  # of a cell's own, about, where points are dense; margins of tiles are told by it
 JOURNAL, JOURNAL_EVERY = "scatter.json", 8  # blocks between its entries
-FIELD_BYTES, MESH_BYTES = 14, 70  # on disk for each point, of cells and of the mesh and its tiles: measured, see docs/design
+FIELD_BYTES, MESH_BYTES = 14, 81  # on disk for each point, of cells and of the mesh and its tiles: measured, see docs/design
 PASSES = 0.35  # share of the time of ingest after which the second one begins
 
 
@@ -102,7 +102,7 @@ def level_for(points: NDArray[np.float64], count: int, most: int) -> int:
 def depth_below(most: int) -> int:
     """Levels that a tile of ``most`` points is cut at least: so its largest cells are small, and it sees little beyond it."""
     levels = math.log(max(most, 1) / CELL_POINTS, 4)
-    return max(1, math.floor(levels) - 3)
+    return max(1, math.floor(levels) - 2)
 
 
 def margin_of(half: float, most: int, support: float = 2.0) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from ..field import Field
 from ..metrics.shape import EvaluateSettings, FieldErrors, ReferenceUnits, ShapeMetrics
 from ..metrics.surface_distance import SurfaceDistances, SurfaceLengths
@@ -30,6 +31,8 @@ def evaluate_large(run: Path, field: Field, settings: EvaluateSettings, say: Cal
     share of all points; and how near its field is to a distance, there."""
     tiles, header, whole = Tiles.open(run), CloudHeader.of(field.header), LargeField(field, run)
     meshed = [t for t in sorted(tiles.counts) if tiles.path(t, "mesh.safetensors").is_file()]
+    if not meshed:
+        raise InputError("no tile of it is meshed", where=run, hint="run `shapesiren mesh --force` first")
     say(f"against the input points, in {len(meshed):,} tiles")
     total, rng = sum(tiles.counts[t] for t in meshed), np.random.default_rng(0)
     to_mesh, to_points, slopes, low, high = [], [], [], np.full(3, np.inf), np.full(3, -np.inf)

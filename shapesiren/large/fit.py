@@ -40,7 +40,8 @@ class TilesSolved:
 
     def line(self) -> str:
         kept = f", {self.kept:,} of them kept" if self.kept else ""
-        return f"{self.tiles:,} tiles{kept}, {self.cells:,} networks with points, {self.outliers:,} outliers left out"
+        plural = "" if self.tiles == 1 else "s"
+        return f"{self.tiles:,} tile{plural}{kept}, {self.cells:,} networks with points, {self.outliers:,} outliers left out"
 
 
 def make_plan(
@@ -72,6 +73,9 @@ def make_plan(
         "turned": header.turned,
         "depth": depth_below(ingest.tile_points or TILE_POINTS),
     }
+    tiles, support = Tiles.open(run), Plan(**{**settings, "local": local, "key": ""}).prior.support
+    while 1.25 * (support - 1) * tiles.half / 2 ** settings["depth"] > tiles.margin * (1 + 1e-9):
+        settings["depth"] += 1  # supports so wide that those of large cells would reach beyond what a tile sees
     key = hashlib.sha256(json.dumps([VERSION, settings], sort_keys=True).encode()).hexdigest()
     plan = Plan(**{**settings, "local": local, "key": key})
     table = np.concatenate([points, normals], 1).astype(np.float32)
@@ -88,14 +92,15 @@ def todo_of(run: Path) -> list[Tile]:
 
 
 def fit_tiles(
-    run: Path, progress: Callable[[float], bool], each: Callable[[list[Tile]], Iterable[object]] | None = None
+    run: Path, progress: Callable[[float], bool], each: Callable[[list[Tile]], Iterable[Tile | None]] | None = None
 ) -> TilesSolved:
     """Solve what `todo_of` a planned run says, and write the index of the field.
 
     Parameters
     ----------
     progress : told what share is done; False stops, and what is done is kept
-    each : solves tiles in an engine's way, each with `fit_tile`, and yields when one is done; None: one after the other, here
+    each : solves tiles in an engine's way, each with `fit_tile`, and yields one when it is done, or None while none is;
+        None: one after the other, here
 
     Raises
     ------
@@ -111,8 +116,13 @@ def fit_tiles(
         return progress(min(1.0, (done + share * points[tile]) / total))
 
     if each is not None:
-        for i, _ in enumerate(each(todo)):
-            if not progress((i + 1) / max(1, len(todo))):
+        ended = 0
+        for one in each(todo):
+            if one is not None:
+                done, ended = done + points[one], ended + 1
+                left = (time.perf_counter() - begun) / done * (total - done)
+                working_at(f"tile {ended} of {len(todo)}, {left:.0f} s left", done / total)
+            if not progress(done / total):
                 raise Stopped
     else:
         for i, tile in enumerate(todo):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,10 @@ from ..runtime.working import working_at
 from ..surface.cell_tables import LEAF
 from ..surface.facts import InputDistances, MeshFacts
 from ..surface.settings import MeshSettings
+from .copies import coarse_level
+from .engines import Each, mesh_each
+from .level_mesh import LevelMesh
+from .pyramid import Pyramid
 from .settings import Plan
 from .tile_mesh import CoarseField, MeshPlan, TileMesh, coarse_field, keys_of_fits, mesh_tile_of
 from .tiles import Tile, Tiles, name_of, tile_of
@@ -73,7 +77,7 @@ class Meshing:
     coarse: CoarseField
     stopped: Callable[[], bool]
 
-    def meshed(self, each: Callable[[list[Tile]], Iterable[Any]] | None = None) -> list[Tile]:
+    def meshed(self, each: Each | None = None) -> list[Tile]:
         """All tiles that hold a part of the surface, meshed, in order.
 
         Raises
@@ -99,10 +103,17 @@ class Meshing:
             fits |= keys_of_fits(self.run, self.tiles, sorted({o for t in todo for o in self.tiles.beside(t)}))
         return sorted(wanted)
 
-    def _each(self, todo: list[Tile], fits: dict[Tile, str], each: Callable[[list[Tile]], Iterable[Any]] | None) -> None:
+    def _each(self, todo: list[Tile], fits: dict[Tile, str], each: Each | None) -> None:
         begun = time.perf_counter()
         if each is not None:
-            list(each(todo))
+            ended = 0
+            for tile in each(todo):
+                ended += tile is not None
+                if self.stopped():
+                    raise Interrupted(
+                        f"after {ended} of {len(todo)} tiles, which are kept", where=self.run, hint="the same command goes on"
+                    )
+                working_at(f"tile {ended} of {len(todo)}", TILES_SHARE * ended / len(todo))
             return
         for i, tile in enumerate(todo):
             if self.stopped():
@@ -151,7 +162,7 @@ def mesh_large(
     tiles, plan, frame = Tiles.open(run), Plan.open(run), header.frame
     say_ignored(settings, say)
     meshing = Meshing(run, tiles, plan, plan_of(tiles, plan, settings, header), coarse_field(run), stopped)
-    meshed = meshing.meshed()
+    meshed = meshing.meshed(mesh_each(run))
     mesh = meshing.mesh
     working_at("joining the tiles", TILES_SHARE)
     least = settings.min_component
@@ -160,7 +171,14 @@ def mesh_large(
     if not weld.faces:
         raise RunError("the field has no zero level set here", where="mesh", hint="fit longer, or a larger box")
     resolution = round(float(np.subtract(*header.box_bounds()[::-1]).max()) / mesh.step)
-    weld.write_ply(output, frame, frame.needs_float64(mesh.step * frame.scale))
+    double = frame.needs_float64(mesh.step * frame.scale)
+    level = None
+    if settings.tiles:
+        pyramid = Pyramid(run, weld)
+        level = coarse_level(pyramid)
+        LevelMesh(pyramid, level, frame).write_ply(output, double)
+    else:
+        weld.write_ply(output, frame, double)
     checked = weld.verification(frame.scale)
     told = [f for f in weld.facts if "mean" in f]
     shares = np.array([f["points"] for f in told], np.float64)
@@ -179,6 +197,7 @@ def mesh_large(
         input_distance=InputDistances(mean=mean * frame.scale, p95=p95 * frame.scale, max=most * frame.scale),
         touches_boundary=False,
         tiles=len(meshed),
+        level=level,
         seconds=time.perf_counter() - begun,
         **({} if settings.box is None else {"box": list(settings.box)}),
         **({} if header.units is None else {"length_units": header.units}),

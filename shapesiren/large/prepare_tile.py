@@ -63,7 +63,8 @@ def prepare_tile(tiles: Tiles, tile: Tile, plan: Plan, thinned: NDArray[np.float
     found = scatter(tree, SAMPLE)
     if plan.given:
         normals, valid = unit_normals(rows[:, 3:])
-        normals[~valid] = [0.0, 0.0, 1.0]
+        if not valid.all() and valid.any():  # those that are zero or not finite
+            normals[~valid] = normals[valid][KDTree(points[valid]).query(points[~valid])[1]]
         if plan.turned:
             normals = carry_sides(tree, normals, near_thinned(tiles, tile, thinned))
         return TileCloud(points, normals, own, own_kept, found)
@@ -76,14 +77,13 @@ def prepare_tile(tiles: Tiles, tile: Tile, plan: Plan, thinned: NDArray[np.float
 
 def near_thinned(tiles: Tiles, tile: Tile, thinned: NDArray[np.float32]) -> Array:
     """(j, 6) Those of the thinned points that lie in a tile or beside it, from its centre; if hardly any, the nearest ones."""
-    at = thinned.astype(np.float64)
-    at[:, :3] -= tiles.centre(tile)
-    away = np.abs(at[:, :3]).max(1)
-    near = away <= tiles.half + tiles.margin
-    if near.sum() < 4 * VOTERS:
-        near = np.zeros(len(at), bool)
-        near[np.argsort(away, kind="stable")[: 4 * VOTERS]] = True
-    return at[near]
+    away = np.abs(thinned[:, :3] - tiles.centre(tile).astype(np.float32)).max(1)
+    near = np.flatnonzero(away <= tiles.half + tiles.margin)
+    if len(near) < 4 * VOTERS:
+        near = np.sort(np.argsort(away, kind="stable")[: 4 * VOTERS])
+    found = thinned[near].astype(np.float64)
+    found[:, :3] -= tiles.centre(tile)
+    return found
 
 
 def carry_sides(tree: KDTree, axes: Array, known: Array) -> Array:

@@ -197,7 +197,7 @@ class Weld:
     def write_ply(self, path: Path, frame: Similarity, double: bool) -> None:
         """One binary PLY file, tile by tile. Raises RunError if its indices would not fit, or it cannot be written."""
         if self.vertices > MOST_INDEX:
-            hint = "--set mesh.tiles=true keeps it as tiles; or a lower --resolution"
+            hint = "--tiles keeps it as tiles; or a lower --resolution"
             raise RunError(f"{self.vertices:,} vertices are more than PLY can number", where=path, hint=hint)
         kind = "<f8" if double else "<f4"
         layout = np.dtype([*((name, kind) for name in "xyz"), *((name, "<f4") for name in NORMALS)])

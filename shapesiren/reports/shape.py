@@ -27,12 +27,15 @@ from ..surface.io import read_mesh
 from ..surface.mesh import TriangleMesh
 from ..surface.postprocess import decimate
 from ..surface.query import plane
+from ..surface.settings import MeshSettings
 from ..tasks.base import FinishedRun
 from . import maps, page, plots
 from .render import Camera, draw
+from .tiles import tile_sections
 
 Array = NDArray[np.float64]
 SIDES = {"front": (0, 0), "right": (90, 0), "back": (180, 0), "left": (270, 0), "top": (0, 89.9), "bottom": (0, -89.9)}
+COARSE_FACES = 2_000_000  # more of a large run's mesh are not read at once
 SLICE = 160  # samples along the longer side of a slice
 AXES = "xyz"
 ACCEPTANCE = "Acceptance"  # the section that a page opens with where a tolerance was given
@@ -80,6 +83,7 @@ def sections(run: FinishedRun) -> list[page.Section]:
         page.Section("Surface", [model_view(run, mesh, shown), page.text(*notes, quiet=True)]),
         *([judged] if judged is not None and not opening else []),
         *part_sections(run),
+        *tile_sections(run, vertical(run)),
         page.Section("Distance", distances(run, mesh)),
         page.Section("Six sides", [page.gallery(six_sides(cloud, vertical(run), settings.size, see_inside(run)))]),
         page.Section("Slices of the field", slices(run)),
@@ -102,6 +106,12 @@ def part_sections(run: FinishedRun) -> list[page.Section]:
 
 
 def mesh_of(run: FinishedRun) -> TriangleMesh:
+    """The run's mesh; of a large run whose mesh is more than a page can show a coarser level of it."""
+    verification = MeshFacts.of(run.facts("mesh")).verification
+    if CloudHeader.of(run.field.header).tiles and verification.faces > COARSE_FACES:
+        from ..large.copies import coarse_mesh
+
+        return coarse_mesh(run.folder, MeshSettings.model_validate(run.config.section("mesh")), run.field.frame)
     return read_mesh(run.output)
 
 

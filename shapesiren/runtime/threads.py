@@ -6,6 +6,7 @@ from __future__ import annotations
 import _thread
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -35,10 +36,11 @@ def limit(threads: int | None) -> None:
     if threads is None:
         return
     for name in (VARIABLE, "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[name] = str(threads)  # before numba and OpenMP are loaded; torch is told below
-    import torch
+        os.environ[name] = str(threads)  # before numba, OpenMP and torch are loaded; a loaded torch is told below
+    if "torch" in sys.modules:
+        import torch
 
-    torch.set_num_threads(threads)
+        torch.set_num_threads(threads)
 
 
 def import_modules(*names: str) -> None:

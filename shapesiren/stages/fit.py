@@ -94,6 +94,7 @@ def fit(context: Context, listeners: Sequence[Listener] = (), snapshots: bool = 
             parameters=sum(p.numel() for p in fitted.net.parameters()),
             cells=getattr(fitted.net, "count", 0),
             **({"prior": context.config.fit.prior} if context.config.fit.prior else {}),
+            **({} if fitted.note is None else {"note": fitted.note}),
         )
 
     try:

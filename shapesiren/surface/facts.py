@@ -173,11 +173,12 @@ class MeshFacts(Facts):
     touches_boundary : whether the surface ends at the edge of the grid
     seconds : spent
     length_units : what lengths here are in, see `pointcloud.units`; None where nothing says so
-    tiles : in which it was made, of a large run
+    tiles : in which it was made, of a large run; level : of its pyramid, that the file holds where the whole stays in tiles
     """
 
     resolution: int
     tiles: int | None = None
+    level: int | None = None
     length_units: str | None = None
     method: str = "marching cubes"
     cell: float
@@ -205,6 +206,7 @@ class MeshFacts(Facts):
 
     def lines(self) -> list[str]:
         tiles = "" if self.tiles is None else f", {self.tiles:,} tiles"
+        tiles += f", which hold it; the file is level {self.level} of it" if self.level else ""
         return [*self.surface_lines(), f"resolution {self.resolution}{tiles}, {self.seconds:.1f} s"]
 
     def surface_lines(self) -> list[str]:

@@ -19,6 +19,7 @@ from ..pointcloud.io.ply import vertex_table
 from ..pointcloud.io.read import read_cloud
 from ..runtime.files import write_atomically
 from ..similarity import Similarity
+from . import glb
 from .mesh import Texture, TriangleMesh
 from .printing.threemf import require_lib3mf, threemf
 from .written_units import DEFINED, UNKNOWN, WrittenUnits
@@ -29,7 +30,7 @@ def check_output(path: Path) -> None:
     added = plugins.part("writer", path.suffix.lower())
     if added is not None and path.suffix.lower() in WRITERS:
         raise InputError(f"{added.title}: shapesiren writes it itself", hint="give your format another extension")
-    if path.suffix.lower() not in WRITERS and added is None:
+    if path.suffix.lower() not in WRITERS and added is None and path.name.lower() not in IN_TILES:
         known = [*WRITERS, *(part.name for part in plugins.parts("writer"))]
         raise InputError(f"unknown mesh format {path.suffix!r}", where=path, hint=f"known: {' '.join(known)}")
     if path.suffix.lower() == ".3mf":
@@ -41,6 +42,18 @@ def check_output(path: Path) -> None:
         raise InputError("its folder does not exist", where=path, hint=f"mkdir -p {path.parent}")
     if not os.access(parent, os.W_OK):
         raise InputError("no permission to write there", where=path)
+
+
+def check_size(path: Path, vertices: int, faces: int) -> None:
+    """Raise InputError if a mesh is more than the format of ``path`` can hold: its numbers have 32 bits."""
+    suffix = path.suffix.lower()
+    hint = "--faces N makes it coarser, --box takes a part"
+    if suffix == ".glb":
+        glb.check_size(vertices, faces, path)
+    elif suffix == ".ply" and vertices > MOST_INDEX:
+        raise InputError(f"{vertices:,} vertices are more than PLY can number (2^31)", where=path, hint=hint)
+    elif suffix == ".stl" and faces > MOST_FACES:
+        raise InputError(f"{faces:,} faces are more than STL can count (2^32)", where=path, hint=hint)
 
 
 def write_mesh(path: Path, mesh: TriangleMesh, frame: Similarity, resolution: int, units: WrittenUnits = UNKNOWN) -> None:
@@ -60,6 +73,7 @@ def write_mesh(path: Path, mesh: TriangleMesh, frame: Similarity, resolution: in
     InputError : unknown extension, or the place cannot be written
     """
     check_output(path)
+    check_size(path, len(mesh.vertices), len(mesh.faces))
     if units.scale != 1.0:
         bars = None if mesh.uncertainty is None else (mesh.uncertainty * units.scale).astype(np.float32)
         mesh = replace(mesh, vertices=mesh.vertices * units.scale, uncertainty=bars)
@@ -240,6 +254,9 @@ def _png(texture: Texture) -> bytes:
 
 
 MATERIAL = "# shapesiren\nnewmtl texture\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {}\n"
+TILESET, TILES = "tileset.json", "tiles.json"  # names of files for the mesh of a large run in parts: 3D Tiles, PLY files
+MOST_INDEX, MOST_FACES = 2**31 - 1, 2**32 - 1  # of a vertex, in PLY's int; of faces, in STL
+IN_TILES = (TILESET, TILES)
 TEXTURED = (".glb", ".obj")  # formats that hold a texture
 TITLES = {".ply": b"comment shapesiren\n", ".obj": b"# shapesiren\n"}  # lines after which the units stand
 WRITERS: dict[str, Callable[[TriangleMesh, Similarity, bool], bytes]] = {

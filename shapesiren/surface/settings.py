@@ -17,7 +17,7 @@ Millimetres = Annotated[float, BeforeValidator(length_setting)]  # 120, "120mm",
 class MeshSettings(Settings):
     """Section ``[mesh]``: from field to triangles."""
 
-    of_copies: ClassVar[tuple[str, ...]] = ("units", "scale", "texture")
+    of_copies: ClassVar[tuple[str, ...]] = ("units", "scale", "texture", "level")
 
     resolution: int | None = Field(
         None,
@@ -53,6 +53,12 @@ class MeshSettings(Settings):
     units: Unit | None = Field(None, description="that files for others are written in; the scan's if not given")
     scale: float | None = Field(None, gt=0, description="that coordinates in files for others are multiplied by")
     colours: bool = Field(True, description="carry the scan's colours and intensity to the vertices")
+    tiles: bool = Field(
+        False, description="of a large run: its whole mesh stays in tiles, and mesh.ply is a coarser level of it"
+    )
+    level: int | None = Field(
+        None, ge=0, le=20, description="of a large run: files for others are of this level, each has a quarter of the faces"
+    )
     texture: int | None = Field(
         None,
         ge=64,

@@ -72,6 +72,7 @@ class FitFacts(Facts):
     parameters: int
     cells: int = 0  # of a local field
     prior: str = ""  # that completed it, in one go
+    note: str | None = None  # what else was made
 
     def lines(self) -> list[str]:
         if self.prior and not self.cells and self.steps <= 1:
@@ -80,6 +81,7 @@ class FitFacts(Facts):
             return [
                 f"solved in {self.seconds:.1f} s on {self.device}, {self.cells:,} networks, {self.parameters:,} parameters",
                 "weighted losses: " + "  ".join(f"{name} {value:.3g}" for name, value in self.losses.items()),
+                *([] if self.note is None else [self.note]),
             ]
         return [
             f"{self.steps:,} steps in {self.seconds:.1f} s on {self.device}, {self.precision} first, "
@@ -171,6 +173,7 @@ class Task(ABC, Generic[C]):
     closed_form: bool = False  # whether `solve` fits it, in one go, and `losses` only says how well
     solved_in: str = "float64"  # precision of `solve`
     takes_prior: ClassVar[bool] = False  # whether a prior can complete its signals
+    note: str | None = None  # what `solve` has to say of what else it made
     folder: Path | None = None  # of the run that is being fitted, where a task keeps parts of what it makes beside the field
     native: bool = False  # whether `losses` hands its work to the engine of its `Moment`
 

@@ -269,17 +269,23 @@ class ShapeTask(Task[ShapeConfig]):
             scan = replace(scan, spacing=spacing_of(scan.points))
         try:
             if header.tiles and self.folder is not None:
-                from .shape_large import solve_large, tile_settings
+                from .shape_large import solve_large
 
-                of_preset = self.presets[self.config.preset].get("local", {}).get("units", LocalSettings().units)
-                tiles, noisy = tile_settings(local, of_preset), self.loss.noise != "ignore"
+                tiles, noisy = self.of_tiles()
                 args = self.config.ingest, noisy, seed, self.device, progress
-                self.net = solve_large(self.folder, scan, header, local, tiles, *args)
+                self.net, self.note = solve_large(self.folder, scan, header, local, tiles, *args)
             else:
                 self.net = solve_local(scan, local, seed, self.device, progress)
         except Stopped:
             return False
         return True
+
+    def of_tiles(self) -> tuple[LocalSettings, bool]:
+        """How the cells of a large run's tiles are solved, and whether the noise of their points counts."""
+        from .shape_large import tile_settings
+
+        of_preset = self.presets[self.config.preset].get("local", {}).get("units", LocalSettings().units)
+        return tile_settings(self.config.local, of_preset), self.loss.noise != "ignore"
 
     @property
     def gradients_off(self) -> int:
@@ -454,7 +460,10 @@ class ShapeTask(Task[ShapeConfig]):
         from ..surface.io import TEXTURED, read_mesh, write_mesh
         from ..surface.level_set import resolution_of
         from ..surface.written_units import units_of_part, written_units
+        from .shape_large import convert_tiles
 
+        if convert_tiles(written, path, fitted, config.mesh):
+            return
         resolution, header, suffix = resolution_of(fitted, config.mesh), CloudHeader.of(fitted.header), path.suffix.lower()
         if config.mesh.printing:
             part = read_mesh(written.parent / PART)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config
-from ..errors import Interrupted
+from ..errors import InputError, Interrupted
 from ..local.settings import LocalSettings
 from ..pointcloud.cloud import PointCloud
 from ..pointcloud.header import CloudHeader
@@ -61,21 +61,24 @@ def solve_large(
     seed: int,
     device: torch.device,
     progress: Callable[[float], bool],
-) -> Local:
-    """The field of the thinned cloud, ``scan``, once all tiles are solved. Raises Stopped as `solve_local` does; what is solved
-    stays.
+) -> tuple[Local, str]:
+    """The field of the thinned cloud, ``scan``, once all tiles are solved, and a line on these.
+
+    Raises Stopped as `solve_local` does; what is solved stays.
 
     Parameters
     ----------
     local, tiles : how the thinned cloud is solved, and how the tiles are
     noisy : False ignores the noise of the points
     """
+    from ..large.engines import fit_each
     from ..large.fit import fit_tiles, make_plan
     from ..local.solve import solve_local
 
     make_plan(folder, header, tiles, ingest, seed, scan.points, scan.normals, noisy)
-    fit_tiles(folder, lambda share: progress((1 - COARSE_SHARE) * share))
-    return solve_local(scan, local, seed, device, lambda share: progress(1 - COARSE_SHARE + COARSE_SHARE * share))
+    solved = fit_tiles(folder, lambda share: progress((1 - COARSE_SHARE) * share), fit_each(folder))
+    net = solve_local(scan, local, seed, device, lambda share: progress(1 - COARSE_SHARE + COARSE_SHARE * share))
+    return net, f"of all points: {solved.line()}"
 
 
 def tile_settings(local: LocalSettings, of_preset: int) -> LocalSettings:
@@ -113,3 +116,22 @@ def evaluate_tiles(output: Path, fitted: Field, settings: EvaluateSettings, say:
     from ..large.evaluate import evaluate_large
 
     return evaluate_large(output.parent, fitted, settings, say)
+
+
+def convert_tiles(written: Path, path: Path, fitted: Field, settings: MeshSettings) -> bool:
+    """Write the mesh of a large run, or a level of it, in another format; whether the run is one.
+
+    Raises InputError if it is none, and its mesh is wanted in tiles or coarser.
+    """
+    from ..surface.io import IN_TILES
+
+    header = CloudHeader.of(fitted.header)
+    if not header.tiles:
+        if path.name.lower() in IN_TILES or settings.level is not None:
+            hint = "fit it with --large true, or mesh it with --faces N for a coarser one"
+            raise InputError("the run is not in tiles, its mesh has no levels", where=path, hint=hint)
+        return False
+    from ..large.copies import write_copy
+
+    write_copy(written.parent, path, header, settings)
+    return True

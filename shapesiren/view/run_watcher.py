@@ -22,8 +22,10 @@ from ..stages.store import Run
 from ..surface.io import error_bars_of, read_mesh
 from ..surface.level_set import band_of
 from ..surface.marching_cubes import sparse_marching_cubes
+from ..surface.mesh import TriangleMesh
 from ..surface.postprocess import decimate
 from ..surface.query import plane
+from ..surface.settings import MeshSettings
 from ..surface.support import Support
 
 Array = NDArray[Any]
@@ -84,8 +86,18 @@ class RunWatcher:
         written. None where there is none of this field; what is too large for a browser is decimated."""
         if self.field is None or self._mesh_version() is None:
             return None
-        made = read_mesh(self.folder / MESH)
+        made = self._level() or read_mesh(self.folder / MESH)
         return decimate(self.field.frame.to_box(made.vertices), made.faces, MOST_FACES)
+
+    def _level(self) -> TriangleMesh | None:
+        """A coarse level of a large run's mesh, if a report or a copy has made one; None if the mesh itself is to be read."""
+        assert self.field is not None
+        if not CloudHeader.of(self.field.header).tiles:
+            return None
+        from ..large.copies import built_level
+
+        settings = MeshSettings.model_validate(stored_config(Run.open(self.folder), [])[1].section("mesh"))
+        return built_level(self.folder, settings, self.field.frame, MOST_FACES)
 
     def _refresh_field(self) -> bool:
         for name in (SNAPSHOT, FIELD):

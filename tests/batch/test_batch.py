@@ -228,12 +228,14 @@ def free_port():
 
 
 @pytest.mark.slow
-def test_a_ray_cluster_of_two_nodes_outlives_a_killed_worker(scans):
-    """Two `ray start` processes on loopback, with a token; the batch joins them. With another token it is refused."""
+def test_a_ray_cluster_of_two_nodes_outlives_a_killed_worker(scans, tmp_path):
+    """Two `ray start` processes on loopback, with a token; a batch joins them, and so do the parts of a large run, and each
+    loses a worker. With another token it is refused."""
     pytest.importorskip("ray")
     ray = [str(Path(sys.executable).parent / "ray")]
     port = free_port()
-    environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "t" * 40, "RAY_USAGE_STATS_ENABLED": "0"}
+    root = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    environment = os.environ | root | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "t" * 40, "RAY_USAGE_STATS_ENABLED": "0"}
     common = ["--node-ip-address=127.0.0.1", "--num-cpus=1", "--disable-usage-stats"]
     head = ["--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir=/tmp/rt{os.getpid()}"]
     names = ("sphere", "torus", "box", "garbage")
@@ -258,6 +260,24 @@ def test_a_ray_cluster_of_two_nodes_outlives_a_killed_worker(scans):
         assert process.returncode == 1, said
         found = {k: v["status"] for k, v in json.loads(out).items()}
         assert found == {"sphere": "done", "torus": "done", "box": "done", "garbage": "failed"}
+        tiles = tmp_path / "tiles"  # parts of a large run, one of which kills its worker the first time
+        tiles.mkdir()
+        parts = (
+            "import sys; from pathlib import Path; from shapesiren.runtime.workers import Workers, each; "
+            "from tests.dying_work import touched; items = [Path(sys.argv[1]) / str(i) for i in range(6)]; "
+            "print(sorted(p.name for p in each(touched, items, Workers('ray', address=sys.argv[2])) if p))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", parts, str(tiles), f"127.0.0.1:{port}"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == str([str(i) for i in range(6)])  # Ray tells of the lost worker before
+        assert all((tiles / str(i)).read_text() == "done" for i in range(6))
+        assert len((tiles / "3.tries").read_text()) == 2
         refused = subprocess.run(
             command, env=environment | {"RAY_AUTH_TOKEN": "x" * 40}, capture_output=True, text=True, timeout=300
         )

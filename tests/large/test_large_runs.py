@@ -104,6 +104,7 @@ def test_tiles_are_as_one_piece(run: Path, tmp_path: Path) -> None:
     """Vertices, and normals, near the borders of tiles, beside those of a run of one tile."""
     whole = fitted(tmp_path / "whole", torus(12_000), 100_000)
     assert len(Tiles.open(whole).counts) == 1
+    assert "1 tile," in Run.open(whole).facts("fit")["note"]
     shapesiren.mesh(whole)
     tiles, frame = Tiles.open(run), LargeField.open(run).frame
     one, many = read_mesh(whole / "mesh.ply"), read_mesh(run / "mesh.ply")
@@ -316,9 +317,12 @@ def terrain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     at = rng.uniform(0, 100, (6_000, 2))
     height = 4 * np.sin(at[:, 0] / 11) * np.cos(at[:, 1] / 14)
-    folder = fitted(
-        tmp_path_factory.mktemp("open") / "terrain", np.column_stack([at, height]), 1000, viewpoint=(50.0, 50.0, 900.0)
-    )
+    x, y = at.T
+    slopes = [-4 / 11 * np.cos(x / 11) * np.cos(y / 14), 4 / 14 * np.sin(x / 11) * np.sin(y / 14), np.ones(len(at))]
+    normals = np.stack(slopes, 1) / np.linalg.norm(slopes, axis=0)[:, None]
+    table = np.column_stack([at, height, normals])
+    folder = fitted(tmp_path_factory.mktemp("open") / "terrain", table, 1000, surface="open")
+    assert Tiles.open(folder).columns == 6 and Plan.open(folder).given
     shapesiren.mesh(folder)
     return folder
 

@@ -116,7 +116,7 @@ def test_level_is_such_that_no_tile_has_too_many(points: NDArray[np.float64]) ->
 
 
 def test_margins_shrink_with_the_cells_of_a_tile() -> None:
-    assert depth_below(1_000_000) == 3 and depth_below(1000) == 1
+    assert depth_below(1_000_000) == 4 and depth_below(1000) == 1
     assert margin_of(1.0, 1_000_000) < margin_of(1.0, 1000) <= 0.7
 
 
