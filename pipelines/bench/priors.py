@@ -56,7 +56,11 @@ def main() -> None:
 
 
 def settings(kind: str, seed: int, tree: dict[str, Any], steps: int) -> Any:
-    layers = [("kind", {"prior": {"kind": kind}, "seed": seed}), ("bench", tree), ("steps", {"fit": {"steps": steps}})]
+    layers = [
+        ("kind", {"prior": {"kind": kind}, "seed": seed}),
+        ("bench", tree),
+        ("steps", {"fit": {"steps": steps, "warmup": min(100, steps // 10)}}),
+    ]
     return resolve(PriorTask.config_type, PriorTask.presets, layers)
 
 
