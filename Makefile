@@ -67,6 +67,7 @@ slim:
 	$(SLIM)/python -m pip install -q --no-compile -c constraints.txt -r requirements-slim.txt
 	du -sk .venv-slim
 	$(SLIM)/python -m pip install -q -c constraints.txt pytest pytest-xdist hypothesis
+	$(SLIM)/python -m pip install -q --no-deps -e .
 	OMP_NUM_THREADS=1 $(SLIM)/python -m pytest -n $(WORKERS) --dist loadfile
 
 clean:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shapesiren import doctor
 from shapesiren.media.audio import write_sound
 from shapesiren.media.image import write_image
 from shapesiren.media.video import write_frames
@@ -399,6 +400,8 @@ def test_bad_input_is_one_line_and_exit_code_2(bad, args, message, here):
 def test_the_page_is_true():
     assert len(CASES) >= 60
     if len(printed) < len(CASES) - 5:
+        if not all(map(doctor._version, ("av", "soundfile", "matplotlib", "laspy"))):
+            pytest.skip("the small installation says less")
         pytest.fail("needs the other tests of this file to run before it")
     rows = [f"| `shapesiren {command}` | `{line}` |" for command, line in printed.items()]
     page = HEAD + "\n".join(rows) + "\n"

@@ -33,6 +33,13 @@ def test_no_package_of_the_project_is_left_out():
     assert names(asked) == {package.name for package in PACKAGES}
 
 
+NEEDED = [package for package in PACKAGES if package.needed and package.wanted_here and not package.extra]
+WHOLE = pytest.mark.skipif(
+    not all(doctor._version(package.name) for package in NEEDED), reason="the small installation: something is missing"
+)
+
+
+@WHOLE
 def test_only_what_this_machine_is_asked_for(monkeypatch):
     names = {"system": "Darwin", "machine": "arm64", "platform": "macOS", "python_version": "3.12.0"}
     monkeypatch.setattr(
@@ -43,6 +50,7 @@ def test_only_what_this_machine_is_asked_for(monkeypatch):
     assert not any("pye57" in line for line in found.lines())
 
 
+@WHOLE
 def test_numba_is_missed_once_and_is_no_illness(monkeypatch):
     found = without(monkeypatch, "numba").model_copy(update={"native": False})
     assert found.healthy
@@ -62,6 +70,7 @@ def without(monkeypatch, *absent):
     return examine()
 
 
+@WHOLE
 def test_a_whole_machine():
     found = examine()
     assert found.healthy
@@ -80,6 +89,7 @@ def test_what_is_missing_and_how_to_get_it(monkeypatch):
     assert "CUDA" not in lines
 
 
+@WHOLE
 def test_an_extra_is_no_illness(monkeypatch):
     assert without(monkeypatch, "laspy", "viser").healthy
 

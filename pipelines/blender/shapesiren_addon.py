@@ -2,9 +2,9 @@
 
     Edit > Preferences > Add-ons > Install from Disk > this file; then 3D View > N > Shapesiren
 
-It calls the command line, so shapesiren need not fit Blender's Python: install it anywhere (pip install shapesiren) and name the
-program in the add-on's preferences if it is not on the path. Blender stays usable while a fit runs; Esc ends it, and the same
-button goes on from there.
+It calls the command line, so shapesiren need not fit Blender's Python: install it anywhere (pip install shapesiren) and name
+the program in the add-on's preferences if it is not on the path. Blender stays usable while a fit runs; Esc ends it, and the
+same button goes on from there.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy as np
 
 from .facts import Choice, GuideFacts, InspectFacts, SpacingFacts
 from .guide.of_scan import guide_of
-from .guide.samples import NOISY_FROM, OCTREE_DEPTHS
+from .guide.samples import DEPTH
 from .normals.estimate import CLEAN_NEIGHBOURS, check_sides
 from .prepare import CloudSource, Prepared, Say, prepare
 from .scan.noise_weight import CLEAN_NOISE, noise_weight
@@ -74,11 +74,8 @@ def choices(p: Prepared, settings: IngestSettings, guide: GuideFacts, is_open: b
     def choose(setting: str, value: str, why: str) -> None:
         out.append(Choice(setting=setting, value=value, why=why))
 
-    noisy = p.measured.noise >= NOISY_FROM
     if settings.guide_depth is None and p.signed:
-        relation = "at least" if noisy else "below"
-        limit = f"{NOISY_FROM * scale:.3g} ({NOISY_FROM / settings.extent:.2%} of the longest side)"
-        choose("ingest.guide_depth", str(OCTREE_DEPTHS[noisy]), f"noise {relation} {limit}")
+        choose("ingest.guide_depth", str(DEPTH), "as always; 7 is four times as fast")
     if settings.surface == "auto":
         why = why_open(p, guide, is_open)
         choose("ingest.surface", "open" if is_open else "closed", why)

@@ -69,5 +69,5 @@ class IngestSettings(Settings):
         "always", description="for which scans they are made; trained: not for those that net.kind = auto plainly solves"
     )
     guide_depth: int | None = Setting(
-        None, ge=4, le=10, description="octree depth of the guide's coarse Poisson surface; by the noise if not given"
+        None, ge=4, le=10, description="the guide's coarse Poisson surface has 2^this cells a side; 8 if not given"
     )

@@ -12,6 +12,7 @@ from shapesiren.fitting import loop
 from shapesiren.fitting.events import Progress, RolledBack
 from shapesiren.fitting.schedule import rate_factor
 from shapesiren.nets.siren import Siren
+from shapesiren.runtime.compiled import numba_works
 
 
 class Curve:
@@ -233,6 +234,8 @@ def test_schedule():
 
 @pytest.mark.parametrize(("native", "backend"), [(True, "auto"), (True, "torch"), (False, "auto")])
 def test_torch_gives_up_its_threads_to_an_engine_that_is_used_alone(native, backend):
+    if not numba_works():
+        pytest.skip("numba is not installed")
     before, seen = torch.get_num_threads(), []
     torch.set_num_threads(2)
     try:

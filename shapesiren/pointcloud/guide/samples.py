@@ -1,7 +1,7 @@
 """Guide samples: off-surface points with a signed distance, and its direction, to aim at.
 
 The paper only pushes off-surface values away from zero, which leaves phantom sheets and a field that is no
-distance. Here a coarse screened Poisson surface (Kazhdan and Hoppe 2013; about a second) is made of the same
+distance. Here a coarse Poisson surface (`poisson`; a second or two) is made of the same
 points, and its signed distance and gradient supervise the field away from the scan; near it, the scan itself decides.
 """
 
@@ -26,7 +26,7 @@ NEAR_DEVIATIONS = (0.01, 0.03, 0.1)  # standard deviations of the samples round 
 # .194 / .197 / .197; rocker arm .183 / .133 / .120, .121 / .121 / .124.
 UNIFORM_REACH = 1.05
 POISSON_POINTS = 300_000  # more do not change a surface this coarse
-OCTREE_DEPTHS, NOISY_FROM = (8, 7), 0.0025  # of the octree; the second from this noise on, in box units
+DEPTH = 8  # the grid has 2^DEPTH cells a side
 OPEN_UNSUPPORTED_SHARE = 0.03  # a guide with a larger share of its area far from any point belongs to an open scan
 
 
@@ -57,9 +57,8 @@ def make_guide(
     points, normals : (n, 3) box coordinates and unit normals
     count : samples; see `draw_samples`. For none a surface is made only if it is not plain without whether it is open
     needed : whether samples are, also if the points plainly lie on a closed surface
-    depth : of the Poisson octree; None: by ``noise``, the standard deviation of the points' positions. Measured, mean
-        error of the distance at depths 7 / 8, in box units: armadillo, clean .00123 / .00045, noise .0045 .00130 / .00128,
-        noise .009 .00178 / .00271
+    depth : of the Poisson grid; None: `DEPTH`. Measured, mean error of the distance near the surface at depths 7 / 8, in box
+        units: armadillo, 100,000 points, clean .00070 / .00030, noise .0045 .00128 / .00108
     support : see `support_distance`
     """
     if not (count and needed) and not is_flat(points):
@@ -70,7 +69,7 @@ def make_guide(
     some = np.arange(len(points))
     if len(points) > POISSON_POINTS:
         some = np.sort(rng.choice(len(points), POISSON_POINTS, replace=False))
-    depth = depth or OCTREE_DEPTHS[noise >= NOISY_FROM]
+    depth = depth or DEPTH
     if is_flat(points):  # screened Poisson of coplanar points never returns
         vertices, faces = np.empty((0, 3)), np.empty((0, 3), np.int64)
     else:

@@ -88,6 +88,8 @@ class Format:
                 raise InputError(what, where=path, hint=f"pip install 'shapesiren[{self.extra}]'") from None
 
 
+NEEDED = ("plyfile", "trimesh", "PIL", "tifffile")  # what a parser lacks beside these, it looked for in a damaged file
+
 FORMATS = (
     Format((".ply",), table=read_ply),
     Format((".pcd",), table=read_pcd),
@@ -179,7 +181,7 @@ def parse(path: Path, most: int | None, seed: int, selection: Selection = ALL, w
     form = _format_of(path)
     try:
         cloud = form.read(path, choose or all_rows, words, selection)
-    except (ShapesirenError, ModuleNotFoundError):  # ours, or a plugin's
+    except ShapesirenError:  # ours, or a plugin's
         raise
     except PermissionError:
         raise InputError("no permission to read it", where=path) from None
@@ -187,6 +189,8 @@ def parse(path: Path, most: int | None, seed: int, selection: Selection = ALL, w
         raise InputError("it does not fit in memory", where=path) from None
     # Parsers of damaged files fail in their own ways; whatever they raise is about this file.
     except Exception as e:
+        if isinstance(e, ModuleNotFoundError) and e.name in NEEDED:
+            raise
         raise InputError(f"damaged, or not a {_kind(path)} file ({_reason(e)})", where=path) from None
     if not len(cloud.points):
         raise InputError("there are no points in it", where=path)
