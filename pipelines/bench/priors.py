@@ -9,7 +9,7 @@ image: what a prior that saw nothing of an image would answer.
 
 Time is that of all cores together, because machines are shared: steps are counted out beforehand, so many as fit into
 MINUTES at the pace of a trial. Five kinds at 24 minutes are an hour of two cores. ``--quick``: 1 minute each, with smaller
-encoders and a higher rate. DATA is a name that `shapesiren prior data` lists, or a file or folder that it is trained on.
+encoders. DATA is a name that `shapesiren prior data` lists, or a file or folder that it is trained on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from shapesiren.tasks.prior import PriorTask
 
 KINDS = ("cnp", "set-relu", "set", "conv", "meta")
 TRIAL_STEPS, WARM_STEPS = 12, 3
-QUICK = {"prior": {"width": 128, "channels": 64}, "fit": {"learning_rate": 1e-3}}
+QUICK = {"prior": {"width": 128, "channels": 64}}
 
 
 def main() -> None:
@@ -56,9 +56,11 @@ def main() -> None:
 
 
 def settings(kind: str, seed: int, tree: dict[str, Any], steps: int) -> Any:
-    layers = [("kind", {"prior": {"kind": kind}, "seed": seed}), ("bench", tree), ("steps", {"fit": {"steps": steps}})]
-    if kind == "meta":  # whose inner steps go astray at higher rates
-        layers.append(("meta", {"fit": {"learning_rate": 5e-4 if tree else 2.5e-4}}))
+    layers = [
+        ("kind", {"prior": {"kind": kind}, "seed": seed}),
+        ("bench", tree),
+        ("steps", {"fit": {"steps": steps, "warmup": min(100, steps // 10)}}),
+    ]
     return resolve(PriorTask.config_type, PriorTask.presets, layers)
 
 
