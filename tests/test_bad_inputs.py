@@ -364,6 +364,8 @@ CASES = [
     (["fit", "garbage.zip"], "garbage.zip: damaged or no zip archive"),
     (["fit", "ok.png", "--prior", "nosuch"], "nosuch: no such prior"),
     (["fit", "ok.png", "--prior", "large.png"], "large.png: not a prior, or damaged"),
+    (["fit", "ok.xyz", "--prior", "nosuch"], "nosuch: no such prior; --prior builtin names one of shapes"),
+    (["fit", "ok.xyz", "--prior", "large.png"], "large.png: not a prior, or damaged"),
     (["fit", "ok.wav", "--prior", "nosuch"], "fit.prior: no prior completes a signal of task audio; leave it out"),
     (["fit", "ok.png", "--context", "4000"], "ingest.context: 4,000 pixels are more than the 480 known"),
     (["prior", "sample", "nosuch", "-o", "a.png"], "nosuch: no such prior"),

@@ -80,6 +80,7 @@ def test_turns_are_rotations() -> None:
         torch.testing.assert_close(turn @ turn.T, torch.eye(3), atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_it_learns_and_a_seed_fixes_it() -> None:
     solids = sample_solids([box(-0.9, 0.9), box(-0.5, 0.9)], 0)
     inside = solids.places.abs().amax(-1)[0] < 0.9
@@ -132,6 +133,7 @@ def test_the_one_that_is_shipped(builtin: ShapePrior) -> None:
     assert np.abs(value - np.repeat([-0.045, 0.045], 500)).mean() < 0.01
 
 
+@pytest.mark.slow
 def test_it_closes_half_a_sphere(builtin: ShapePrior) -> None:
     points, normals = sphere(600)
     half = points[:, 2] > -0.2
@@ -144,12 +146,14 @@ def test_it_closes_half_a_sphere(builtin: ShapePrior) -> None:
     np.testing.assert_allclose(np.linalg.norm(found.normals, axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_nothing_is_added_where_points_are_dense(builtin: ShapePrior) -> None:
     points, normals = sphere(100_000)
     found = complete(builtin, points, normals, np.full(len(points), 0.004), 0)
     assert len(found.points) < 5
 
 
+@pytest.mark.slow
 def test_a_completed_scan_is_an_ordinary_run(tmp_path: Path) -> None:
     points, normals = sphere(150)
     field = shapesiren.fit(

@@ -86,8 +86,10 @@ class ShapePrior(nn.Module):
         self.head = nn.ModuleList([linear(4 * u + 2, w), linear(w, w), linear(w, 3)])
         self.nearer = nn.Parameter(torch.full((sizes.heads + 1,), NEARER))
         with torch.no_grad():
-            self.head[2].weight.mul_(FREE_SHARE)
-            self.head[2].bias.zero_()
+            last = self.head[2]
+            assert isinstance(last, nn.Linear)
+            last.weight.mul_(FREE_SHARE)
+            last.bias.zero_()
 
     def forward(self, at: Surroundings) -> tuple[Tensor, Tensor]:
         """Signed distance (b, q) in box units, negative inside, and the logarithm of its expected error in units of
