@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from ..errors import InputError, RunError
@@ -44,7 +44,8 @@ def ray_cluster(address: str | None) -> Iterator[Any]:
             raise RunError(f"Ray does not start here ({first_line(e)})", hint="--engine serial") from None
         raise InputError(f"cannot join the Ray cluster ({first_line(e)})", where=address, hint=TOKEN_HINT) from None
     try:
-        yield ray
+        with redirect_stdout(sys.stderr):  # Ray tells of lost workers on stdout, where a script reads our result
+            yield ray
     except ConnectionError as e:
         raise RunError(f"the Ray cluster was lost ({first_line(e)})", hint="the same command goes on") from None
     finally:
