@@ -354,7 +354,7 @@ CASES = [
     (["mesh", "--resolutoin", "4"], "unknown option --resolutoin; did you mean --resolution"),
     (["picture", "ok.xyz", "--azi", "4"], "unknown option --azi; did you mean --azimuth"),
     (["list", "--cheese"], "unknown option --cheese; `shapesiren list --help` lists them"),
-    (["fit", "ok.xyz", "--profil", "print"], "unknown option --profil; settings of this shape task"),
+    (["fit", "ok.xyz", "--profil", "print"], "`shapesiren config schema shape` lists the settings"),
     (["fit", "ok.xyz", "--stesp", "4"], "unknown option --stesp; did you mean --steps"),
     (["fit", "ok.xyz", "--guide_sampels", "4"], "unknown option --guide_sampels; did you mean --guide-samples"),
     (["fit", "ok.xyz", "--net"], "option --net requires an argument"),

@@ -77,7 +77,9 @@ def _sections_by_setting(task: type[Task], stages: tuple[str, ...]) -> dict[str,
 def _instead_of(name: str, settings: list[str], command: Callable[..., None], task: type[Task]) -> str:
     """A hint to what an unknown option may have meant."""
     near = nearest(f"--{name}", [*(f"--{setting}" for setting in settings), *_flags(command)])
-    return f"did you mean {near}?" if near else f"settings of this {task.name} task: --{' --'.join(sorted(settings))}"
+    if near:
+        return f"did you mean {near}?"
+    return f"`shapesiren {command.__name__} --help` lists options, `shapesiren config schema {task.name}` lists the settings"
 
 
 def _flags(command: Callable[..., None]) -> list[str]:
