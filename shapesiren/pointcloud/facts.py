@@ -221,7 +221,8 @@ class InspectFacts(ScanFacts):
             ("memory", f"about {self.memory_mib:,} MiB"),
         ]
         if self.fit_seconds is not None:
-            how = f" ({self.fit_rate:.0f} steps/s)" if self.fit_rate is not None else ", solved in one go"
+            trained = f" ({self.fit_rate:.0f} steps/s; --preset fast solves it in a fraction of that)" if self.fit_rate else ""
+            how = trained or ", solved in one go"
             busy = "; a busy machine: less when it is free" if self.busy else ""
             least, most = self.fit_seconds_between or (self.fit_seconds,) * 2
             time = f"{least:.0f} to {most:.0f} s" if f"{least:.0f}" != f"{most:.0f}" else f"about {most:.0f} s"

@@ -53,7 +53,9 @@ def test_an_estimate_is_a_range_by_how_the_pace_varied(monkeypatch, torus_scan, 
     assert facts["fit_seconds"] == pytest.approx(5000 / 152.5, rel=0.01)
     least, most = facts["fit_seconds_between"]
     assert least == pytest.approx(5000 / 160 / stage.SPREAD) and most == pytest.approx(5000 / 40 * stage.SPREAD)
-    assert f"{least:.0f} to {most:.0f} s to fit on this machine (152 steps/s)" in SHAPE.summary("inspect", facts)[-1]
+    assert (
+        f"{least:.0f} to {most:.0f} s to fit on this machine (152 steps/s; --preset fast" in SHAPE.summary("inspect", facts)[-1]
+    )
 
 
 def test_of_what_is_solved_the_first_trial_compiles(monkeypatch, torus_scan):
@@ -82,7 +84,7 @@ def test_a_busy_machine_and_a_free_one(monkeypatch, torus_scan, config):
     facts, line = told(monkeypatch, torus_scan, config, 20, 1.2, 17.0, 0.2)
     assert facts["busy"]
     assert facts["fit_seconds"] == pytest.approx(5000 / 17)
-    assert line.endswith("(17 steps/s); a busy machine: less when it is free")
+    assert line.endswith("(17 steps/s; --preset fast solves it in a fraction of that); a busy machine: less when it is free")
     facts, line = told(monkeypatch, torus_scan, config, 200, 1.2, 170.0, 1.8)
     assert "busy" not in facts
     assert "busy" not in line
