@@ -227,9 +227,10 @@ class FitOptions:
     scan: ScanOptions
     net: Net
     task: TaskName
-    prior: Annotated[Path | None, typer.Option("--prior", help="A run of task prior, or its file: it completes the input.")] = (
-        None
-    )
+    prior: Annotated[
+        Path | None,
+        typer.Option("--prior", help="A run of task prior, or its file, or builtin, for scans: it completes the input."),
+    ] = None
     length: LengthOptions
     seed: Seed
     device: Device

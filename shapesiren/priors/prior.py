@@ -39,10 +39,15 @@ class Prior:
 
         Raises
         ------
-        InputError : there is none, it is damaged, or no prior
+        InputError : there is none, it is damaged, or no prior; or one of shapes, whose scans are completed by a fit
         """
+        from .shapes.file import BUILTIN, VARIANT
+
         path = Path(path)
-        described(path)
+        if str(path) == BUILTIN or described(path).net.get("variant") == VARIANT:
+            raise InputError(
+                "this is a prior of shapes", where=path, hint="shapesiren.fit(points, prior=...) completes a scan by it"
+            )
         return cls(Field.load(file_of(path), torch.device(device)), path if path.is_dir() else None)
 
     @property
