@@ -6,10 +6,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import Interrupted, RunError
 from ..pointcloud.header import CloudHeader
@@ -32,6 +34,7 @@ Say = Callable[[str], None]
 SPACINGS = 3.0  # side of a lattice cell, if no resolution is asked for
 MOST_CELLS = 1024  # of it along a tile's side
 WAVES = 64  # of tiles that are meshed again, at most
+KEPT = 256  # tiles of which is known, at a time, where they have looked
 TILES_SHARE = 0.9  # of the time of the stage, until the tiles are meshed
 
 
@@ -60,7 +63,7 @@ def plan_of(tiles: Tiles, plan: Plan, settings: MeshSettings, header: CloudHeade
     return MeshPlan(cells, settings.refine, settings.facets == "fitted", trim, tiles.level, only, box)
 
 
-def _meets(tiles: Tiles, tile: Tile, low: np.ndarray[Any, Any], high: np.ndarray[Any, Any]) -> bool:
+def _meets(tiles: Tiles, tile: Tile, low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
     centre = tiles.centre(tile)
     return bool((centre + tiles.half > low).all() and (centre - tiles.half < high).all())
 
@@ -126,26 +129,37 @@ class Meshing:
 
     def _missing(self, meshed: set[Tile]) -> dict[Tile, set[tuple[int, ...]]]:
         """Leaves through which a surface goes on into a tile that has not looked there, by that tile."""
-        leaves = self.mesh.cells // LEAF
+        leaves, last = self.mesh.cells // LEAF, 2**self.tiles.level - 1
         out: dict[Tile, set[tuple[int, ...]]] = {}
-        for tile in sorted(meshed):
-            mesh = TileMesh.open(self.tiles.path(tile, "mesh.safetensors"), "exits")
-            for leaf in mesh.exits.tolist():
-                into = tuple(x // leaves for x in leaf)
-                if all(0 <= x < 2**self.tiles.level for x in into) and self._may_hold(into, meshed):
-                    out.setdefault(into, set()).add(tuple(leaf))  # type: ignore[arg-type]
-        for tile in list(out):
+
+        @lru_cache(maxsize=KEPT)
+        def held(tile: Tile) -> NDArray[np.int64]:
+            """Codes of what a tile has looked at, and of what it was told to."""
+            told = np.array(self.mesh.entered.get(name_of(tile), []), np.int64).reshape(-1, 3)
             if tile in meshed:
-                held = TileMesh.open(self.tiles.path(tile, "mesh.safetensors"), "held").held
-                out[tile] -= set(map(tuple, held.tolist()))
-                out[tile] -= {tuple(leaf) for leaf in self.mesh.entered.get(name_of(tile), [])}
-            if not out[tile]:
-                del out[tile]
+                told = np.concatenate([told, TileMesh.open(self.tiles.path(tile, "mesh.safetensors"), "held").held])
+            return _codes(told, leaves * (last + 1))
+
+        for tile in sorted(meshed):
+            exits = TileMesh.open(self.tiles.path(tile, "mesh.safetensors"), "exits").exits.astype(np.int64)
+            exits = exits[((exits >= 0) & (exits < leaves * (last + 1))).all(1)]
+            for x, y, z in np.unique(exits // leaves, axis=0).tolist():
+                into = (x, y, z)
+                some = exits[(exits // leaves == into).all(1)]
+                some = some[~np.isin(_codes(some, leaves * (last + 1)), held(into))]
+                if len(some) and self._may_hold(into, meshed):
+                    out.setdefault(into, set()).update(map(tuple, some.tolist()))
         return out
 
-    def _may_hold(self, tile: tuple[int, ...], meshed: set[Tile]) -> bool:
+    def _may_hold(self, tile: Tile, meshed: set[Tile]) -> bool:
         """Whether a surface is followed into a tile: not beyond the box that was asked for."""
         return self.mesh.only is None or tile in meshed or tile not in self.tiles.counts
+
+
+def _codes(leaves: NDArray[np.int64], side: int) -> NDArray[np.int64]:
+    """(n,) A number for each of (n, 3) leaves of a lattice with ``side`` of them along a side."""
+    codes: NDArray[np.int64] = (leaves[:, 0] * side + leaves[:, 1]) * side + leaves[:, 2]
+    return codes
 
 
 def mesh_large(
