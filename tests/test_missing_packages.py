@@ -66,6 +66,7 @@ def test_expressions_need_sympy(here, without, tmp_path):
 
 
 def test_a_report_says_what_its_charts_need(without):
+    pytest.importorskip("plotly")
     page._plotly.cache_clear()
     section = page.Section("One", [page.chart([], {})])
     try:

@@ -17,6 +17,12 @@ ROOT = Path(__file__).parents[1]
 SECONDS = 120  # from a scan to its mesh, compiling included
 
 
+def worked() -> float:
+    """Processor seconds of the processes that this one has waited for; 0 on Windows."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 @pytest.mark.slow
 def test_the_wheel_makes_a_mesh_of_a_scan(torus_scan, tmp_path):
     """In an environment that has the wheel and, of the tests' own, the packages that it needs: installing torch once more takes
@@ -39,9 +45,10 @@ def test_the_wheel_makes_a_mesh_of_a_scan(torus_scan, tmp_path):
     (site / "packages_of_the_tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
     assert Path(run(python, "-c", "import shapesiren; print(shapesiren.__file__)").strip()).is_relative_to(site)
     program = python.with_name("shapesiren.exe" if os.name == "nt" else "shapesiren")
-    begun = time.monotonic()
-    run(program, "fit", str(torus_scan), "--out", "made", "--preset", "fast", timeout=SECONDS)
-    told = json.loads(run(program, "mesh", "made", "--resolution", "64", "--json", timeout=SECONDS))
-    assert time.monotonic() - begun < SECONDS
+    begun, used = time.monotonic(), worked()
+    run(program, "fit", str(torus_scan), "--out", "made", "--preset", "fast", timeout=4 * SECONDS)
+    told = json.loads(run(program, "mesh", "made", "--resolution", "64", "--json", timeout=4 * SECONDS))
+    # by the processor where the system tells: a machine that runs other things beside takes as long as it likes
+    assert (worked() - used or time.monotonic() - begun) < SECONDS
     assert told["mesh"]["verification"]["watertight"] and told["mesh"]["verification"]["genus"] == 1
     assert (tmp_path / "made" / "mesh.ply").stat().st_size > 10_000
