@@ -220,8 +220,8 @@ def _flux(points: Array, normals: Array) -> float:
 
 
 def _up_or_out(points: Array, normals: Array) -> float:
-    """Above 0 if normals of an open surface look out of it or, of what is wide beside its height, up: a site is no body, and its
-    ground lies below its middle."""
+    """Above 0 if normals of an open surface look out of it or, of what is wide beside its height, up: a site is no body, and
+    its ground lies below its middle."""
     size = np.ptp(points, axis=0)
     flux = 0.0 if size[2] < WIDE_HEIGHT * size[:2].min() else _flux(points, normals)
     top = np.argsort(points[:, 2])[-max(10, len(points) // 1000) :]  # Hoppe's rule, over more points than one

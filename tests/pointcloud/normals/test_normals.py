@@ -344,7 +344,7 @@ def test_support_reaches_over_the_gaps():
 
 @pytest.mark.parametrize("points", [15_000, 40_000])
 def test_a_site_seen_from_above_looks_up(points):
-    """Its ground lies below its middle, and the buildings on it alone enclose something: of a city .06 of the ground looked up."""
+    """Its ground lies below its middle, and the buildings on it alone enclose something: .06 of a city's ground looked up."""
     city = surface_of("city", points, 0.3, 0)
     samples = np.concatenate([chunk.points for chunk in scan_chunks(city, points, Noise(), 0)])
     normals, _, said = normals_of(samples)
