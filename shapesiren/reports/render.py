@@ -13,6 +13,7 @@ from ..field import Field
 from ..pointcloud.cloud import PointCloud
 from ..pointcloud.io.read import read_cloud
 from ..pointcloud.upright import vertical_of_points
+from ..runtime.compiled import numba_works
 from ..runtime.triangles import Hits, Triangles
 from ..tasks.base import View
 
@@ -20,6 +21,7 @@ Image = NDArray[np.float64]  # (height, width, 3), linear in [0, 1]
 BACKGROUND = np.array([1.0, 1.0, 1.0])
 CLAY = np.array([0.80, 0.74, 0.66])
 FIELD_OF_VIEW = 30.0  # degrees
+OCCLUSION_RAYS = 12  # of each pixel
 SUPERSAMPLE = 2
 
 
@@ -183,12 +185,12 @@ def _draw_mesh(cloud: PointCloud, camera: Camera, pixels: int, inside: bool) -> 
     facing = np.where((normals * rays[found][:, 3:]).sum(1, keepdims=True) > 0, -normals, normals)
     rng = np.random.default_rng(0)
     open_sky = np.zeros(len(at))
-    count = 12
-    for _ in range(0 if inside else count):
+    count = OCCLUSION_RAYS if not inside and numba_works() else 0  # numpy takes minutes for them
+    for _ in range(count):
         d = facing + 0.98 * _unit(rng.normal(size=at.shape))
         start = at + 2e-3 * facing
         open_sky += ~scene.blocked(start, _unit(d), 0.0, 0.25)
-    image[found] = shaded if inside else shaded * (0.45 + 0.55 * open_sky / count)[:, None]
+    image[found] = shaded * (0.45 + 0.55 * open_sky / count)[:, None] if count else shaded
     return image.reshape(pixels, pixels, 3)
 
 
