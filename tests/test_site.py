@@ -72,7 +72,7 @@ def test_reference_is_of_the_code(site):
     import shapesiren
 
     for name in set(shapesiren.__all__) - {"__version__", "plugin"}:
-        assert re.search(rf'id="shapesiren\.(api|errors)\.{name}"', python), name
+        assert re.search(rf'id="shapesiren\.(api|errors|priors\.prior)\.{name}"', python), name
     commands = (site / "reference" / "commands.html").read_text()
     for page in (ROOT / "docs" / "commands").glob("*.md"):
         assert f"commands/{page.stem}.html" in commands

@@ -154,6 +154,8 @@ def test_changed_files_are_noticed(reference, torus_scan, tmp_path, name, here):
             else:  # all else is refused, in one line
                 assert code == 2, err
                 assert len(err.splitlines()) == 1, err
+        if name == "field.safetensors" and damage != "flip":  # a fit takes long; what is told above is refused alike
+            continue
         (tmp_path / "p.toml").write_text("")
         done = here("run", "p.toml", torus_scan, "--out", run, *ARGS, cwd=tmp_path)
         assert done.returncode == 0, done.stderr

@@ -61,8 +61,11 @@ def corners_of_crossed_cells(distance, grid):
     return int(sliding_window_view(crossed, (2, 2, 2)).any((3, 4, 5)).sum())
 
 
-@pytest.mark.parametrize("resolution", [32, 77, pytest.param(128, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", [*sorted(SHAPES), "wrinkled"])
+@pytest.mark.parametrize(
+    ("name", "resolution"),
+    [(name, resolution) for name in (*sorted(SHAPES), "wrinkled") for resolution in (32, 77)]
+    + [pytest.param(name, 128, marks=pytest.mark.slow) for name in ("plate", "wrinkled")],
+)
 def test_sparse_is_dense(name, resolution):
     distance, slope = (wrinkled, 2.6) if name == "wrinkled" else (SHAPES[name], 1.1)
     grid = Grid.covering(LOW, HIGH, resolution)
