@@ -35,9 +35,6 @@ NOISES_APART = 1.5  # of the noise, that they are apart
 CLOSED_MEAN_NORMAL = 0.2  # length of the mean normal of a component below which it is taken as closed
 ONE_SIDED_MEAN_NORMAL = 0.5  # the same of what was seen from one side
 TELLING_FLUX = 0.05  # flux of what is open from which it tells its sides
-WIDE_HEIGHT = (
-    0.5  # height of an open surface, of its shorter horizontal side, below which it is a site that was seen from above
-)
 NEARBY_SPACINGS = 6.0  # spacings within which a point takes the side of one that the outside was found on one side of
 GAP_SPACINGS = 8.0  # spacings between parts that are connected components of their own
 
@@ -65,8 +62,7 @@ def orient(points: Points, normals: Array, spacing: float, noise: float) -> Orie
     """
     tree, points = tree_of(points), points_of(points)
     out, confidence = propagate(tree, normals, spacing)
-    # of an open sheet the winding number is near 0, which neither side is far from; bodies on it would decide for it
-    if is_flat(points) or np.linalg.norm(out.mean(0)) > ONE_SIDED_MEAN_NORMAL:
+    if is_flat(points):
         return Oriented(out, confidence, "by propagation")
     # so few that they lie farther apart than they are off: a layer of noise has a winding number of its own
     sparse = len(points) * (spacing / max(NOISES_APART * noise, spacing)) ** 2
@@ -220,10 +216,7 @@ def _flux(points: Array, normals: Array) -> float:
 
 
 def _up_or_out(points: Array, normals: Array) -> float:
-    """Above 0 if normals of an open surface look out of it or, of what is wide beside its height, up: a site is no body, and
-    its ground lies below its middle."""
-    size = np.ptp(points, axis=0)
-    flux = 0.0 if size[2] < WIDE_HEIGHT * size[:2].min() else _flux(points, normals)
+    flux = _flux(points, normals)
     top = np.argsort(points[:, 2])[-max(10, len(points) // 1000) :]  # Hoppe's rule, over more points than one
     return flux if abs(flux) > TELLING_FLUX else float(normals[top, 2].sum())
 

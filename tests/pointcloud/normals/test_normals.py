@@ -10,7 +10,6 @@ from shapesiren.pointcloud.normals.estimate import check_sides, make_normals, pl
 from shapesiren.pointcloud.normals.orient import flipped
 from shapesiren.pointcloud.scan.noise import neighbours_for, scatter, smooth_steps, step_noise, support_distance
 from shapesiren.pointcloud.synthetic.scanner import Scanner, scan
-from shapesiren.pointcloud.synthetic.stream import Noise, scan_chunks, surface_of
 
 MODEL = pytest.mark.extra(reason="models of others, which may not be shipped")
 
@@ -340,15 +339,3 @@ def test_support_reaches_over_the_gaps():
     x, y = np.meshgrid(np.arange(0, 1000.0), np.arange(0, 500.0, 10))  # lines ten spacings apart
     lines = np.stack([x.ravel(), y.ravel(), 0 * x.ravel()], 1)
     assert 5 < support_distance(lines, 1.0) < 10
-
-
-@pytest.mark.parametrize("points", [15_000, 40_000])
-def test_a_site_seen_from_above_looks_up(points):
-    """Its ground lies below its middle, and the buildings on it alone enclose something: .06 of a city's ground looked up."""
-    city = surface_of("city", points, 0.3, 0)
-    samples = np.concatenate([chunk.points for chunk in scan_chunks(city, points, Noise(), 0)])
-    normals, _, said = normals_of(samples)
-    level = np.abs(normals[:, 2]) > 0.9
-    assert level.mean() > 0.4
-    assert (normals[level, 2] > 0).mean() > 0.97
-    assert "oriented by propagation" in said[0]
