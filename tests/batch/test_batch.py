@@ -291,6 +291,13 @@ def test_a_ray_cluster_of_two_nodes_outlives_a_killed_worker(scans, tmp_path):
         assert not (scans / "ray").exists()
 
 
+def test_ray_missing_is_named(scans, monkeypatch, here):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    refused = here("batch", scans / "box.ply", "--engine", "ray", "--out", scans / "runs", may_lack=True)
+    assert refused.returncode == 2
+    assert "pip install 'shapesiren[ray]'" in refused.stderr
+
+
 @pytest.mark.parametrize("wrong", ["--set fit.stepz=3", "--preset nothing", "--device tpu", "--task images"])
 def test_what_no_input_can_do_is_said_once(scans, wrong, here):
     files = [scans / f"{n}.ply" for n in ("sphere", "torus")]

@@ -15,6 +15,7 @@ from ...runtime.kdtree import KDTree, Points, points_of, some_of, tree_of
 from ...runtime.triangles import Triangles
 from ..guide.poisson import poisson_surface
 from ..guide.samples import is_flat
+from ..scan.viewpoint import is_site
 from .alpha_ball import from_outside
 from .winding import SURE_SHARE, by_winding_number
 
@@ -61,8 +62,10 @@ def orient(points: Points, normals: Array, spacing: float, noise: float) -> Orie
     that no winding number is right, the outside tells them apart: plate 1 % thick, 3.7 spacings, .50, .94.
     """
     tree, points = tree_of(points), points_of(points)
-    out, confidence = propagate(tree, normals, spacing)
-    if is_flat(points):
+    # on a wide sheet the winding number is near 0, which neither side is far from: bodies on it would decide for it
+    site = is_site(points)
+    out, confidence = propagate(tree, normals, spacing, site)
+    if site or is_flat(points):
         return Oriented(out, confidence, "by propagation")
     # so few that they lie farther apart than they are off: a layer of noise has a winding number of its own
     sparse = len(points) * (spacing / max(NOISES_APART * noise, spacing)) ** 2
@@ -95,13 +98,15 @@ def turned_outward(points: Array, normals: Array, spacing: float, noise: float) 
     return np.where(wrong[:, None], -normals, normals), share
 
 
-def propagate(points: Points, normals: Array, spacing: float) -> tuple[Array, float]:
+def propagate(points: Points, normals: Array, spacing: float, site: bool = False) -> tuple[Array, float]:
     """Consistent signs for unit normals (n, 3) of points (n, 3); and the share of them that the check agreed with.
 
     Along a minimum spanning tree (Hoppe et al. 1992) of a subsample; each connected component outward where it encloses
     something, else upward; then, in sweeps, each sign is compared with the Poisson surface of all of them
     (after Hou et al. 2022, who also let the directions follow). Every other point takes the sign that agrees with its
     nearest one in the subsample.
+
+    site : what is open looks up, see `is_site`
     """
     rng = np.random.default_rng(0)
     tree, points = tree_of(points), points_of(points)
@@ -111,10 +116,10 @@ def propagate(points: Points, normals: Array, spacing: float) -> tuple[Array, fl
     apart = spacing * (len(points) / len(some)) ** 0.5
     n = _spanning_tree(p, n, JITTER * apart * rng.normal(size=p.shape))
     label = components(part, GAP_SPACINGS * apart)
-    n = _outward(p, n, label)
+    n = _outward(p, n, label, site)
     first = n
     if not is_flat(p):
-        n = _outward(p, _swept(p, n, COARSE_DEPTH, MAX_SWEEPS), label)
+        n = _outward(p, _swept(p, n, COARSE_DEPTH, MAX_SWEEPS), label, site)
     confidence = float(((first * n).sum(1) > 0).mean())
     out = side_of_nearest(points, normals, part, n)
     if is_flat(p):
@@ -188,7 +193,7 @@ def components(tree: KDTree, gap: float) -> NDArray[np.int64]:
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def _outward(points: Array, normals: Array, label: NDArray[np.int64]) -> Array:
+def _outward(points: Array, normals: Array, label: NDArray[np.int64], site: bool) -> Array:
     """Components turned as wholes. Closed ones outward, each by itself. Of open ones none has an outside of its own: where the
     largest looks one way, as what was seen from one side does, the others look there too; else they keep the sides that the
     tree gave them. Then all of them outward together, or up.
@@ -204,7 +209,7 @@ def _outward(points: Array, normals: Array, label: NDArray[np.int64]) -> Array:
         if np.linalg.norm(largest) > ONE_SIDED_MEAN_NORMAL:
             turned |= is_open & (mean @ largest < 0)
         rest = is_open[label]
-        if _up_or_out(points[rest], np.where(turned[label], -1, 1)[rest, None] * normals[rest]) < 0:
+        if _up_or_out(points[rest], np.where(turned[label], -1, 1)[rest, None] * normals[rest], site) < 0:
             turned ^= is_open
     return np.where(turned[label][:, None], -normals, normals)
 
@@ -215,8 +220,8 @@ def _flux(points: Array, normals: Array) -> float:
     return float((away * normals).sum() / max(np.linalg.norm(away, axis=1).sum(), 1e-300))
 
 
-def _up_or_out(points: Array, normals: Array) -> float:
-    flux = _flux(points, normals)
+def _up_or_out(points: Array, normals: Array, site: bool) -> float:
+    flux = 0.0 if site else _flux(points, normals)  # the ground of a site lies below its middle
     top = np.argsort(points[:, 2])[-max(10, len(points) // 1000) :]  # Hoppe's rule, over more points than one
     return flux if abs(flux) > TELLING_FLUX else float(normals[top, 2].sum())
 

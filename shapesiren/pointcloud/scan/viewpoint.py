@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,8 @@ MIN_RANGE_RATIO = 1.5  # of the ranges, 10 to 90 %: below it spacings say nothin
 SPACING_SLOPE = (0.5, 1.8)  # of log spacing over log range; 1 for a scanner with fixed angular steps, 0 for an even sampling
 PLATE_SHARE = 0.5  # share of points in two layers from which they are a thin plate
 MAX_SHARE_UNDER = 0.2  # share of points below others that a scan from above may have
+SITE_SHARE_UNDER = 0.35  # the same of ground with what stands on it
+SITE_HEIGHT = 0.5  # of the shorter horizontal side, that such a site has at most
 MAX_HIDDEN_SHARE = 0.25  # share of points behind others that a believable position may leave
 
 
@@ -71,21 +75,48 @@ def seen_from_above(points: Array, spacings: float = 3.0) -> bool:
     Share of such points: airborne scan with houses and woods .14; closed shapes .44 and more; one-sided scans of them
     .31 and more, unless they were taken from above.
     """
+    columns = _columns(points, spacings)
+    return columns is not None and columns.under < MAX_SHARE_UNDER and columns.layered < PLATE_SHARE
+
+
+def is_site(points: Array) -> bool:
+    """Whether the points are ground with what stands on it, whoever saw them from wherever: wide beside their height, and
+    of the ground there is one layer. Such a surface has no inside that could tell its sides; it looks up.
+
+    Share of points below others, and in two layers: a city with facades and trees .30, .03; closed shapes .42 and more, or
+    (plates) .0, .73; one-sided scans of shapes .38 and more. (n, 3) in any unit
+    """
+    size = np.ptp(points, axis=0)
+    if size[2] >= SITE_HEIGHT * size[:2].min():
+        return False
+    columns = _columns(points, 3.0)
+    return columns is not None and columns.under < SITE_SHARE_UNDER and columns.layered < PLATE_SHARE
+
+
+class _Columns(NamedTuple):
+    """Shares of the points: clearly below another one, and in columns of two layers."""
+
+    under: float
+    layered: float
+
+
+def _columns(points: Array, spacings: float) -> _Columns | None:
+    """Of columns so many spacings wide; None where there are too few points to tell."""
     low, high = points.min(0), points.max(0)
     if not (high[:2] > low[:2]).all():
-        return False
+        return None
     some = points if len(points) <= 200_000 else points[np.random.default_rng(0).choice(len(points), 200_000, replace=False)]
     spacing = float(np.median(KDTree(some).query(some[:: max(1, len(some) // 5000)], 2)[0][:, 1]))
     if spacing <= 0:
-        return False
+        return None
     _, of_point = np.unique(np.floor((some[:, :2] - low[:2]) / (spacings * spacing)), axis=0, return_inverse=True)
     of_point = of_point.reshape(-1)
     top = np.full(of_point.max() + 1, -np.inf)
     np.maximum.at(top, of_point, some[:, 2])
-    enough = len(some) > 2 * len(top)  # else the cells are too empty to tell
-    if not enough or (some[:, 2] < top[of_point] - 5 * spacing).mean() >= MAX_SHARE_UNDER:
-        return False
-    return _layered(some[:, 2], of_point, spacing / 2) < PLATE_SHARE
+    if len(some) <= 2 * len(top):  # the cells are too empty to tell
+        return None
+    under = float((some[:, 2] < top[of_point] - 5 * spacing).mean())
+    return _Columns(under, _layered(some[:, 2], of_point, spacing / 2))
 
 
 def _layered(height: Array, cell: NDArray[np.integer], least: float) -> float:

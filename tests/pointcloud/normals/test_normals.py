@@ -9,7 +9,9 @@ from shapesiren.pointcloud.normals.alpha_ball import from_outside
 from shapesiren.pointcloud.normals.estimate import check_sides, make_normals, plane_normals, unit_normals
 from shapesiren.pointcloud.normals.orient import flipped
 from shapesiren.pointcloud.scan.noise import neighbours_for, scatter, smooth_steps, step_noise, support_distance
+from shapesiren.pointcloud.scan.viewpoint import is_site
 from shapesiren.pointcloud.synthetic.scanner import Scanner, scan
+from shapesiren.pointcloud.synthetic.stream import Noise, scan_chunks, surface_of
 
 MODEL = pytest.mark.extra(reason="models of others, which may not be shipped")
 
@@ -339,3 +341,22 @@ def test_support_reaches_over_the_gaps():
     x, y = np.meshgrid(np.arange(0, 1000.0), np.arange(0, 500.0, 10))  # lines ten spacings apart
     lines = np.stack([x.ravel(), y.ravel(), 0 * x.ravel()], 1)
     assert 5 < support_distance(lines, 1.0) < 10
+
+
+@pytest.mark.parametrize("points", [15_000, 40_000])
+def test_a_site_looks_up(points):
+    """Its ground lies below its middle, and the buildings on it alone enclose something: .06 of a city's ground looked up."""
+    city = surface_of("city", points, 0.3, 0)
+    samples = np.concatenate([chunk.points for chunk in scan_chunks(city, points, Noise(), 0)])
+    normals, _, said = normals_of(samples)
+    level = np.abs(normals[:, 2]) > 0.9
+    assert level.mean() > 0.4
+    assert (normals[level, 2] > 0).mean() > 0.97
+    assert "oriented by propagation" in said[0]
+
+
+@pytest.mark.parametrize("name", ["torus", "plate", "holed_plate", "trefoil"])
+def test_a_shape_is_no_site(name):
+    """Neither whole nor seen from one side, however flat it lies."""
+    for views in (0, 1):
+        assert not is_site(scan(name, Scanner(points=20_000, views=views)).points)
