@@ -75,7 +75,8 @@ def fit(source: Source, *, task: str | None = None, **options: Unpack[FitOptions
         ``"audio"`` a tuple (samples, rate), with ``"video"`` an (n, h, w, 3) uint8 array
     normals, colours : (n, 3), beside an array of points; ``colors`` is the same
     task : what the source is, if that does not follow from it; an editor then knows what comes back
-    prior : a run of task prior, or its file, which completes an image of which little is known
+    prior : a run of task prior, or its file, which completes an image of which little is known; or ``"builtin"``, which
+        completes a scan of few points
     out : run folder; None keeps everything in memory
     preset, settings : ``"fast"``, ``"default"``, ``"fine"`` or ``"paper"``; a tree like the TOML files
     say, listeners : get progress lines and fitting events

@@ -91,12 +91,13 @@ class Field:
 
     # ---- To and from a file -----------------------------------------------------------------------
     def to_bytes(self) -> bytes:
-        """Weights as safetensors, with architecture, task and header as JSON metadata, and a model card."""
+        """Weights as safetensors; architecture, task, header and a model card as JSON metadata. Equal fields, equal bytes."""
         description = {"format": FORMAT, "task": self.task, "net": self.net.spec(), "header": self.header.tree()}
         if (part := plugins.part("network", str(self.net.kind))) is not None:
             description["plugin"] = part.plugin or part.file
         tensors = {k: v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()}
-        return save(tensors, {"shapesiren": json.dumps(description), "card": self.card()})
+        # One key: safetensors writes several in an order that differs from call to call, and a field is known by its bytes.
+        return save(tensors, {"shapesiren": json.dumps({**description, "card": self.card()})})
 
     def card(self, figures: dict[str, Any] | None = None) -> str:
         """A model card in Markdown; ``figures`` : what was measured of the field, by name."""

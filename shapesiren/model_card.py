@@ -15,6 +15,7 @@ KINDS = {
     "image": "the intensities of an image",
     "audio": "the amplitude of a sound over time",
     "video": "the intensities of a video",
+    "prior": "the typical signal of a collection; the network behind it completes others of their kind",
 }
 SOLVED = "Many small sine networks in the cells of an octree, their last layers solved by least squares (`local`)."
 TRAINED = "A sinusoidal network (SIREN; Sitzmann et al. 2020, arxiv.org/abs/2006.09661), trained by gradient descent (`siren`)."
@@ -71,12 +72,20 @@ def model_card(net: Network, task: str, header: Header, figures: Mapping[str, An
         "",
         "## Limits",
         "",
-        "It knows its one input and nothing else. Far from what was measured it is a guess"
-        + (": on a mesh, colours of `report` show where." if task == "shape" else "."),
+        _limits(task, said.get("prior")),
         "Rights in it follow those in the input, which this file does not know.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _limits(task: str, prior: Any) -> str:
+    if task == "prior":
+        return "It knows signals of the kind that it was trained on; what it completes of others is a guess by their likeness."
+    known = f"Where no point is near, the prior {prior} invented it" if prior else "It knows its one input and nothing else"
+    return f"{known}. Far from what was measured it is a guess" + (
+        ": on a mesh, colours of `report` show where." if task == "shape" else "."
+    )
 
 
 def _numbers(corner: Any) -> str:

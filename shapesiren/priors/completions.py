@@ -47,9 +47,8 @@ def contexts_of(
     """What is known of some images, by name: so many pixels, the same for one seed, or half of them."""
     pixels, values = len(examples.points), examples.values(which)
     out = []
-    for count in counts:
-        known = min(count, pixels)
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + count)
+    for known in dict.fromkeys(min(count, pixels) for count in counts):  # of small images several mean all pixels
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + known)
         out.append((f"{known:,} pixels", random_context(examples.points, values, known, known, generator)))
     return out + ([(HALF, half_context(examples, which))] if half else [])
 
@@ -126,13 +125,3 @@ def tiled(rows: Sequence[NDArray[np.floating]], pixels: int) -> NDArray[np.float
             )
         )
     return np.concatenate(strips)[:-gap, :-gap].astype(np.float64)
-
-
-def typical(fitted: Field) -> NDArray[np.float64]:
-    """The image (h, w, c) of the mean latent code, in [0, 1]."""
-    net = net_of(fitted)
-    height, width, channels = PriorHeader.of(fitted.header).image_shape
-    examples = ImageExamples(np.zeros((1, height, width, channels), np.uint8), net.latent_mean.device)
-    with torch.no_grad():
-        values = net(examples.points).double().cpu().numpy()
-    return np.asarray(np.clip(values.reshape(height, width, channels) / 2 + 0.5, 0, 1))

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,8 +136,8 @@ def data_set(name: str, source: Path | None = None, say: Callable[[str], None] =
     path = cache_folder() / f"{name}{data.suffix}"
     noted = path.with_suffix(".json")
     if source is None and path.is_file() and noted.is_file():
-        with noted.open(encoding="utf-8") as f:
-            if json.load(f).get("sha256") == digest(path.read_bytes()):
+        with suppress(ValueError, AttributeError):  # a damaged note says nothing
+            if json.loads(noted.read_text(encoding="utf-8")).get("sha256") == digest(path.read_bytes()):
                 return path
         say(f"{path}: not what was written there, made again")
     path.parent.mkdir(parents=True, exist_ok=True)

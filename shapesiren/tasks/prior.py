@@ -13,6 +13,7 @@ from ..facts import Facts
 from ..header import Header
 from ..priors.collection import CollectionSettings
 from ..priors.facts import CollectionFacts, CompletionMetrics, CompletionsFacts
+from ..priors.file import CACHE
 from ..priors.header import PriorHeader
 from ..priors.settings import (
     PriorBatchSettings,
@@ -71,7 +72,7 @@ class PriorTask(Task[PriorConfig]):
     name = "prior"
     suffixes = (".zip",)
     folders = True
-    cache, output, output_file = "collection.npz", "decode", "completions.png"
+    cache, output, output_file = CACHE, "decode", "completions.png"
     config_type: ClassVar[type[Config]] = PriorConfig
     header_type: ClassVar[type[Header]] = PriorHeader
     header: PriorHeader
@@ -187,9 +188,10 @@ class PriorTask(Task[PriorConfig]):
     @classmethod
     def decode(cls, fitted: Field, config: PriorConfig) -> Any:
         """The typical image (h, w, c) of the collection."""
-        from ..priors.completions import typical
+        from ..priors.prior import Prior
 
-        return typical(fitted)
+        prior = Prior(fitted)
+        return prior.images(prior.net.latent_mean[None])[0]
 
     @classmethod
     def evaluate(

@@ -114,7 +114,6 @@ class ShapeTask(Task[ShapeConfig]):
 
     name = "shape"
     has_surface = True
-    takes_prior = True
     suffixes = (
         *(".ply", ".pcd", ".xyz", ".pts", ".txt", ".csv", ".asc", ".ptx", ".obj", ".stl", ".off", ".glb"),
         *(".3mf", ".npz", ".npy", ".las", ".laz", ".e57"),
@@ -152,9 +151,9 @@ class ShapeTask(Task[ShapeConfig]):
         if header.tiles and kind not in ("auto", "local"):
             hint = "--set ingest.large=false trains it on some of the points"
             raise InputError("a large scan is solved, not trained", where="net.kind", hint=hint)
-        if config.fit.prior is not None and header.prior is None:
+        if config.fit.prior is not None and header.prior != config.fit.prior:
             hint = "fit the scan itself with --prior, into a run of its own"
-            raise InputError("this run was ingested without its prior", where="fit.prior", hint=hint)
+            raise InputError(f"this run was ingested with {header.prior or 'no prior'}", where="fit.prior", hint=hint)
         if kind == "auto":
             kind = "local" if header.tiles or _plain(header) or header.prior is not None else "siren"
             self.config = config.model_copy(update={"net": config.net.model_copy(update={"kind": kind})})
@@ -371,7 +370,7 @@ class ShapeTask(Task[ShapeConfig]):
     ) -> Signal:
         from .shape_large import ingest_tiles
 
-        tiled = ingest_tiles(folder, source, key, config.ingest, config.seed, say)
+        tiled = ingest_tiles(folder, source, key, config.ingest, config.fit.prior, config.seed, say)
         return super().ingest_into(folder, source, key, config, say, meanwhile) if tiled is None else tiled
 
     @classmethod

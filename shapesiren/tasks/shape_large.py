@@ -38,13 +38,20 @@ def tile_files(stage: str, folder: Path) -> list[str]:
     return [f"{TILES}/{name}"] if name and (folder / TILES / FILES["ingest"]).is_file() else []
 
 
-def ingest_tiles(folder: Path, source: Any, key: str, settings: IngestSettings, seed: int, say: Say) -> Signal | None:
-    """The thinned cloud of a large scan, whose tiles are in the run folder then; None of any other, which leaves none there."""
+def ingest_tiles(
+    folder: Path, source: Any, key: str, settings: IngestSettings, prior: str | None, seed: int, say: Say
+) -> Signal | None:
+    """The thinned cloud of a large scan, whose tiles are in the run folder then; None of any other, which leaves none there.
+
+    Raises InputError where a prior is to complete it, besides what `ingest_large` raises.
+    """
     from ..large.ingest import ingest_large, is_large
 
     if not isinstance(source, PointCloud):
         paths = [source] if isinstance(source, Path) else list(source)
         if is_large(paths, settings):
+            if prior is not None:
+                raise InputError("no prior completes a scan in tiles", where="fit.prior", hint="leave it out, or --large false")
             return Signal(*ingest_large(folder, paths, settings, seed, say, key))
     shutil.rmtree(folder / TILES, ignore_errors=True)
     return None

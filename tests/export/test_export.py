@@ -185,7 +185,7 @@ def test_a_model_card_stands_in_the_file_and_beside_an_export(here, quick_run, t
     path = tmp_path / "f.safetensors"
     path.write_bytes(field.to_bytes())
     with safe_open(path, framework="np") as f:
-        card = f.metadata()["card"]
+        card = json.loads(f.metadata()["shapesiren"])["card"]
     assert card == field.card() == Field.load(path).card() and card.startswith("# A field of shapesiren: shape")
     parameters = sum(p.numel() for p in field.net.parameters())
     assert f"{parameters:,} parameters" in card and "(430968, 5.39997e+06, 104) to (431032, 5.40003e+06, 136)" in card

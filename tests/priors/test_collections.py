@@ -190,6 +190,8 @@ def test_procedural_images_need_nothing(cache, monkeypatch):
     np.testing.assert_array_equal(np.load(made)["images"], IMAGES)
     made.write_bytes(b"cut off")
     np.testing.assert_array_equal(np.load(data_set("procedural"))["images"], IMAGES)  # made again
+    made.with_suffix(".json").write_text('{"sha')
+    np.testing.assert_array_equal(np.load(data_set("procedural"))["images"], IMAGES)
 
 
 def colour_font(bitmaps, sequences):

@@ -14,10 +14,11 @@ from shapesiren.errors import InputError
 from shapesiren.field import Field
 from shapesiren.fitting.loop import fit_task
 from shapesiren.metrics.image import psnr
-from shapesiren.priors.completions import complete_images, half_context, net_of
+from shapesiren.priors.completions import complete_images, completion_metrics, half_context, net_of
 from shapesiren.priors.examples import ImageExamples, pixel_points
 from shapesiren.priors.prior import Prior
 from shapesiren.priors.procedural import procedural_images
+from shapesiren.priors.settings import PriorEvaluateSettings
 from shapesiren.tasks.prior import PriorTask
 from tests.samples import SMALL_PRIOR, write_collection
 
@@ -42,6 +43,17 @@ def few(tmp_path_factory):
     path = tmp_path_factory.mktemp("few") / "few.png"
     Image.fromarray(np.concatenate([levels, alpha], 2)).save(path)
     return path
+
+
+def test_more_pixels_than_there_are_count_once(trained):
+    """Of an image of 256 pixels both 300 and 1,000 are all of it: one row, whose error is not the sum of two."""
+    fitted, held = Field.load(trained / "field.safetensors"), np.load(trained / "collection.npz")["held"]
+    one, two = (
+        completion_metrics(fitted, held, PriorEvaluateSettings(contexts=counts, half=False), 0)
+        for counts in ((256,), (300, 1000))
+    )
+    assert [row.context for row in two.rows] == ["256 pixels"]
+    assert two.rows[0].mse == one.rows[0].mse
 
 
 def test_it_completes_better_than_a_mean_image(trained):

@@ -197,3 +197,22 @@ def test_what_is_no_prior_of_shapes_is_said(tmp_path: Path, damage: str) -> None
 def description_of(path: Path) -> dict:
     described = describe(path)
     return {"net": described.net, "header": described.header.tree()}
+
+
+def test_another_prior_than_that_of_the_ingest_is_refused(tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "scan.xyz", np.hstack(sphere(150)))
+    shapesiren.fit(tmp_path / "scan.xyz", preset="fast", settings={"local": {"units": 48}}, out=tmp_path / "run")
+    with pytest.raises(InputError, match="this run was ingested with no prior; fit the scan itself"):
+        shapesiren.fit(tmp_path / "run", prior="builtin", force=True)
+
+
+def test_no_prior_completes_a_scan_in_tiles(tmp_path: Path) -> None:
+    np.save(tmp_path / "scan.npy", sphere(300)[0])
+    with pytest.raises(InputError, match="no prior completes a scan in tiles"):
+        shapesiren.fit(tmp_path / "scan.npy", prior="builtin", settings={"ingest": {"large": True}}, out=tmp_path / "run")
+
+
+def test_the_card_of_a_completed_scan_says_so(builtin: ShapePrior) -> None:
+    points, normals = sphere(150)
+    fitted = shapesiren.fit(points, normals=normals, preset="fast", prior="builtin", settings={"local": {"units": 48}})
+    assert "the prior builtin invented it" in fitted.card() and "knows its one input" not in fitted.card()

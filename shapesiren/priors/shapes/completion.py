@@ -193,10 +193,10 @@ def complete(prior: ShapePrior, points: Array, normals: Array, spacing: Array, s
         x, n, deviation = x[kept], n[kept], deviation[kept]
     away = np.empty((0, 3))
     if samples and len(x):
-        third = samples // 4
-        pick = random.integers(len(x), size=3 * third)
-        off = np.repeat(OFF_SURFACE, third)[:, None] * random.normal(size=(3 * third, 3))
-        away = np.concatenate([x[pick] + off, random.uniform(-REACH, REACH, (samples - 3 * third, 3))])
+        each = samples // 4  # of three distances; the rest lies anywhere
+        pick = random.integers(len(x), size=3 * each)
+        off = np.repeat(OFF_SURFACE, each)[:, None] * random.normal(size=(3 * each, 3))
+        away = np.concatenate([x[pick] + off, random.uniform(-REACH, REACH, (samples - 3 * each, 3))])
     value, _, expected = seen.look(points[random.permutation(len(points))[:JUDGED]])
     residual = float(np.sqrt(max(0.0, (1.4826 * np.median(np.abs(value))) ** 2 - np.median(expected) ** 2)))
     distances, gradient, _ = seen.look(away)
