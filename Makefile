@@ -14,7 +14,9 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 STAMP := $(VENV)/.installed
 # one more than two cores: many tests wait for a browser or another process
 WORKERS ?= 3
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# one thread for each, of every library that makes threads: more would only wait for each other, for twice the time
+ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 SHAPESIREN_THREADS=1
+PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test tests quick lint docs hooks wheel slim clean
 
@@ -37,12 +39,11 @@ lint: $(STAMP)
 test: $(STAMP)
 	$(MAKE) -j2 lint tests
 
-# one thread each: more would only wait for each other
 tests: $(STAMP)
-	OMP_NUM_THREADS=1 $(PYTEST)
+	$(PYTEST)
 
 quick: $(STAMP)
-	OMP_NUM_THREADS=1 $(PYTEST) -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict
@@ -68,7 +69,7 @@ slim:
 	du -sk .venv-slim
 	$(SLIM)/python -m pip install -q -c constraints.txt pytest pytest-xdist hypothesis
 	$(SLIM)/python -m pip install -q --no-deps -e .
-	OMP_NUM_THREADS=1 $(SLIM)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(ONE_THREAD) $(SLIM)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf $(VENV) .venv-slim dist build .pytest_cache .mypy_cache .ruff_cache

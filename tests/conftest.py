@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -65,6 +66,8 @@ def pytest_collection_modifyitems(items):
         extra = item.get_closest_marker("extra")
         if extra is not None and not extra.kwargs.get("reason"):
             raise pytest.UsageError(f"{item.nodeid}: extra needs a reason why it may be absent: extra(reason=...)")
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])  # files that take long come first: begun last, they leave a core idle
 
 
 @pytest.fixture(scope="session")

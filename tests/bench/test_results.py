@@ -48,7 +48,7 @@ def test_what_the_readme_says_in_words_follows_from_the_figures(tables):
     """If it does not any more, the sentence is to be written anew."""
     text = " ".join((ROOT / "README.md").read_text().split())
     assert "half to three quarters of the error of PoissonRecon at its best setting" in text
-    assert "clean, dense and well oriented, where it is nearly as good in half the time" in text
+    assert "clean, dense and well oriented, where it is nearly as good on smooth shapes in half the time" in text
     found = {(r["surface"], r["condition"], r["tool"]): r for r in RESULTS["rows"] if r["group"] == "shapes"}
     for (surface, condition, tool), row in found.items():
         peer = found.get((surface, condition, tables.POISSON))
