@@ -30,6 +30,7 @@ from shapesiren.nets.cpu import engine
 from shapesiren.pointcloud.settings import IngestSettings
 from shapesiren.stages.store import Run
 from shapesiren.surface.io import read_mesh
+from shapesiren.surface.mesh import TriangleMesh
 from shapesiren.surface.verify import point_distances, verify
 
 Array = NDArray[np.float64]
@@ -88,8 +89,9 @@ def test_mesh_of_tiles_is_closed_and_on_the_surface(run: Path) -> None:
     assert len(tiles.counts) > 20
     checked = verify(mesh)  # of the file as a whole: what the tiles said of themselves has to be so
     told = Run.open(run).facts("mesh")["verification"]
+    edges = ("boundary_edges", "nonmanifold_edges", "misoriented_edges")
     assert checked.watertight and checked.genus == 1 and checked.components == 1
-    for name in ("vertices", "faces", "boundary_edges", "nonmanifold_edges", "misoriented_edges", "components", "genus"):
+    for name in (*edges, "vertices", "faces", "nonmanifold_vertices", "components", "genus"):
         assert getattr(checked, name) == told[name], name
     assert told["volume"] == pytest.approx(checked.volume, rel=1e-4)
     assert told["area"] == pytest.approx(checked.area, rel=1e-4)
@@ -383,3 +385,27 @@ def test_damaged_tiles_are_named(run: Path, tmp_path: Path) -> None:
 def test_names_of_tiles_go_both_ways() -> None:
     tile: Tile = (0, 12, 3)
     assert tile_of(name_of(tile)) == tile
+
+
+def test_vertices_where_parts_touch_are_counted_in_tiles_that_have_neighbours() -> None:
+    """Two cones on one apex, with one vertex of a rim at the tile's side."""
+    around = np.arange(6) * np.pi / 3
+    rim = 0.1 * np.stack([np.cos(around), np.sin(around), np.ones(6)], 1)
+    vertices = np.concatenate([np.zeros((1, 3)), rim, -rim])
+    faces = np.array([(0, k + i, k + (i + 1) % 6) for k in (1, 7) for i in range(6)])
+    border = np.arange(13) == 1
+
+    def facts(border: NDArray[np.bool_], faces: NDArray[np.int64] = faces) -> dict[str, object]:
+        none = np.empty((0, 3), np.int64)
+        points = tile_mesh.NearPoints(np.empty((0, 3)), np.empty(0, bool), np.empty(0))
+        grid = TileGrid((-0.5, -0.5, -0.5), 0.125, (8, 8, 8))
+        mesh = TriangleMesh(vertices, faces, np.zeros((13, 3)))
+        made = tile_mesh._finished(mesh, border, np.zeros((13, 2), np.int64), none, none, points, np.zeros(3), grid, 0.0, 0, 0)
+        return made.facts
+
+    assert facts(border)["nonmanifold_vertices"] == 1
+    assert facts(np.arange(13) == 0)["nonmanifold_vertices"] == 0  # other tiles may hold what joins its fans
+    turned = np.concatenate([faces[:1, [0, 2, 1]], faces[1:]])
+    assert facts(border)["misoriented_edges"] == 0
+    assert facts(border, turned)["misoriented_edges"] == 2
+    assert facts(np.isin(np.arange(13), (0, 1)), turned)["misoriented_edges"] == 1  # the other is at the side: counted there
