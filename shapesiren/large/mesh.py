@@ -85,6 +85,7 @@ class Meshing:
         Raises
         ------
         Interrupted : ``stopped`` said so between two tiles; what is done stays
+        RunError : the surface goes on into further tiles after `WAVES` rounds
         """
         wanted = set(self.tiles.counts) if self.mesh.only is None else set(map(tile_of, self.mesh.only))
         fits = keys_of_fits(self.run, self.tiles, sorted({o for t in wanted for o in self.tiles.beside(t)}))
@@ -103,7 +104,8 @@ class Meshing:
             todo = sorted(missing)
             wanted |= missing.keys()
             fits |= keys_of_fits(self.run, self.tiles, sorted({o for t in todo for o in self.tiles.beside(t)}))
-        return sorted(wanted)
+        hint = "end it where the points do: --set mesh.trim=on, or mesh a --box"
+        raise RunError(f"the surface still goes on after {WAVES} rounds of tiles", where=self.run, hint=hint)
 
     def _each(self, todo: list[Tile], fits: dict[Tile, str], each: Each | None) -> None:
         begun = time.perf_counter()
@@ -168,7 +170,7 @@ def mesh_large(
 
     Raises
     ------
-    RunError : there is no surface; the box lies beside the scan; or there is no room
+    RunError : there is no surface, or no end of it; or the box lies beside the scan
     Interrupted : ``stopped`` said so; the tiles that are done stay
     """
     begun = time.perf_counter()
@@ -221,7 +223,10 @@ def say_ignored(settings: MeshSettings, say: Say) -> None:
     """What of the settings the mesh of a large run does not have."""
     plain = MeshSettings()
     names = ("sharp", "faces", "max_error", "smooth", "uncertainty", "fill_holes", "largest", "texture", "watertight")
+    names += ("trim_distance", "height", "flat_base", "hollow", "drain")
     ignored = [f"mesh.{name}" for name in names if getattr(settings, name) != getattr(plain, name)]
+    if settings.min_component:  # 0 has one: every component stays
+        ignored.append("mesh.min_component")
     if ignored:
         say(f"without effect on a large run: {', '.join(ignored)}")
 

@@ -21,6 +21,7 @@ from shapesiren.large import build, tile_mesh
 from shapesiren.large.blend import Neighbourhood, coarse_of, shards_beside
 from shapesiren.large.field import LargeField
 from shapesiren.large.fit import fit_tiles, todo_of
+from shapesiren.large.mesh import say_ignored
 from shapesiren.large.settings import Plan
 from shapesiren.large.shard import told_of
 from shapesiren.large.tile_mesh import MeshPlan, TileGrid, TileMesh
@@ -31,6 +32,7 @@ from shapesiren.pointcloud.settings import IngestSettings
 from shapesiren.stages.store import Run
 from shapesiren.surface.io import read_mesh
 from shapesiren.surface.mesh import TriangleMesh
+from shapesiren.surface.settings import MeshSettings
 from shapesiren.surface.verify import point_distances, verify
 
 Array = NDArray[np.float64]
@@ -304,6 +306,10 @@ def test_surface_is_followed_into_tiles_that_do_not_know_of_it(
     seen = tile_mesh._leaves_of
     monkeypatch.setattr(tile_mesh, "_leaves_of", lambda grid, at: seen(grid, at)[: 0 if _is_of(grid, blind) else None])
     (folder / "tiles" / f"{name_of(blind)}.mesh.safetensors").unlink()
+    monkeypatch.setattr("shapesiren.large.mesh.WAVES", 1)
+    with pytest.raises(RunError, match="still goes on after 1 round"):
+        shapesiren.mesh(folder, refine=2, resolution=100)
+    monkeypatch.setattr("shapesiren.large.mesh.WAVES", 64)
     shapesiren.mesh(folder, refine=2, resolution=100)
     plan = MeshPlan.open(folder)
     assert list(plan.entered) == [name_of(blind)]
@@ -361,6 +367,15 @@ def test_evaluated_by_tiles(run: Path) -> None:
     assert found["surface"]["completeness"] < 0.2 * spacing
     assert found["surface"]["accuracy"] < 2 * spacing
     assert found["surface"]["hausdorff95"] < 4 * spacing and found["surface"]["f_score"] > 0.5
+
+
+def test_settings_without_effect_are_said() -> None:
+    said: list[str] = []
+    say_ignored(MeshSettings(min_component=0.0, resolution=64), said.append)
+    assert said == []
+    say_ignored(MeshSettings(min_component=0.01, trim_distance=2.0, height=120, flat_base=True, hollow=2), said.append)
+    (line,) = said
+    assert all(f"mesh.{name}" in line for name in ("min_component", "trim_distance", "height", "flat_base", "hollow"))
 
 
 def test_too_little_disk_is_said_before_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
