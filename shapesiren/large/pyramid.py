@@ -76,7 +76,9 @@ class Node:
                 arrays = {name: file.get_tensor(name) for name in cls.ARRAYS}
             return cls(**arrays, key=told["key"], facts=told["facts"])
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as e:
-            raise InputError(f"a level of the mesh is missing or damaged ({e})", where=path, hint="mesh it again") from None
+            raise InputError(
+                f"a level of the mesh is missing or damaged ({e})", where=path, hint="mesh it again with --force"
+            ) from None
 
 
 def joined(run: Path, settings: MeshSettings) -> Weld:

@@ -60,7 +60,9 @@ class Shard:
             cells = a["cells"].astype(np.int64)
             return cls(cells, a["state"], a["heads"], a["beside"], a["spacing"], kept, told["key"], told["facts"])
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as e:
-            raise InputError(f"cells of a tile are missing or damaged ({e})", where=path, hint="fit it again") from None
+            raise InputError(
+                f"cells of a tile are missing or damaged ({e})", where=path, hint="fit it again with --force"
+            ) from None
 
 
 def told_of(path: Path) -> tuple[str, dict[str, Any]]:

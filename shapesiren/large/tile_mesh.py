@@ -85,7 +85,9 @@ class MeshPlan:
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as e:
-            raise InputError(f"the plan of the mesh is missing or damaged ({e})", where=path, hint="mesh it again") from None
+            raise InputError(
+                f"the plan of the mesh is missing or damaged ({e})", where=path, hint="mesh it again with --force"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,9 @@ class TileMesh:
                 arrays: dict[str, Any] = {name: file.get_tensor(name) if name in wanted else none for name in cls.ARRAYS}
             return cls(**arrays, key=told["key"], facts=told["facts"])
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as e:
-            raise InputError(f"the mesh of a tile is missing or damaged ({e})", where=path, hint="mesh it again") from None
+            raise InputError(
+                f"the mesh of a tile is missing or damaged ({e})", where=path, hint="mesh it again with --force"
+            ) from None
 
 
 def mesh_key(tiles: Tiles, tile: Tile, plan: Plan, mesh: MeshPlan, coarse: str, fits: dict[Tile, str]) -> str:
@@ -193,7 +197,7 @@ def keys_of_fits(run: Path, tiles: Tiles, wanted: list[Tile]) -> dict[Tile, str]
     for tile in wanted:
         found[tile] = key_of(tiles, tile, plan, thinned)
         if told_of(tiles.path(tile, "field.safetensors"))[0] != found[tile]:
-            raise InputError(f"tile {name_of(tile)} is not solved as it is now", where=run, hint="run `shapesiren fit` again")
+            raise InputError(f"tile {name_of(tile)} is not solved as it is now", where=run, hint="run `shapesiren fit --force`")
     return found
 
 

@@ -22,8 +22,9 @@ from shapesiren.large.blend import Neighbourhood, coarse_of, shards_beside
 from shapesiren.large.field import LargeField
 from shapesiren.large.fit import fit_tiles, todo_of
 from shapesiren.large.mesh import say_ignored
+from shapesiren.large.pyramid import Node
 from shapesiren.large.settings import Plan
-from shapesiren.large.shard import told_of
+from shapesiren.large.shard import Shard, told_of
 from shapesiren.large.tile_mesh import MeshPlan, TileGrid, TileMesh
 from shapesiren.large.tiles import Tile, Tiles, name_of, tile_of
 from shapesiren.local.solve import Stopped
@@ -393,8 +394,12 @@ def test_damaged_tiles_are_named(run: Path, tmp_path: Path) -> None:
         Tiles.open(tmp_path)
     (tmp_path / "bad.safetensors").write_bytes(b"no")
     assert told_of(tmp_path / "bad.safetensors") == ("", {})
-    with pytest.raises(InputError, match="missing or damaged"):
-        TileMesh.open(tmp_path / "bad.safetensors")
+    for kind in (TileMesh, Shard, Node):
+        with pytest.raises(InputError, match="missing or damaged") as refused:
+            kind.open(tmp_path / "bad.safetensors")
+        assert refused.value.hint is not None and refused.value.hint.endswith(
+            "again with --force"
+        )  # without, a stage is skipped
 
 
 def test_names_of_tiles_go_both_ways() -> None:
