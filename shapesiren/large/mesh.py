@@ -222,9 +222,9 @@ def mesh_large(
 def say_ignored(settings: MeshSettings, say: Say) -> None:
     """What of the settings the mesh of a large run does not have."""
     plain = MeshSettings()
-    names = ("sharp", "faces", "max_error", "smooth", "uncertainty", "fill_holes", "largest", "texture", "watertight")
-    names += ("trim_distance", "height", "flat_base", "hollow", "drain")
-    ignored = [f"mesh.{name}" for name in names if getattr(settings, name) != getattr(plain, name)]
+    refining = ("sharp", "faces", "max_error", "smooth", "uncertainty", "texture")
+    shaping = ("trim_distance", "fill_holes", "largest", "watertight", "height", "flat_base", "hollow", "drain")
+    ignored = [f"mesh.{name}" for name in refining + shaping if getattr(settings, name) != getattr(plain, name)]
     if settings.min_component:  # 0 has one: every component stays
         ignored.append("mesh.min_component")
     if ignored:
