@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ..runtime.files import write_atomically
 from ..runtime.working import working_at
 from ..similarity import Similarity
 from .source import Source
-from .tiles import DEEPEST, FOLDER, Tile, Tiles, morton63, name_of, tile_of
+from .tiles import DEEPEST, FILES, FOLDER, Tile, Tiles, morton63, name_of, tile_of
 
 Say = Callable[[str], None]
 
@@ -180,10 +180,20 @@ def scatter(
     dropped = {"outside": outside, "duplicates": sum(sizes.values()) - sum(counts.values())}
     tiles = Tiles(folder, level, counts, digests, columns, margin_of(half, most), read, dropped)
     tiles.save()
+    _forget(folder, counts)
     for name in sizes:
         (folder / f"{name}.raw").unlink(missing_ok=True)
     (folder / JOURNAL).unlink(missing_ok=True)
     return tiles
+
+
+def _forget(folder: Path, kept: Collection[Tile]) -> None:
+    """Remove what is left of tiles that are no longer: files of an ingest before this one."""
+    names = {name_of(tile) for tile in kept}
+    for what in FILES:
+        for path in folder.glob(f"*.{what}"):
+            if path.name.removesuffix(f".{what}") not in names:
+                path.unlink()
 
 
 def _append(folder: Path, rows: NDArray[np.float32], at: NDArray[np.int64], sizes: dict[str, int]) -> None:

@@ -26,7 +26,7 @@ from shapesiren.large.pyramid import Node
 from shapesiren.large.settings import Plan
 from shapesiren.large.shard import Shard, told_of
 from shapesiren.large.tile_mesh import MeshPlan, TileGrid, TileMesh
-from shapesiren.large.tiles import Tile, Tiles, name_of, tile_of
+from shapesiren.large.tiles import FILES, Tile, Tiles, name_of, tile_of
 from shapesiren.local.solve import Stopped
 from shapesiren.nets.cpu import engine
 from shapesiren.pointcloud.settings import IngestSettings
@@ -276,6 +276,12 @@ def test_scatter_goes_on_where_it_was_broken_off(run: Path, tmp_path: Path, monk
     tiles = Tiles.open(run)
     frame = LargeField.open(run).frame
     args = (tmp_path, sources, frame, 12_000, tiles.level, 1000, False, "key", lambda _: None)
+    gone, held = (99, 99, 99), next(iter(tiles.counts))  # an ingest before this one had other tiles
+    for tile in (gone, held):
+        for what in FILES:
+            path = tmp_path / "tiles" / f"{name_of(tile)}.{what}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"old")
     monkeypatch.setattr(build, "_append", breaks)
     with pytest.raises(KeyboardInterrupt):
         build.scatter(*args)
@@ -283,6 +289,8 @@ def test_scatter_goes_on_where_it_was_broken_off(run: Path, tmp_path: Path, monk
     assert calls == 20 + 24 - 18  # 18 blocks were in the journal
     assert again.digests == tiles.digests and again.counts == tiles.counts
     assert not list((tmp_path / "tiles").glob("*.raw"))
+    assert not list((tmp_path / "tiles").glob(f"{name_of(gone)}.*"))
+    assert len(list((tmp_path / "tiles").glob(f"{name_of(held)}.*"))) == len(FILES)
 
 
 # ---- Holes, borders, boxes -----------------------------------------------------------------------------
