@@ -133,10 +133,6 @@ class Pyramid:
         """One that is made; of level 0 that of a tile."""
         return Node.open(self.path(level, node)) if level else self._of_tile(node)
 
-    def error(self, level: int, node: Tile) -> float:
-        """How far a node that is made is off the mesh of the tiles, box units."""
-        return float(self.facts(level, node)["error"])
-
     def facts(self, level: int, node: Tile) -> dict[str, Any]:
         """Of a node that is made: error, tiles, faces, vertices."""
         if level:
