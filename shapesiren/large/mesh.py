@@ -24,7 +24,8 @@ from .engines import Each, mesh_each
 from .level_mesh import LevelMesh
 from .pyramid import Pyramid
 from .settings import Plan
-from .tile_mesh import CoarseField, MeshPlan, TileMesh, coarse_field, keys_of_fits, mesh_tile_of
+from .shard import told_of
+from .tile_mesh import CoarseField, MeshPlan, TileMesh, coarse_field, keys_of_fits, mesh_key, mesh_tile_of
 from .tiles import Tile, Tiles, name_of, tile_of
 from .weld import LEAST_CELLS, Weld
 
@@ -65,6 +66,17 @@ def plan_of(tiles: Tiles, plan: Plan, settings: MeshSettings, header: CloudHeade
 def _meets(tiles: Tiles, tile: Tile, low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
     centre = tiles.centre(tile)
     return bool((centre + tiles.half > low).all() and (centre - tiles.half < high).all())
+
+
+def unmeshed(run: Path, wanted: list[Tile]) -> list[Tile]:
+    """Of some tiles those whose mesh is not there, or of other cells or another `MeshPlan` than there are now.
+
+    Raises InputError if they, or those beside them, are not solved.
+    """
+    tiles, plan, mesh, coarse = Tiles.open(run), Plan.open(run), MeshPlan.open(run), coarse_field(run).digest
+    fits = keys_of_fits(run, tiles, sorted({o for t in wanted for o in tiles.beside(t)}))
+    keys = {tile: mesh_key(tiles, tile, plan, mesh, coarse, fits) for tile in wanted}
+    return [tile for tile, key in keys.items() if told_of(tiles.path(tile, "mesh.safetensors"))[0] != key]
 
 
 @dataclass

@@ -21,7 +21,7 @@ from shapesiren.large import build, tile_mesh
 from shapesiren.large.blend import Neighbourhood, coarse_of, shards_beside
 from shapesiren.large.field import LargeField
 from shapesiren.large.fit import fit_tiles, todo_of
-from shapesiren.large.mesh import say_ignored
+from shapesiren.large.mesh import say_ignored, unmeshed
 from shapesiren.large.pyramid import Node
 from shapesiren.large.settings import Plan
 from shapesiren.large.shard import Shard, told_of
@@ -257,6 +257,13 @@ def test_meshed_again_nothing_is_made_again(run: Path) -> None:
     assert {p.name: p.stat().st_mtime_ns for p in (run / "tiles").glob("*.mesh.safetensors")} == times
     assert (run / "mesh.ply").read_bytes() == before
     assert len(times) >= len(tiles.counts)
+    every = sorted(tiles.counts)
+    assert unmeshed(run, every) == []
+    path = tiles.path(every[1], "mesh.safetensors")
+    held = path.read_bytes()
+    path.unlink()
+    assert unmeshed(run, every) == [every[1]] and unmeshed(run, every[2:]) == []
+    path.write_bytes(held)
 
 
 def test_scatter_goes_on_where_it_was_broken_off(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

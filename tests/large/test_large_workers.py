@@ -111,7 +111,9 @@ def test_parts_of_a_job_array_make_what_one_job_makes(ingested, here):
     for name in alone:
         (ingested / "tiles" / name).unlink()
     for k in (1, 2):
-        assert here("mesh", ingested, "--shard", f"{k}/2").returncode == 0
+        done = here("mesh", ingested, "--shard", f"{k}/2")
+        own = len(part_of(range(tiles), f"{k}/2"))
+        assert done.returncode == 0 and f"part {k}/2: {own} of its {own} tiles meshed now" in done.stderr, done.stderr
     parts = meshes(ingested)
     assert set(parts) <= set(alone)
     assert len(parts) == tiles
