@@ -58,7 +58,8 @@ def _blocks(sources: Sequence[Source]) -> Iterator[PointCloud]:
 def thinned(sources: Sequence[Source], seed: int, say: Say) -> Thinned:
     """Read all, and keep a random hundredth of it in memory, at least `LEAST_THINNED` points and at most `MOST_THINNED`.
 
-    Each block is thinned by a generator of its own, so that what is kept does not depend on how blocks are read.
+    Each block is thinned by a generator of its own, of the seed and the block's number: files that are read in the same blocks
+    give the same points, whatever is held of them.
     """
     kept: list[PointCloud] = []
     share, held, count, read = 1.0, 0, 0, 0
@@ -167,7 +168,7 @@ def scatter(
         _append(folder, rows, at, sizes)
         if (number + 1) % JOURNAL_EVERY == 0:
             _enter(folder, key, number + 1, sizes, outside)
-        pace = max(read - 0, 1) / (time.perf_counter() - begun)
+        pace = max(read, 1) / (time.perf_counter() - begun)
         left = (count - read) / max(pace, 1)
         working_at(f"to tiles: {read / 1e6:.0f} of {count / 1e6:.0f} M points, {left:.0f} s left", PASSES)
     _enter(folder, key, number + 1, sizes, outside)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Interrupted, RunError
+from ..errors import RunError
 from ..pointcloud.header import CloudHeader
 from ..pointcloud.region import corners
 from ..runtime.working import working_at
@@ -89,14 +89,12 @@ class Meshing:
     plan: Plan
     mesh: MeshPlan
     coarse: CoarseField
-    stopped: Callable[[], bool]
 
     def meshed(self, each: Each | None = None) -> list[Tile]:
         """All tiles that hold a part of the surface, meshed, in order.
 
         Raises
         ------
-        Interrupted : ``stopped`` said so between two tiles; what is done stays
         RunError : the surface goes on into further tiles after `WAVES` rounds
         """
         wanted = set(self.tiles.counts) if self.mesh.only is None else set(map(tile_of, self.mesh.only))
@@ -125,17 +123,9 @@ class Meshing:
             ended = 0
             for tile in each(todo):
                 ended += tile is not None
-                if self.stopped():
-                    raise Interrupted(
-                        f"after {ended} of {len(todo)} tiles, which are kept", where=self.run, hint="the same command goes on"
-                    )
                 working_at(f"tile {ended} of {len(todo)}", TILES_SHARE * ended / len(todo))
             return
         for i, tile in enumerate(todo):
-            if self.stopped():
-                raise Interrupted(
-                    f"after {i} of {len(todo)} tiles, which are kept", where=self.run, hint="the same command goes on"
-                )
             mesh_tile_of(self.tiles, self.plan, self.mesh, tile, self.coarse, fits)
             left = (time.perf_counter() - begun) / (i + 1) * (len(todo) - i - 1)
             working_at(f"tile {i + 1} of {len(todo)}, {left:.0f} s left", TILES_SHARE * (i + 1) / len(todo))
@@ -175,20 +165,17 @@ def _codes(leaves: NDArray[np.int64], side: int) -> NDArray[np.int64]:
     return codes
 
 
-def mesh_large(
-    run: Path, settings: MeshSettings, header: CloudHeader, output: Path, say: Say, stopped: Callable[[], bool] = lambda: False
-) -> MeshFacts:
+def mesh_large(run: Path, settings: MeshSettings, header: CloudHeader, output: Path, say: Say) -> MeshFacts:
     """Mesh a large run and write the mesh of all tiles, and what was found about it.
 
     Raises
     ------
     RunError : there is no surface, or no end of it; or the box lies beside the scan
-    Interrupted : ``stopped`` said so; the tiles that are done stay
     """
     begun = time.perf_counter()
     tiles, plan, frame = Tiles.open(run), Plan.open(run), header.frame
     say_ignored(settings, say)
-    meshing = Meshing(run, tiles, plan, plan_of(tiles, plan, settings, header), coarse_field(run), stopped)
+    meshing = Meshing(run, tiles, plan, plan_of(tiles, plan, settings, header), coarse_field(run))
     meshed = meshing.meshed(mesh_each(run))
     mesh = meshing.mesh
     working_at("joining the tiles", TILES_SHARE)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, ShapesirenError
 from ..pointcloud.cloud import PointCloud
@@ -220,24 +219,3 @@ def _named_count(path: Path, name: bytes) -> int | None:
     parts = head.split(name, 1)
     count = parts[1].split(b"\n", 1)[0].strip() if len(parts) == 2 else b""
     return int(count) if count.isdigit() else None
-
-
-def joined(first: PointCloud, other: PointCloud) -> PointCloud:
-    """Points and normals of two blocks; what else the first has to say of the file."""
-    normals = None
-    if first.normals is not None and other.normals is not None:
-        normals = np.concatenate([first.normals, other.normals])
-    points: NDArray[np.float64] = np.concatenate([first.points, other.points])
-    return replace(_bare(first), points=points, normals=normals)
-
-
-def _bare(cloud: PointCloud) -> PointCloud:
-    return PointCloud(
-        cloud.points,
-        cloud.normals,
-        sided=cloud.sided,
-        units=cloud.units,
-        units_from=cloud.units_from,
-        crs=cloud.crs,
-        notes=cloud.notes,
-    )
