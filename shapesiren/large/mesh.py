@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,17 +195,14 @@ def mesh_large(run: Path, settings: MeshSettings, header: CloudHeader, output: P
     else:
         weld.write_ply(output, frame, double)
     checked = weld.verification(frame.scale)
-    told = [f for f in weld.facts if "mean" in f]
-    shares = np.array([f["points"] for f in told], np.float64)
-    mean = float(np.average([f["mean"] for f in told], weights=shares)) if told else 0.0
-    p95 = float(np.average([f["p95"] for f in told], weights=shares)) if told else 0.0
-    most = max((f["max"] for f in told), default=0.0)
+    mean, p95 = (weighed(weld.facts, name, "points") for name in ("mean", "p95"))
+    most = max((f["max"] for f in weld.facts if "max" in f), default=0.0)
     _forget(tiles, meshed)
     return MeshFacts(
         resolution=resolution,
         cell=mesh.step * frame.scale,
         evaluations=sum(f["evaluations"] for f in weld.facts),
-        residual=float(np.mean([f["residual"] for f in weld.facts])) * frame.scale,
+        residual=weighed(weld.facts, "residual", "vertices") * frame.scale,
         flipped_edges=sum(f["flipped"] for f in weld.facts) if mesh.fitted else None,
         dropped_components=weld.dropped,
         verification=checked,
@@ -216,6 +214,12 @@ def mesh_large(run: Path, settings: MeshSettings, header: CloudHeader, output: P
         **({} if settings.box is None else {"box": list(settings.box)}),
         **({} if header.units is None else {"length_units": header.units}),
     )
+
+
+def weighed(facts: list[dict[str, Any]], name: str, by: str) -> float:
+    """The mean of what the facts of tiles have under ``name``, by the number that they have under ``by``; 0 if none has it."""
+    told = [f for f in facts if name in f and f[by]]
+    return float(np.average([f[name] for f in told], weights=[f[by] for f in told])) if told else 0.0
 
 
 def say_ignored(settings: MeshSettings, say: Say) -> None:

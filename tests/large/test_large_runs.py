@@ -21,7 +21,7 @@ from shapesiren.large import build, tile_mesh
 from shapesiren.large.blend import Neighbourhood, coarse_of, shards_beside
 from shapesiren.large.field import LargeField
 from shapesiren.large.fit import fit_tiles, todo_of
-from shapesiren.large.mesh import say_ignored, unmeshed
+from shapesiren.large.mesh import say_ignored, unmeshed, weighed
 from shapesiren.large.pyramid import Node
 from shapesiren.large.settings import Plan
 from shapesiren.large.shard import Shard, told_of
@@ -383,6 +383,13 @@ def test_evaluated_by_tiles(run: Path) -> None:
     assert found["surface"]["completeness"] < 0.2 * spacing
     assert found["surface"]["accuracy"] < 2 * spacing
     assert found["surface"]["hausdorff95"] < 4 * spacing and found["surface"]["f_score"] > 0.5
+
+
+def test_facts_of_tiles_count_by_their_size() -> None:
+    facts = [{"vertices": 300, "residual": 1.0, "points": 1, "mean": 2.0}, {"vertices": 100, "residual": 5.0, "points": 7}]
+    assert weighed(facts, "residual", "vertices") == 2.0
+    assert weighed(facts, "mean", "points") == 2.0  # one of them has none
+    assert weighed([{"vertices": 0, "residual": 0.0}], "residual", "vertices") == 0.0
 
 
 def test_settings_without_effect_are_said() -> None:
