@@ -17,8 +17,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from ..errors import InputError
 from ..field import Field
@@ -38,7 +36,7 @@ from ..surface.verify import point_distances, verify
 from .blend import Coarse, Neighbourhood, coarse_of, shards_beside
 from .fit_tile import key_of, thinned_of
 from .settings import Plan
-from .shard import Shard, told_of
+from .shard import DAMAGED, Shard, read_told, told_of, write_told
 from .tile_cut import cut_by_level
 from .tiles import FOLDER, Tile, Tiles, name_of
 
@@ -136,22 +134,16 @@ class TileMesh:
     ARRAYS = ("vertices", "normals", "faces", "border", "keys", "edges", "component", "area", "volume", "ends", "exits", "held")
 
     def write(self, path: Path) -> None:
-        told = json.dumps({"key": self.key, "facts": self.facts}, sort_keys=True)
-        write_atomically(
-            path, save({name: np.ascontiguousarray(getattr(self, name)) for name in self.ARRAYS}, {"shapesiren": told})
-        )
+        write_told(path, {name: getattr(self, name) for name in self.ARRAYS}, {"key": self.key, "facts": self.facts})
 
     @classmethod
     def open(cls, path: Path, *names: str) -> Self:
         """The arrays with these ``names``, all if none; others are empty. Raises InputError if it is missing or damaged."""
         try:
-            with safe_open(path, framework="np") as file:
-                told = json.loads((file.metadata() or {})["shapesiren"])
-                none = np.empty(0)
-                wanted = names or cls.ARRAYS
-                arrays: dict[str, Any] = {name: file.get_tensor(name) if name in wanted else none for name in cls.ARRAYS}
+            found, told = read_told(path, names or cls.ARRAYS)
+            arrays: dict[str, Any] = {**dict.fromkeys(cls.ARRAYS, np.empty(0)), **found}
             return cls(**arrays, key=told["key"], facts=told["facts"])
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as e:
+        except DAMAGED as e:
             raise InputError(
                 f"the mesh of a tile is missing or damaged ({e})", where=path, hint="mesh it again with --force"
             ) from None
