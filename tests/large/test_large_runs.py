@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 import shapesiren
 from shapesiren.errors import InputError, RunError
-from shapesiren.large import build, tile_mesh
+from shapesiren.field import Field
+from shapesiren.large import build, evaluate, tile_mesh
 from shapesiren.large.blend import Neighbourhood, coarse_of, shards_beside
+from shapesiren.large.evaluate import evaluate_large
 from shapesiren.large.field import LargeField
 from shapesiren.large.fit import fit_tiles, todo_of
 from shapesiren.large.mesh import say_ignored, unmeshed, weighed
@@ -28,6 +30,7 @@ from shapesiren.large.shard import Shard, told_of
 from shapesiren.large.tile_mesh import MeshPlan, TileGrid, TileMesh
 from shapesiren.large.tiles import FILES, Tile, Tiles, name_of, tile_of
 from shapesiren.local.solve import Stopped
+from shapesiren.metrics.shape import EvaluateSettings
 from shapesiren.nets.cpu import engine
 from shapesiren.pointcloud.settings import IngestSettings
 from shapesiren.stages.store import Run
@@ -383,6 +386,27 @@ def test_evaluated_by_tiles(run: Path) -> None:
     assert found["surface"]["completeness"] < 0.2 * spacing
     assert found["surface"]["accuracy"] < 2 * spacing
     assert found["surface"]["hausdorff95"] < 4 * spacing and found["surface"]["f_score"] > 0.5
+
+
+def test_outliers_count_on_neither_side_and_slopes_are_of_the_box(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "BOX_SAMPLES", 3000)
+    folder, settings = tmp_path / "outliers", EvaluateSettings(samples=2000)
+    shutil.copytree(run, folder)
+    field = LargeField.open(folder)
+    before = evaluate_large(folder, Field.load(folder / "field.safetensors"), settings, lambda _: None)
+    box = np.random.default_rng(9).uniform(-1, 1, (3000, 3))
+    off = np.abs(np.linalg.norm(field.box_values_and_gradients(box)[1], axis=1) - 1).mean()
+    assert before.field.eikonal == pytest.approx(off, rel=0.15)
+    tiles = Tiles.open(folder)
+    tile = max(tiles.counts, key=lambda t: tiles.counts[t])
+    shard = Shard.open(tiles.path(tile, "field.safetensors"))
+    along = tiles.stored(tile)[:, 0]
+    Shard(**{**shard.__dict__, "kept": along < np.quantile(along, 0.3)}).write(tiles.path(tile, "field.safetensors"))
+    after = evaluate_large(folder, Field.load(folder / "field.safetensors"), settings, lambda _: None)
+    assert before.surface.hausdorff < 0.2 * tiles.half * field.frame.scale
+    assert after.surface.hausdorff > 0.4 * tiles.half * field.frame.scale  # the mesh there has no points near that are any
 
 
 def test_facts_of_tiles_count_by_their_size() -> None:
