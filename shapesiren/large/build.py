@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ..runtime.files import write_atomically
 from ..runtime.working import working_at
 from ..similarity import Similarity
 from .source import Source
-from .tiles import DEEPEST, FOLDER, Tile, Tiles, morton63, name_of, tile_of
+from .tiles import DEEPEST, FILES, FOLDER, Tile, Tiles, morton63, name_of, tile_of
 
 Say = Callable[[str], None]
 
@@ -58,7 +58,8 @@ def _blocks(sources: Sequence[Source]) -> Iterator[PointCloud]:
 def thinned(sources: Sequence[Source], seed: int, say: Say) -> Thinned:
     """Read all, and keep a random hundredth of it in memory, at least `LEAST_THINNED` points and at most `MOST_THINNED`.
 
-    Each block is thinned by a generator of its own, so that what is kept does not depend on how blocks are read.
+    Each block is thinned by a generator of its own, of the seed and the block's number: files that are read in the same blocks
+    give the same points, whatever is held of them.
     """
     kept: list[PointCloud] = []
     share, held, count, read = 1.0, 0, 0, 0
@@ -167,7 +168,7 @@ def scatter(
         _append(folder, rows, at, sizes)
         if (number + 1) % JOURNAL_EVERY == 0:
             _enter(folder, key, number + 1, sizes, outside)
-        pace = max(read - 0, 1) / (time.perf_counter() - begun)
+        pace = max(read, 1) / (time.perf_counter() - begun)
         left = (count - read) / max(pace, 1)
         working_at(f"to tiles: {read / 1e6:.0f} of {count / 1e6:.0f} M points, {left:.0f} s left", PASSES)
     _enter(folder, key, number + 1, sizes, outside)
@@ -180,10 +181,20 @@ def scatter(
     dropped = {"outside": outside, "duplicates": sum(sizes.values()) - sum(counts.values())}
     tiles = Tiles(folder, level, counts, digests, columns, margin_of(half, most), read, dropped)
     tiles.save()
+    _forget(folder, counts)
     for name in sizes:
         (folder / f"{name}.raw").unlink(missing_ok=True)
     (folder / JOURNAL).unlink(missing_ok=True)
     return tiles
+
+
+def _forget(folder: Path, kept: Collection[Tile]) -> None:
+    """Remove what is left of tiles that are no longer: files of an ingest before this one."""
+    names = {name_of(tile) for tile in kept}
+    for what in FILES:
+        for path in folder.glob(f"*.{what}"):
+            if path.name.removesuffix(f".{what}") not in names:
+                path.unlink()
 
 
 def _append(folder: Path, rows: NDArray[np.float32], at: NDArray[np.int64], sizes: dict[str, int]) -> None:

@@ -84,10 +84,8 @@ def built_level(run: Path, settings: MeshSettings, frame: Similarity, most: int)
     """The same of the levels that are there already; None if none of them has so few faces. Nothing is written."""
     pyramid = Pyramid(run, joined(run, settings))
     for level in range(pyramid.top + 1):
-        if pyramid.is_built(level):
-            whole = LevelMesh(pyramid, level, frame)
-            if whole.faces <= most:
-                return as_mesh(whole)
+        if pyramid.is_built(level) and faces_of(pyramid, level) <= most:
+            return as_mesh(LevelMesh(pyramid, level, frame))
     return None
 
 
@@ -95,9 +93,14 @@ def coarse_level(pyramid: Pyramid, most: int = COARSE_FACES) -> int:
     """The finest level whose faces are at most so many, by their number on the levels below; it is built."""
     for level in range(pyramid.top + 1):
         pyramid.build(level)
-        if sum(int(pyramid.facts(level, node)["faces"]) for node in pyramid.keys[level]) <= most:
+        if faces_of(pyramid, level) <= most:
             return level
     return pyramid.top
+
+
+def faces_of(pyramid: Pyramid, level: int) -> int:
+    """Of a level that is built, without opening what it is made of."""
+    return sum(int(pyramid.facts(level, node)["faces"]) for node in pyramid.keys[level])
 
 
 def write_tiles(

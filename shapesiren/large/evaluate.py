@@ -16,19 +16,20 @@ from ..pointcloud.header import CloudHeader
 from ..runtime.kdtree import KDTree
 from ..runtime.working import working_at
 from ..surface.verify import point_distances
+from .blend import shards_beside
 from .field import LargeField
-from .shard import Shard
-from .tile_mesh import TileMesh
+from .tile_mesh import TileMesh, near_points
 from .tiles import Tile, Tiles
 
 Array = NDArray[np.float64]
 
 LEAST = 50  # samples of a tile
+BOX_SAMPLES = 50_000  # at which the slope is measured in the box, as of `metrics.shape.field_errors`
 
 
 def evaluate_large(run: Path, field: Field, settings: EvaluateSettings, say: Callable[[str], None]) -> ShapeMetrics:
     """How near a large run's points and its mesh are to each other, by random ones of both in each tile, as many as it has a
-    share of all points; and how near its field is to a distance, there."""
+    share of all points, but for outliers; and how near its field is to a distance, at the points and in the box."""
     tiles, header, whole = Tiles.open(run), CloudHeader.of(field.header), LargeField(field, run)
     meshed = [t for t in sorted(tiles.counts) if tiles.path(t, "mesh.safetensors").is_file()]
     if not meshed:
@@ -39,8 +40,9 @@ def evaluate_large(run: Path, field: Field, settings: EvaluateSettings, say: Cal
     for i, tile in enumerate(meshed):
         count = max(LEAST, round(settings.samples * tiles.counts[tile] / total))
         vertices, faces, own = _mesh_round(tiles, tile)
-        stored = np.asarray(tiles.stored(tile)[:, :3], np.float64)
-        stored = stored[Shard.open(tiles.path(tile, "field.safetensors")).kept]
+        points = near_points(tiles, tile, whole.plan, shards_beside(tiles, tile), tiles.margin)
+        near = points.at - tiles.centre(tile)
+        stored = near[points.own]
         if not len(stored):
             continue
         low, high = (np.minimum(low, stored.min(0) + tiles.centre(tile)), np.maximum(high, stored.max(0) + tiles.centre(tile)))
@@ -51,12 +53,12 @@ def evaluate_large(run: Path, field: Field, settings: EvaluateSettings, say: Cal
         scale = 1 / tiles.half  # near 1, for float32
         to_mesh.append(point_distances(vertices * scale, faces, some * scale) / scale)
         if len(own):
-            near, _ = tiles.points(tile)
             drawn = _drawn(vertices, own, min(count, 4 * len(own)), rng)
-            to_points.append(KDTree(near[:, :3]).query(drawn)[0])
+            to_points.append(KDTree(near).query(drawn)[0])
         working_at(f"tile {i + 1} of {len(meshed)}", (i + 1) / len(meshed))
     d, e = np.concatenate([np.zeros(0), *to_mesh]), np.concatenate([np.zeros(0), *to_points])
     slope, scale = np.concatenate(slopes), field.frame.scale
+    anywhere = np.linalg.norm(whole.box_values_and_gradients(rng.uniform(-1, 1, (BOX_SAMPLES, 3)))[1], axis=1)
     diagonal = float(np.linalg.norm(high - low))
     threshold = settings.threshold / 100 * diagonal
     precision, recall = float((e < threshold).mean()), float((d < threshold).mean())
@@ -77,7 +79,7 @@ def evaluate_large(run: Path, field: Field, settings: EvaluateSettings, say: Cal
             f_score=2 * precision * recall / max(precision + recall, 1e-12),
         ),
         percent=SurfaceLengths(**{k: 100 * v / diagonal for k, v in lengths.items()}),
-        field=FieldErrors(eikonal=float(np.abs(slope - 1).mean()), eikonal_surface=float(np.abs(slope - 1).mean())),
+        field=FieldErrors(eikonal=float(np.abs(anywhere - 1).mean()), eikonal_surface=float(np.abs(slope - 1).mean())),
         samples=len(d),
         **({} if header.units is None else {"length_units": header.units}),
     )

@@ -36,7 +36,11 @@ def thinned_of(run: Path) -> NDArray[np.float32]:
 
 
 def key_of(tiles: Tiles, tile: Tile, plan: Plan, thinned: NDArray[np.float32]) -> str:
-    """Of all that a tile's cells depend on: its points, those beside it, the sides that are known there, the plan."""
+    """Of what a tile's cells depend on: its points, those beside it, the sides that are known there, the plan.
+
+    Not of the thinned points far from it, by which a closed scan's winding number goes where the nearest points do not agree:
+    with them each tile would be solved again whenever a point changed anywhere.
+    """
     digest = hashlib.sha256(f"{VERSION} {plan.key} {tile} {tiles.level}".encode())
     for other in tiles.beside(tile):
         digest.update(f"{other} {tiles.digests[other]}".encode())

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Interrupted, RunError
+from ..errors import RunError
 from ..pointcloud.header import CloudHeader
 from ..pointcloud.region import corners
 from ..runtime.working import working_at
@@ -24,7 +25,8 @@ from .engines import Each, mesh_each
 from .level_mesh import LevelMesh
 from .pyramid import Pyramid
 from .settings import Plan
-from .tile_mesh import CoarseField, MeshPlan, TileMesh, coarse_field, keys_of_fits, mesh_tile_of
+from .shard import told_of
+from .tile_mesh import CoarseField, MeshPlan, TileMesh, coarse_field, keys_of_fits, mesh_key, mesh_tile_of
 from .tiles import Tile, Tiles, name_of, tile_of
 from .weld import LEAST_CELLS, Weld
 
@@ -67,6 +69,17 @@ def _meets(tiles: Tiles, tile: Tile, low: NDArray[np.float64], high: NDArray[np.
     return bool((centre + tiles.half > low).all() and (centre - tiles.half < high).all())
 
 
+def unmeshed(run: Path, wanted: list[Tile]) -> list[Tile]:
+    """Of some tiles those whose mesh is not there, or of other cells or another `MeshPlan` than there are now.
+
+    Raises InputError if they, or those beside them, are not solved.
+    """
+    tiles, plan, mesh, coarse = Tiles.open(run), Plan.open(run), MeshPlan.open(run), coarse_field(run).digest
+    fits = keys_of_fits(run, tiles, sorted({o for t in wanted for o in tiles.beside(t)}))
+    keys = {tile: mesh_key(tiles, tile, plan, mesh, coarse, fits) for tile in wanted}
+    return [tile for tile, key in keys.items() if told_of(tiles.path(tile, "mesh.safetensors"))[0] != key]
+
+
 @dataclass
 class Meshing:
     """The tiles of a run as they are meshed. ``mesh_of`` makes one, if it is not there as it has to be; several at a time where
@@ -77,14 +90,13 @@ class Meshing:
     plan: Plan
     mesh: MeshPlan
     coarse: CoarseField
-    stopped: Callable[[], bool]
 
     def meshed(self, each: Each | None = None) -> list[Tile]:
         """All tiles that hold a part of the surface, meshed, in order.
 
         Raises
         ------
-        Interrupted : ``stopped`` said so between two tiles; what is done stays
+        RunError : the surface goes on into further tiles after `WAVES` rounds
         """
         wanted = set(self.tiles.counts) if self.mesh.only is None else set(map(tile_of, self.mesh.only))
         fits = keys_of_fits(self.run, self.tiles, sorted({o for t in wanted for o in self.tiles.beside(t)}))
@@ -103,7 +115,8 @@ class Meshing:
             todo = sorted(missing)
             wanted |= missing.keys()
             fits |= keys_of_fits(self.run, self.tiles, sorted({o for t in todo for o in self.tiles.beside(t)}))
-        return sorted(wanted)
+        hint = "end it where the points do: --set mesh.trim=on, or mesh a --box"
+        raise RunError(f"the surface still goes on after {WAVES} rounds of tiles", where=self.run, hint=hint)
 
     def _each(self, todo: list[Tile], fits: dict[Tile, str], each: Each | None) -> None:
         begun = time.perf_counter()
@@ -111,17 +124,9 @@ class Meshing:
             ended = 0
             for tile in each(todo):
                 ended += tile is not None
-                if self.stopped():
-                    raise Interrupted(
-                        f"after {ended} of {len(todo)} tiles, which are kept", where=self.run, hint="the same command goes on"
-                    )
                 working_at(f"tile {ended} of {len(todo)}", TILES_SHARE * ended / len(todo))
             return
         for i, tile in enumerate(todo):
-            if self.stopped():
-                raise Interrupted(
-                    f"after {i} of {len(todo)} tiles, which are kept", where=self.run, hint="the same command goes on"
-                )
             mesh_tile_of(self.tiles, self.plan, self.mesh, tile, self.coarse, fits)
             left = (time.perf_counter() - begun) / (i + 1) * (len(todo) - i - 1)
             working_at(f"tile {i + 1} of {len(todo)}, {left:.0f} s left", TILES_SHARE * (i + 1) / len(todo))
@@ -161,20 +166,17 @@ def _codes(leaves: NDArray[np.int64], side: int) -> NDArray[np.int64]:
     return codes
 
 
-def mesh_large(
-    run: Path, settings: MeshSettings, header: CloudHeader, output: Path, say: Say, stopped: Callable[[], bool] = lambda: False
-) -> MeshFacts:
+def mesh_large(run: Path, settings: MeshSettings, header: CloudHeader, output: Path, say: Say) -> MeshFacts:
     """Mesh a large run and write the mesh of all tiles, and what was found about it.
 
     Raises
     ------
-    RunError : there is no surface; the box lies beside the scan; or there is no room
-    Interrupted : ``stopped`` said so; the tiles that are done stay
+    RunError : there is no surface, or no end of it; or the box lies beside the scan
     """
     begun = time.perf_counter()
     tiles, plan, frame = Tiles.open(run), Plan.open(run), header.frame
     say_ignored(settings, say)
-    meshing = Meshing(run, tiles, plan, plan_of(tiles, plan, settings, header), coarse_field(run), stopped)
+    meshing = Meshing(run, tiles, plan, plan_of(tiles, plan, settings, header), coarse_field(run))
     meshed = meshing.meshed(mesh_each(run))
     mesh = meshing.mesh
     working_at("joining the tiles", TILES_SHARE)
@@ -193,17 +195,14 @@ def mesh_large(
     else:
         weld.write_ply(output, frame, double)
     checked = weld.verification(frame.scale)
-    told = [f for f in weld.facts if "mean" in f]
-    shares = np.array([f["points"] for f in told], np.float64)
-    mean = float(np.average([f["mean"] for f in told], weights=shares)) if told else 0.0
-    p95 = float(np.average([f["p95"] for f in told], weights=shares)) if told else 0.0
-    most = max((f["max"] for f in told), default=0.0)
+    mean, p95 = (weighed(weld.facts, name, "points") for name in ("mean", "p95"))
+    most = max((f["max"] for f in weld.facts if "max" in f), default=0.0)
     _forget(tiles, meshed)
     return MeshFacts(
         resolution=resolution,
         cell=mesh.step * frame.scale,
         evaluations=sum(f["evaluations"] for f in weld.facts),
-        residual=float(np.mean([f["residual"] for f in weld.facts])) * frame.scale,
+        residual=weighed(weld.facts, "residual", "vertices") * frame.scale,
         flipped_edges=sum(f["flipped"] for f in weld.facts) if mesh.fitted else None,
         dropped_components=weld.dropped,
         verification=checked,
@@ -217,11 +216,20 @@ def mesh_large(
     )
 
 
+def weighed(facts: list[dict[str, Any]], name: str, by: str) -> float:
+    """The mean of what the facts of tiles have under ``name``, by the number that they have under ``by``; 0 if none has it."""
+    told = [f for f in facts if name in f and f[by]]
+    return float(np.average([f[name] for f in told], weights=[f[by] for f in told])) if told else 0.0
+
+
 def say_ignored(settings: MeshSettings, say: Say) -> None:
     """What of the settings the mesh of a large run does not have."""
     plain = MeshSettings()
-    names = ("sharp", "faces", "max_error", "smooth", "uncertainty", "fill_holes", "largest", "texture", "watertight")
-    ignored = [f"mesh.{name}" for name in names if getattr(settings, name) != getattr(plain, name)]
+    refining = ("sharp", "faces", "max_error", "smooth", "uncertainty", "texture")
+    shaping = ("trim_distance", "fill_holes", "largest", "watertight", "height", "flat_base", "hollow", "drain")
+    ignored = [f"mesh.{name}" for name in refining + shaping if getattr(settings, name) != getattr(plain, name)]
+    if settings.min_component:  # 0 has one: every component stays
+        ignored.append("mesh.min_component")
     if ignored:
         say(f"without effect on a large run: {', '.join(ignored)}")
 

@@ -15,18 +15,15 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from ..errors import InputError
 from ..runtime import threads
-from ..runtime.files import write_atomically
 from ..runtime.working import working_at
 from ..surface.locked_decimation import decimate_locked
 from ..surface.mesh import TriangleMesh
 from ..surface.settings import MeshSettings
 from ..surface.verify import point_distances
-from .shard import told_of
+from .shard import DAMAGED, read_told, told_of, write_told
 from .tile_mesh import MeshPlan
 from .tiles import FOLDER, Tile, Tiles, name_of
 from .weld import LEAST_CELLS, Weld
@@ -63,20 +60,18 @@ class Node:
     ARRAYS = ("vertices", "normals", "faces", "border", "keys", "until")
 
     def write(self, path: Path) -> None:
-        told = json.dumps({"key": self.key, "facts": self.facts}, sort_keys=True)
-        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in self.ARRAYS}
-        write_atomically(path, save(arrays, {"shapesiren": told}))
+        write_told(path, {name: getattr(self, name) for name in self.ARRAYS}, {"key": self.key, "facts": self.facts})
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Raises InputError if it is missing or damaged."""
         try:
-            with safe_open(path, framework="np") as file:
-                told = json.loads((file.metadata() or {})["shapesiren"])
-                arrays = {name: file.get_tensor(name) for name in cls.ARRAYS}
+            arrays, told = read_told(path, cls.ARRAYS)
             return cls(**arrays, key=told["key"], facts=told["facts"])
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as e:
-            raise InputError(f"a level of the mesh is missing or damaged ({e})", where=path, hint="mesh it again") from None
+        except DAMAGED as e:
+            raise InputError(
+                f"a level of the mesh is missing or damaged ({e})", where=path, hint="mesh it again with --force"
+            ) from None
 
 
 def joined(run: Path, settings: MeshSettings) -> Weld:
@@ -130,10 +125,6 @@ class Pyramid:
     def node(self, level: int, node: Tile) -> Node:
         """One that is made; of level 0 that of a tile."""
         return Node.open(self.path(level, node)) if level else self._of_tile(node)
-
-    def error(self, level: int, node: Tile) -> float:
-        """How far a node that is made is off the mesh of the tiles, box units."""
-        return float(self.facts(level, node)["error"])
 
     def facts(self, level: int, node: Tile) -> dict[str, Any]:
         """Of a node that is made: error, tiles, faces, vertices."""

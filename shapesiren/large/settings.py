@@ -58,4 +58,6 @@ class Plan:
             tree = json.loads(path.read_text(encoding="utf-8"))
             return cls(**{**tree, "local": LocalSettings.model_validate(tree["local"])})
         except (OSError, ValueError, KeyError, TypeError) as e:
-            raise InputError(f"the plan of its tiles is missing or damaged ({e})", where=path, hint="fit it again") from None
+            raise InputError(
+                f"the plan of its tiles is missing or damaged ({e})", where=path, hint="fit it again with --force"
+            ) from None

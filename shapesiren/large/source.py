@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError, ShapesirenError
 from ..pointcloud.cloud import PointCloud
@@ -26,6 +26,7 @@ BLOCK = 1 << 20  # points of a block
 TEXT_BLOCK = 1 << 26  # bytes of a block of text
 TEXT = (".xyz", ".pts", ".txt", ".csv", ".asc")
 BY_ROWS = (".ply", ".pcd", ".npy")  # whose readers take some rows of a table that stays on disk
+PARSED_WHOLE = re.compile(rb"^(format\s+ascii|data\s+(ascii|binary_compressed))\b", re.MULTILINE | re.IGNORECASE)
 HEAD = 1 << 16  # bytes by which it is told what a text is, and how long its lines are
 
 
@@ -55,7 +56,7 @@ class Source:
             reader = self._scans
         elif suffix in TEXT:
             reader = self._text
-        elif suffix in BY_ROWS:
+        elif suffix in BY_ROWS and not self._parsed_whole():
             reader = self._rows
         form = format_of(suffix)
         if form is None:
@@ -125,6 +126,14 @@ class Source:
         finally:
             file.close()
 
+    def _parsed_whole(self) -> bool:
+        """Whether the header of a PLY or PCD file says that its reader has to go through all of it for any row."""
+        try:
+            with open(self.path, "rb") as file:
+                return PARSED_WHOLE.search(file.read(HEAD)) is not None
+        except OSError:
+            return False  # the reader says what is wrong
+
     def _rows(self) -> Iterator[PointCloud]:
         """Tables that stay on disk, `BLOCK` rows at a time."""
         form, words, start, total = format_of(self.path.suffix.lower()), words_of(self.columns), 0, 1
@@ -163,7 +172,10 @@ class Source:
 
     def _whole(self) -> Iterator[PointCloud]:
         """A format that is read whole; its memory is that of the file."""
-        cloud = read_cloud(self.path, columns=self.columns, selection=self.selection)
+        try:
+            cloud = read_cloud(self.path, columns=self.columns, selection=self.selection)
+        except NothingSelected:  # of this file: others may have what is wanted
+            return
         if cloud.faces is not None:
             raise InputError("this is a mesh, no cloud", where=self.path, hint="--set ingest.large=false")
         for first in range(0, len(cloud.points), BLOCK):
@@ -207,24 +219,3 @@ def _named_count(path: Path, name: bytes) -> int | None:
     parts = head.split(name, 1)
     count = parts[1].split(b"\n", 1)[0].strip() if len(parts) == 2 else b""
     return int(count) if count.isdigit() else None
-
-
-def joined(first: PointCloud, other: PointCloud) -> PointCloud:
-    """Points and normals of two blocks; what else the first has to say of the file."""
-    normals = None
-    if first.normals is not None and other.normals is not None:
-        normals = np.concatenate([first.normals, other.normals])
-    points: NDArray[np.float64] = np.concatenate([first.points, other.points])
-    return replace(_bare(first), points=points, normals=normals)
-
-
-def _bare(cloud: PointCloud) -> PointCloud:
-    return PointCloud(
-        cloud.points,
-        cloud.normals,
-        sided=cloud.sided,
-        units=cloud.units,
-        units_from=cloud.units_from,
-        crs=cloud.crs,
-        notes=cloud.notes,
-    )

@@ -17,8 +17,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from ..errors import InputError
 from ..field import Field
@@ -38,14 +36,14 @@ from ..surface.verify import point_distances, verify
 from .blend import Coarse, Neighbourhood, coarse_of, shards_beside
 from .fit_tile import key_of, thinned_of
 from .settings import Plan
-from .shard import Shard, told_of
+from .shard import DAMAGED, Shard, read_told, told_of, write_told
 from .tile_cut import cut_by_level
 from .tiles import FOLDER, Tile, Tiles, name_of
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-VERSION = 1  # raised when the code below changes what it makes
+VERSION = 2  # raised when the code below changes what it makes
 MESH_PLAN, FIELD_FILE = "mesh_plan.json", "field.safetensors"
 REACH = 4.0  # local spacings from the points at which an open surface ends
 JUDGED = 2000  # points of a tile whose distance from its mesh is measured
@@ -85,7 +83,9 @@ class MeshPlan:
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as e:
-            raise InputError(f"the plan of the mesh is missing or damaged ({e})", where=path, hint="mesh it again") from None
+            raise InputError(
+                f"the plan of the mesh is missing or damaged ({e})", where=path, hint="mesh it again with --force"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -134,23 +134,19 @@ class TileMesh:
     ARRAYS = ("vertices", "normals", "faces", "border", "keys", "edges", "component", "area", "volume", "ends", "exits", "held")
 
     def write(self, path: Path) -> None:
-        told = json.dumps({"key": self.key, "facts": self.facts}, sort_keys=True)
-        write_atomically(
-            path, save({name: np.ascontiguousarray(getattr(self, name)) for name in self.ARRAYS}, {"shapesiren": told})
-        )
+        write_told(path, {name: getattr(self, name) for name in self.ARRAYS}, {"key": self.key, "facts": self.facts})
 
     @classmethod
     def open(cls, path: Path, *names: str) -> Self:
         """The arrays with these ``names``, all if none; others are empty. Raises InputError if it is missing or damaged."""
         try:
-            with safe_open(path, framework="np") as file:
-                told = json.loads((file.metadata() or {})["shapesiren"])
-                none = np.empty(0)
-                wanted = names or cls.ARRAYS
-                arrays: dict[str, Any] = {name: file.get_tensor(name) if name in wanted else none for name in cls.ARRAYS}
+            found, told = read_told(path, names or cls.ARRAYS)
+            arrays: dict[str, Any] = {**dict.fromkeys(cls.ARRAYS, np.empty(0)), **found}
             return cls(**arrays, key=told["key"], facts=told["facts"])
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as e:
-            raise InputError(f"the mesh of a tile is missing or damaged ({e})", where=path, hint="mesh it again") from None
+        except DAMAGED as e:
+            raise InputError(
+                f"the mesh of a tile is missing or damaged ({e})", where=path, hint="mesh it again with --force"
+            ) from None
 
 
 def mesh_key(tiles: Tiles, tile: Tile, plan: Plan, mesh: MeshPlan, coarse: str, fits: dict[Tile, str]) -> str:
@@ -193,7 +189,7 @@ def keys_of_fits(run: Path, tiles: Tiles, wanted: list[Tile]) -> dict[Tile, str]
     for tile in wanted:
         found[tile] = key_of(tiles, tile, plan, thinned)
         if told_of(tiles.path(tile, "field.safetensors"))[0] != found[tile]:
-            raise InputError(f"tile {name_of(tile)} is not solved as it is now", where=run, hint="run `shapesiren fit` again")
+            raise InputError(f"tile {name_of(tile)} is not solved as it is now", where=run, hint="run `shapesiren fit --force`")
     return found
 
 
@@ -411,18 +407,19 @@ def _finished(
     component[faces] = label[:, None]
     corners, areas = mesh.vertices[faces] + centre, mesh.face_areas()
     volumes = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
-    checked = verify(mesh)
     # edges of one face, not both of whose ends are at the tile's sides: the mesh ends there
     inner = (edges < 0).any(1)
     code = np.sort(half[inner], 1)
-    code, first, uses = np.unique(code[:, 0] * max(1, len(border)) + code[:, 1], return_index=True, return_counts=True)
+    code = code[:, 0] * max(1, len(border)) + code[:, 1]
+    _, first, of_edge, uses = np.unique(code, return_index=True, return_inverse=True, return_counts=True)
+    ways = np.bincount(of_edge.reshape(-1), half[inner, 0] < half[inner, 1], len(uses))
     ends = component[half[inner][first[uses == 1], 0]]
     facts: dict[str, Any] = {
         "vertices": len(border),
         "faces": len(faces),
         "nonmanifold_edges": int((uses > 2).sum()),
-        "misoriented_edges": checked.misoriented_edges,
-        "nonmanifold_vertices": 0 if on.size else checked.nonmanifold_vertices,
+        "misoriented_edges": int(((uses == 2) & (ways != 1)).sum()),  # those at the tile's sides are counted where it is joined
+        "nonmanifold_vertices": verify(mesh, but=border).nonmanifold_vertices,
         "residual": residual,
         "flipped": flips,
         "evaluations": evaluations,

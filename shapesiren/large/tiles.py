@@ -26,6 +26,7 @@ Index = NDArray[np.int64]
 Tile = tuple[int, int, int]
 
 FOLDER, INDEX, FORMAT = "tiles", "index.json", 1
+FILES = ("points.npy", "field.safetensors", "mesh.safetensors")  # of a tile
 DEEPEST = 14  # level of tiles, at most
 STEPS = np.array([(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)], np.int64)
 

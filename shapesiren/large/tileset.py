@@ -71,7 +71,7 @@ def write_tileset(path: Path, pyramid: Pyramid, frame: Similarity, metres: float
             low, high = np.minimum(low, lower), np.maximum(high, upper)
         entry: dict[str, Any] = {
             "boundingVolume": _box(low, high),
-            "geometricError": pyramid.error(level, node) * scale,
+            "geometricError": float(made.facts["error"]) * scale,
             "refine": "REPLACE",
             "content": {"uri": f"{CONTENT}/{name}"},
             "extras": {"level": level, "tile": name_of(node), "faces": len(made.faces)},

@@ -148,6 +148,8 @@ def _by_ray(work: Callable[[Item], Any], items: Sequence[Item], workers: Workers
                 i = waiting.pop(reference)
                 try:
                     error = ray.get(reference)
+                except ray.exceptions.RayTaskError as e:  # of the work, not of its worker; as another process would raise it
+                    raise e.cause from None
                 except ray.exceptions.RayError as e:
                     what = f"its worker was lost {workers.retries + 1} times ({first_line(e)})"
                     raise RunError(what, where=str(items[i]), hint="the same command goes on") from None

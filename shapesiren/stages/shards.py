@@ -69,7 +69,7 @@ def mesh_part(context: Context, shard: str, workers: Workers) -> PartDone:
     Raises InputError if it is not fitted, or not in tiles.
     """
     from ..large.engines import mesh_each
-    from ..large.mesh import plan_of
+    from ..large.mesh import plan_of, unmeshed
     from ..large.settings import Plan
     from ..large.tile_mesh import mesh_tile
     from ..large.tiles import Tiles, name_of
@@ -86,9 +86,10 @@ def mesh_part(context: Context, shard: str, workers: Workers) -> PartDone:
     own = part_of(wanted, shard)
     with with_workers(workers):
         each = mesh_each(run.folder)
-    for _ in each(own) if each is not None else map(lambda tile: mesh_tile(run.folder, tile), own):
+    todo = unmeshed(run.folder, own)
+    for _ in each(todo) if each is not None else map(lambda tile: mesh_tile(run.folder, tile), todo):
         pass
-    return PartDone(shard, len(own), len(own), len(wanted))
+    return PartDone(shard, len(own), len(todo), len(wanted))
 
 
 def _in_tiles(context: Context) -> tuple[CloudHeader, Signal]:

@@ -60,7 +60,11 @@ class Verification(Facts):
 
 
 class InputDistances(Facts):
-    """Distances from the input points to the mesh. p95 : their 95th percentile"""
+    """Distances from the input points to the mesh. p95 : their 95th percentile
+
+    Of a large run they are of some points of each tile, away from its sides, and p95 is the mean of the tiles' percentiles,
+    weighed by their points: no percentile of the whole, where tiles differ.
+    """
 
     mean: float
     p95: float

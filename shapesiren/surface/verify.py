@@ -12,8 +12,11 @@ from .facts import Verification
 from .mesh import TriangleMesh, faces_in_parts
 
 
-def verify(mesh: TriangleMesh) -> Verification:
-    """Check a mesh; lengths are in the units of its vertices."""
+def verify(mesh: TriangleMesh, but: NDArray[np.bool_] | None = None) -> Verification:
+    """Check a mesh; lengths are in the units of its vertices.
+
+    ``but`` : (n,) vertices whose fans are not counted: those of a part, at which other parts go on
+    """
     faces, n = mesh.faces, len(mesh.vertices)
     if not len(faces):
         return Verification(
@@ -44,7 +47,7 @@ def verify(mesh: TriangleMesh) -> Verification:
     edges = len(first)
     a, b = order[same], order[same + 1]
     del order, first, same, uses, pairs, start  # a mesh at 1024 has 13 million half-edges
-    fans = _vertices_with_several_fans(faces, n, a, b, forward)
+    fans = _vertices_with_several_fans(faces, n, a, b, forward, but)
     del a, b, forward
     components, _ = mesh.face_components()
     watertight = not (boundary or nonmanifold or misoriented)
@@ -90,11 +93,12 @@ def _vertices_with_several_fans(
     a: NDArray[np.signedinteger[Any]],
     b: NDArray[np.signedinteger[Any]],
     forward: NDArray[np.bool_],
+    but: NDArray[np.bool_] | None,
 ) -> int:
     """Vertices where parts of the surface only touch: their face corners, joined across shared edges, fall apart.
 
     A corner is known by the half-edge that starts at its vertex. ``a`` and ``b`` are half-edges on one edge, ``forward``
-    says which way each half-edge runs along its edge.
+    says which way each half-edge runs along its edge; vertices ``but`` (n,) are not counted.
     """
 
     def following(h: NDArray[np.signedinteger[Any]]) -> NDArray[np.signedinteger[Any]]:
@@ -110,4 +114,5 @@ def _vertices_with_several_fans(
     fans, label = connected_components(joined, 3 * len(faces))
     vertex = np.empty(fans, faces.dtype)
     vertex[label] = faces.reshape(-1)
-    return int((np.bincount(vertex, minlength=n) > 1).sum())
+    several = np.bincount(vertex, minlength=n) > 1
+    return int((several if but is None else several & ~but).sum())

@@ -105,8 +105,10 @@ def test_nodes_of_any_levels_fit_each_other(built, rng):
     assert mixed >= 2
     top = built.node(LEVEL, (0, 0, 0))
     off = np.abs(SHAPES["torus"](top.vertices.astype(np.float64) + built.centre(LEVEL, (0, 0, 0))))
-    assert 0 < built.error(1, next(iter(built.keys[1]))) <= built.error(LEVEL, (0, 0, 0)) < 0.02
-    assert off.max() < built.error(LEVEL, (0, 0, 0)) + 1e-3
+    error = top.facts["error"]
+    assert 0 < built.facts(1, next(iter(built.keys[1])))["error"] <= error < 0.02
+    assert off.max() < error + 1e-3
+    assert [copies.faces_of(built, level) for level in range(LEVEL + 1)] == faces
 
 
 def test_only_what_changed_is_made_again(run, built):
@@ -257,3 +259,13 @@ def test_the_coarsest_level_that_is_needed(built):
     assert copies.coarse_level(built, finest) == 0
     assert copies.coarse_level(built, finest - 1) == 1
     assert copies.coarse_level(built, 10) == built.top
+
+
+def test_a_level_with_too_many_faces_is_not_loaded(run, built, monkeypatch):
+    faces = [copies.faces_of(built, level) for level in range(LEVEL + 1)]
+    loaded = []
+    whole = pyramid.Pyramid.node
+    monkeypatch.setattr(pyramid.Pyramid, "node", lambda self, level, node: loaded.append(level) or whole(self, level, node))
+    found = copies.built_level(run, MeshSettings(), FRAME, faces[1])
+    assert found is not None and len(found.faces) == faces[1] and set(loaded) == {1}
+    assert copies.built_level(run, MeshSettings(), FRAME, faces[LEVEL] - 1) is None and set(loaded) == {1}

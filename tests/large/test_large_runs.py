@@ -17,19 +17,26 @@ from numpy.typing import NDArray
 
 import shapesiren
 from shapesiren.errors import InputError, RunError
-from shapesiren.large import build, tile_mesh
+from shapesiren.field import Field
+from shapesiren.large import build, evaluate, tile_mesh
 from shapesiren.large.blend import Neighbourhood, coarse_of, shards_beside
+from shapesiren.large.evaluate import evaluate_large
 from shapesiren.large.field import LargeField
 from shapesiren.large.fit import fit_tiles, todo_of
+from shapesiren.large.mesh import say_ignored, unmeshed, weighed
+from shapesiren.large.pyramid import Node
 from shapesiren.large.settings import Plan
-from shapesiren.large.shard import told_of
+from shapesiren.large.shard import Shard, told_of
 from shapesiren.large.tile_mesh import MeshPlan, TileGrid, TileMesh
-from shapesiren.large.tiles import Tile, Tiles, name_of, tile_of
+from shapesiren.large.tiles import FILES, Tile, Tiles, name_of, tile_of
 from shapesiren.local.solve import Stopped
+from shapesiren.metrics.shape import EvaluateSettings
 from shapesiren.nets.cpu import engine
 from shapesiren.pointcloud.settings import IngestSettings
 from shapesiren.stages.store import Run
 from shapesiren.surface.io import read_mesh
+from shapesiren.surface.mesh import TriangleMesh
+from shapesiren.surface.settings import MeshSettings
 from shapesiren.surface.verify import point_distances, verify
 
 Array = NDArray[np.float64]
@@ -88,8 +95,9 @@ def test_mesh_of_tiles_is_closed_and_on_the_surface(run: Path) -> None:
     assert len(tiles.counts) > 20
     checked = verify(mesh)  # of the file as a whole: what the tiles said of themselves has to be so
     told = Run.open(run).facts("mesh")["verification"]
+    edges = ("boundary_edges", "nonmanifold_edges", "misoriented_edges")
     assert checked.watertight and checked.genus == 1 and checked.components == 1
-    for name in ("vertices", "faces", "boundary_edges", "nonmanifold_edges", "misoriented_edges", "components", "genus"):
+    for name in (*edges, "vertices", "faces", "nonmanifold_vertices", "components", "genus"):
         assert getattr(checked, name) == told[name], name
     assert told["volume"] == pytest.approx(checked.volume, rel=1e-4)
     assert told["area"] == pytest.approx(checked.area, rel=1e-4)
@@ -252,6 +260,13 @@ def test_meshed_again_nothing_is_made_again(run: Path) -> None:
     assert {p.name: p.stat().st_mtime_ns for p in (run / "tiles").glob("*.mesh.safetensors")} == times
     assert (run / "mesh.ply").read_bytes() == before
     assert len(times) >= len(tiles.counts)
+    every = sorted(tiles.counts)
+    assert unmeshed(run, every) == []
+    path = tiles.path(every[1], "mesh.safetensors")
+    held = path.read_bytes()
+    path.unlink()
+    assert unmeshed(run, every) == [every[1]] and unmeshed(run, every[2:]) == []
+    path.write_bytes(held)
 
 
 def test_scatter_goes_on_where_it_was_broken_off(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,6 +286,12 @@ def test_scatter_goes_on_where_it_was_broken_off(run: Path, tmp_path: Path, monk
     tiles = Tiles.open(run)
     frame = LargeField.open(run).frame
     args = (tmp_path, sources, frame, 12_000, tiles.level, 1000, False, "key", lambda _: None)
+    gone, held = (99, 99, 99), next(iter(tiles.counts))  # an ingest before this one had other tiles
+    for tile in (gone, held):
+        for what in FILES:
+            path = tmp_path / "tiles" / f"{name_of(tile)}.{what}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"old")
     monkeypatch.setattr(build, "_append", breaks)
     with pytest.raises(KeyboardInterrupt):
         build.scatter(*args)
@@ -278,6 +299,8 @@ def test_scatter_goes_on_where_it_was_broken_off(run: Path, tmp_path: Path, monk
     assert calls == 20 + 24 - 18  # 18 blocks were in the journal
     assert again.digests == tiles.digests and again.counts == tiles.counts
     assert not list((tmp_path / "tiles").glob("*.raw"))
+    assert not list((tmp_path / "tiles").glob(f"{name_of(gone)}.*"))
+    assert len(list((tmp_path / "tiles").glob(f"{name_of(held)}.*"))) == len(FILES)
 
 
 # ---- Holes, borders, boxes -----------------------------------------------------------------------------
@@ -302,6 +325,10 @@ def test_surface_is_followed_into_tiles_that_do_not_know_of_it(
     seen = tile_mesh._leaves_of
     monkeypatch.setattr(tile_mesh, "_leaves_of", lambda grid, at: seen(grid, at)[: 0 if _is_of(grid, blind) else None])
     (folder / "tiles" / f"{name_of(blind)}.mesh.safetensors").unlink()
+    monkeypatch.setattr("shapesiren.large.mesh.WAVES", 1)
+    with pytest.raises(RunError, match="still goes on after 1 round"):
+        shapesiren.mesh(folder, refine=2, resolution=100)
+    monkeypatch.setattr("shapesiren.large.mesh.WAVES", 64)
     shapesiren.mesh(folder, refine=2, resolution=100)
     plan = MeshPlan.open(folder)
     assert list(plan.entered) == [name_of(blind)]
@@ -361,6 +388,43 @@ def test_evaluated_by_tiles(run: Path) -> None:
     assert found["surface"]["hausdorff95"] < 4 * spacing and found["surface"]["f_score"] > 0.5
 
 
+def test_outliers_count_on_neither_side_and_slopes_are_of_the_box(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "BOX_SAMPLES", 3000)
+    folder, settings = tmp_path / "outliers", EvaluateSettings(samples=2000)
+    shutil.copytree(run, folder)
+    field = LargeField.open(folder)
+    before = evaluate_large(folder, Field.load(folder / "field.safetensors"), settings, lambda _: None)
+    box = np.random.default_rng(9).uniform(-1, 1, (3000, 3))
+    off = np.abs(np.linalg.norm(field.box_values_and_gradients(box)[1], axis=1) - 1).mean()
+    assert before.field.eikonal == pytest.approx(off, rel=0.15)
+    tiles = Tiles.open(folder)
+    tile = max(tiles.counts, key=lambda t: tiles.counts[t])
+    shard = Shard.open(tiles.path(tile, "field.safetensors"))
+    along = tiles.stored(tile)[:, 0]
+    Shard(**{**shard.__dict__, "kept": along < np.quantile(along, 0.3)}).write(tiles.path(tile, "field.safetensors"))
+    after = evaluate_large(folder, Field.load(folder / "field.safetensors"), settings, lambda _: None)
+    assert before.surface.hausdorff < 0.2 * tiles.half * field.frame.scale
+    assert after.surface.hausdorff > 0.4 * tiles.half * field.frame.scale  # the mesh there has no points near that are any
+
+
+def test_facts_of_tiles_count_by_their_size() -> None:
+    facts = [{"vertices": 300, "residual": 1.0, "points": 1, "mean": 2.0}, {"vertices": 100, "residual": 5.0, "points": 7}]
+    assert weighed(facts, "residual", "vertices") == 2.0
+    assert weighed(facts, "mean", "points") == 2.0  # one of them has none
+    assert weighed([{"vertices": 0, "residual": 0.0}], "residual", "vertices") == 0.0
+
+
+def test_settings_without_effect_are_said() -> None:
+    said: list[str] = []
+    say_ignored(MeshSettings(min_component=0.0, resolution=64), said.append)
+    assert said == []
+    say_ignored(MeshSettings(min_component=0.01, trim_distance=2.0, height=120, flat_base=True, hollow=2), said.append)
+    (line,) = said
+    assert all(f"mesh.{name}" in line for name in ("min_component", "trim_distance", "height", "flat_base", "hollow"))
+
+
 def test_too_little_disk_is_said_before_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     with pytest.raises(RunError, match="GiB of disk are needed"):
@@ -376,10 +440,38 @@ def test_damaged_tiles_are_named(run: Path, tmp_path: Path) -> None:
         Tiles.open(tmp_path)
     (tmp_path / "bad.safetensors").write_bytes(b"no")
     assert told_of(tmp_path / "bad.safetensors") == ("", {})
-    with pytest.raises(InputError, match="missing or damaged"):
-        TileMesh.open(tmp_path / "bad.safetensors")
+    for kind in (TileMesh, Shard, Node):
+        with pytest.raises(InputError, match="missing or damaged") as refused:
+            kind.open(tmp_path / "bad.safetensors")
+        assert refused.value.hint is not None and refused.value.hint.endswith(
+            "again with --force"
+        )  # without, a stage is skipped
 
 
 def test_names_of_tiles_go_both_ways() -> None:
     tile: Tile = (0, 12, 3)
     assert tile_of(name_of(tile)) == tile
+
+
+def test_vertices_where_parts_touch_are_counted_in_tiles_that_have_neighbours() -> None:
+    """Two cones on one apex, with one vertex of a rim at the tile's side."""
+    around = np.arange(6) * np.pi / 3
+    rim = 0.1 * np.stack([np.cos(around), np.sin(around), np.ones(6)], 1)
+    vertices = np.concatenate([np.zeros((1, 3)), rim, -rim])
+    faces = np.array([(0, k + i, k + (i + 1) % 6) for k in (1, 7) for i in range(6)])
+    border = np.arange(13) == 1
+
+    def facts(border: NDArray[np.bool_], faces: NDArray[np.int64] = faces) -> dict[str, object]:
+        none = np.empty((0, 3), np.int64)
+        points = tile_mesh.NearPoints(np.empty((0, 3)), np.empty(0, bool), np.empty(0))
+        grid = TileGrid((-0.5, -0.5, -0.5), 0.125, (8, 8, 8))
+        mesh = TriangleMesh(vertices, faces, np.zeros((13, 3)))
+        made = tile_mesh._finished(mesh, border, np.zeros((13, 2), np.int64), none, none, points, np.zeros(3), grid, 0.0, 0, 0)
+        return made.facts
+
+    assert facts(border)["nonmanifold_vertices"] == 1
+    assert facts(np.arange(13) == 0)["nonmanifold_vertices"] == 0  # other tiles may hold what joins its fans
+    turned = np.concatenate([faces[:1, [0, 2, 1]], faces[1:]])
+    assert facts(border)["misoriented_edges"] == 0
+    assert facts(border, turned)["misoriented_edges"] == 2
+    assert facts(np.isin(np.arange(13), (0, 1)), turned)["misoriented_edges"] == 1  # the other is at the side: counted there

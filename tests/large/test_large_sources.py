@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,19 @@ from shapesiren.large.build import depth_below, level_for, margin_of, sources_of
 from shapesiren.large.ingest import is_large
 from shapesiren.large.source import Source, points_in
 from shapesiren.large.tiles import morton63
+from shapesiren.pointcloud.cloud import PointCloud
+from shapesiren.pointcloud.io.partial import ChooseRows
 from shapesiren.pointcloud.io.ply import vertex_table
-from shapesiren.pointcloud.io.read import read_cloud
+from shapesiren.pointcloud.io.read import BY_SUFFIX, read_cloud
 from shapesiren.pointcloud.selection import Selection
 from shapesiren.pointcloud.settings import IngestSettings
 
 COUNT = 1000
+PCD_HEAD = "VERSION .7\nFIELDS x y z\nSIZE 8 8 8\nTYPE F F F\nCOUNT 1 1 1\nWIDTH {0}\nHEIGHT 1\nPOINTS {0}\n"
+
+
+def text_of(table: NDArray[np.float64]) -> bytes:
+    return "".join(f"{x:.6f} {y:.6f} {z:.6f}\n" for x, y, z in table).encode()
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +60,7 @@ def written(folder: Path, suffix: str, points: NDArray[np.float64]) -> Path:
     elif suffix == ".npy":
         np.save(path, points)
     elif suffix == ".pcd":
-        head = f"VERSION .7\nFIELDS x y z\nSIZE 8 8 8\nTYPE F F F\nCOUNT 1 1 1\nWIDTH {len(points)}\nHEIGHT 1\n"
-        head += f"POINTS {len(points)}\n"
-        path.write_bytes(f"{head}DATA binary\n".encode() + points.tobytes())
+        path.write_bytes(f"{PCD_HEAD.format(len(points))}DATA binary\n".encode() + points.tobytes())
     elif suffix == ".e57":
         import pye57
 
@@ -80,6 +87,36 @@ def test_blocks_are_the_file(tmp_path: Path, points: NDArray[np.float64], suffix
     box = (500_000.0, 4_000_000.0, 0.0, 500_010.0, 4_000_010.0, 30.0)
     inside = np.concatenate([b.points for b in Source(path, Selection(box=box)).blocks()])
     assert len(inside) == ((whole.points[:, :2] <= [500_010, 4_000_010]).all(1)).sum()
+
+
+@pytest.mark.parametrize("form", ["ascii.ply", "ascii.pcd", "compressed.pcd"])
+def test_what_is_parsed_whole_is_parsed_once(
+    tmp_path: Path, points: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    path, table = tmp_path / form, points - [500_000, 4_000_000, 0]
+    if form == "ascii.ply":
+        from plyfile import PlyData, PlyElement
+
+        PlyData([PlyElement.describe(vertex_table(table, None, None, double=True), "vertex")], text=True).write(path)
+    else:
+        head = PCD_HEAD.format(len(table)) + f"DATA {'ascii' if form == 'ascii.pcd' else 'binary_compressed'}\n"
+        columns = np.ascontiguousarray(table.T).tobytes()
+        literals = b"".join(bytes([len(columns[k : k + 32]) - 1]) + columns[k : k + 32] for k in range(0, len(columns), 32))
+        packed = struct.pack("<II", len(literals), len(columns)) + literals
+        path.write_bytes(head.encode() + (text_of(table) if form == "ascii.pcd" else packed))
+    held, opened = BY_SUFFIX[path.suffix], 0
+
+    def counted(path: Path, choose: ChooseRows, words: tuple[str, ...]) -> PointCloud:
+        nonlocal opened
+        opened += 1
+        assert held.table is not None
+        return held.table(path, choose, words)
+
+    monkeypatch.setitem(BY_SUFFIX, path.suffix, replace(held, table=counted))
+    blocks = list(Source(path).blocks())
+    assert opened == 1 and len(blocks) == 4
+    assert np.concatenate([b.points for b in blocks]) == pytest.approx(table, abs=1e-6)
+    assert list(Source(path, Selection(box=(90, 90, 90, 91, 91, 91))).blocks()) == []
 
 
 def test_damage_is_named(tmp_path: Path, points: NDArray[np.float64]) -> None:

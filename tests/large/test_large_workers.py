@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,6 +37,27 @@ def test_what_a_killed_process_had_is_done_by_another(tmp_path):
     with pytest.raises(RunError, match="1 worker processes were lost"):
         list(each(touched, [tmp_path / "deadly"], Workers(count=2, retries=0)))
     assert list(each(touched, [], Workers(count=2))) == []
+
+
+def test_an_error_of_the_work_is_no_lost_worker(monkeypatch):
+    """With Ray's own errors, and no cluster."""
+    exceptions = pytest.importorskip("ray.exceptions")
+
+    def tell(error):
+        def get(_):
+            raise error
+
+        task = SimpleNamespace(options=lambda name: SimpleNamespace(remote=lambda *args: object()))
+        stand_in = SimpleNamespace(remote=lambda **how: lambda work: task, wait=lambda all, **how: (all[:1], []), get=get)
+        stand_in.exceptions = exceptions
+        monkeypatch.setattr("shapesiren.runtime.ray_cluster.ray_cluster", lambda address: nullcontext(stand_in))
+        return list(each(touched, ["a"], Workers("ray")))
+
+    with pytest.raises(ValueError, match="^bad tile$") as raised:
+        tell(exceptions.RayTaskError("touched", "a traceback", ValueError("bad tile")).as_instanceof_cause())
+    assert type(raised.value) is ValueError
+    with pytest.raises(RunError, match="its worker was lost 4 times"):
+        tell(exceptions.WorkerCrashedError())
 
 
 def test_workers_that_do_not_go_together_are_refused():
@@ -88,7 +111,9 @@ def test_parts_of_a_job_array_make_what_one_job_makes(ingested, here):
     for name in alone:
         (ingested / "tiles" / name).unlink()
     for k in (1, 2):
-        assert here("mesh", ingested, "--shard", f"{k}/2").returncode == 0
+        done = here("mesh", ingested, "--shard", f"{k}/2")
+        own = len(part_of(range(tiles), f"{k}/2"))
+        assert done.returncode == 0 and f"part {k}/2: {own} of its {own} tiles meshed now" in done.stderr, done.stderr
     parts = meshes(ingested)
     assert set(parts) <= set(alone)
     assert len(parts) == tiles

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...runtime.files import write_atomically
 from ...runtime.working import working_at
 from ..cloud import PointCloud
 from ..io.ply import vertex_table
@@ -126,17 +126,10 @@ def write_chunks(path: Path, chunks: Iterator[Samples], total: int, surface: Sur
     suffix = path.suffix.lower()
     if suffix not in STREAMED:
         raise InputError(f"cannot write scans of this size as {suffix!r}", where=path, hint=f"known: {' '.join(STREAMED)}")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
-            STREAMED[suffix](file, _told(chunks, total), total, surface, normals)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        write_atomically(path, lambda file: STREAMED[suffix](file, _told(chunks, total), total, surface, normals))
     except OSError as e:
         raise InputError(f"cannot write it ({e.strerror or e})", where=path) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _told(chunks: Iterator[Samples], total: int) -> Iterator[Samples]:
