@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RunError
+from ..errors import InputError, RunError
 from ..pointcloud.header import CloudHeader
 from ..pointcloud.region import corners
 from ..runtime.working import working_at
@@ -171,8 +171,12 @@ def mesh_large(run: Path, settings: MeshSettings, header: CloudHeader, output: P
 
     Raises
     ------
+    InputError : a part to print is asked for
     RunError : there is no surface, or no end of it; or the box lies beside the scan
     """
+    if settings.printing:
+        hint = "fit the body alone with --box, or fewer points with --every, into a run of its own"
+        raise InputError("a scan in tiles makes no part to print", where="mesh", hint=hint)
     begun = time.perf_counter()
     tiles, plan, frame = Tiles.open(run), Plan.open(run), header.frame
     say_ignored(settings, say)
@@ -226,7 +230,7 @@ def say_ignored(settings: MeshSettings, say: Say) -> None:
     """What of the settings the mesh of a large run does not have."""
     plain = MeshSettings()
     refining = ("sharp", "faces", "max_error", "smooth", "uncertainty", "texture")
-    shaping = ("trim_distance", "fill_holes", "largest", "watertight", "height", "flat_base", "hollow", "drain")
+    shaping = ("trim_distance", "fill_holes", "largest", "watertight")
     ignored = [f"mesh.{name}" for name in refining + shaping if getattr(settings, name) != getattr(plain, name)]
     if settings.min_component:  # 0 has one: every component stays
         ignored.append("mesh.min_component")

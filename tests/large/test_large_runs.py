@@ -420,9 +420,16 @@ def test_settings_without_effect_are_said() -> None:
     said: list[str] = []
     say_ignored(MeshSettings(min_component=0.0, resolution=64), said.append)
     assert said == []
-    say_ignored(MeshSettings(min_component=0.01, trim_distance=2.0, height=120, flat_base=True, hollow=2), said.append)
+    say_ignored(MeshSettings(min_component=0.01, trim_distance=2.0, watertight=True), said.append)
     (line,) = said
-    assert all(f"mesh.{name}" in line for name in ("min_component", "trim_distance", "height", "flat_base", "hollow"))
+    assert all(f"mesh.{name}" in line for name in ("min_component", "trim_distance", "watertight"))
+
+
+def test_a_part_to_print_is_refused_before_work(run: Path) -> None:
+    before = {path: path.read_bytes() for path in run.glob("mesh*")}
+    with pytest.raises(InputError, match="a scan in tiles makes no part to print; fit the body alone"):
+        shapesiren.mesh(run, height=120)
+    assert {path: path.read_bytes() for path in run.glob("mesh*")} == before
 
 
 def test_too_little_disk_is_said_before_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -443,9 +450,7 @@ def test_damaged_tiles_are_named(run: Path, tmp_path: Path) -> None:
     for kind in (TileMesh, Shard, Node):
         with pytest.raises(InputError, match="missing or damaged") as refused:
             kind.open(tmp_path / "bad.safetensors")
-        assert refused.value.hint is not None and refused.value.hint.endswith(
-            "again with --force"
-        )  # without, a stage is skipped
+        assert str(refused.value.hint).endswith("again with --force")  # without, a stage is skipped
 
 
 def test_names_of_tiles_go_both_ways() -> None:
