@@ -19,7 +19,7 @@ def fitted(quick_run, tmp_path):
     run = tmp_path / "runs" / "torus"
     shutil.copytree(quick_run, run)
     manifest = json.loads((run / "run.json").read_text())
-    for stage in ("mesh", "evaluate"):
+    for stage in manifest["stages"].keys() - {"ingest", "fit"}:  # a test before may have made a report
         for name in manifest["stages"].pop(stage)["outputs"]:
             (run / name).unlink()
     (run / "run.json").write_text(json.dumps(manifest))
