@@ -28,9 +28,10 @@ from .surface.texture import check_textured
 from .tasks import task_for
 from .tasks.base import Say
 from .tasks.fitted import FittedField, SignalField
+from .tasks.prior_field import PriorField
 from .tasks.shape_field import Mesh, ShapeField
 
-SignalName = Literal["image", "composite", "audio", "video", "helmholtz", "wave", "inversion", "poisson", "prior"]
+SignalName = Literal["image", "composite", "audio", "video", "helmholtz", "wave", "inversion", "poisson"]
 Source = str | Path | Sequence[str | Path] | ArrayLike
 
 
@@ -55,6 +56,10 @@ class FitOptions(TypedDict, total=False):
 
 @overload
 def fit(source: Source, *, task: Literal["shape"], **options: Unpack[FitOptions]) -> ShapeField: ...
+
+
+@overload
+def fit(source: Source, *, task: Literal["prior"], **options: Unpack[FitOptions]) -> PriorField: ...
 
 
 @overload
@@ -147,6 +152,10 @@ def _paths(source: Any) -> list[Path]:
 
 @overload
 def load(run: str | Path, device: str = "auto", *, task: Literal["shape"]) -> ShapeField: ...
+
+
+@overload
+def load(run: str | Path, device: str = "auto", *, task: Literal["prior"]) -> PriorField: ...
 
 
 @overload

@@ -96,7 +96,9 @@ class FitSettings(Settings):
     backend: Literal["auto", "native", "torch"] = Field("auto", description="of the fused step; native: CPU, with numba")
     precision: Precision = Field("auto", description="of the matrix products")
     low_precision_share: float = Field(0.95, ge=0, le=1, description="share of the fit run in bfloat16, if at all")
-    prior: str | None = Field(None, description="a run of task prior, or its file: it completes the signal")
+    prior: str | None = Field(
+        None, description="completes a signal of which little is known: a run of task prior, its file, or builtin (shapes)"
+    )
     ridge: float = Field(1e-13, ge=0, description="of least-squares: added to the diagonal of the scaled normal matrix")
     checkpoint_seconds: float = Field(5.0, gt=0, description="time between checkpoints")
 

@@ -14,13 +14,11 @@ from safetensors.torch import save
 
 from . import plugins
 from .errors import InputError
-from .header import Header
+from .header import FORMAT, Header
 from .model_card import model_card
 from .nets import evaluate
 from .nets.build import from_spec
 from .nets.network import Network
-
-FORMAT = 1
 
 
 class Field:

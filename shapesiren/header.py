@@ -12,6 +12,8 @@ from .similarity import Similarity
 
 Array = NDArray[np.float64]
 
+FORMAT = 1  # of the description in the file of a field
+
 
 class BoxBounds(BaseModel):
     """A bounding box in box coordinates. low, high : its corners, (d,) each."""

@@ -24,7 +24,7 @@ Weights = list[tuple[Tensor, Tensor]]
 class Context:
     """What is known of each of b signals.
 
-    points : (b, n, d) box coordinates; values : (b, n, c), as networks give them
+    points : (b, n, d) box coordinates; values : (b, n, m), as networks give them
     present : (b, n) bool, which of them count; the others are padding
     """
 
@@ -34,7 +34,7 @@ class Context:
 
     @classmethod
     def of(cls, points: Tensor, values: Tensor) -> Context:
-        """Of signals of which equally much is known: (b, n, d), (b, n, c)."""
+        """Of signals of which equally much is known: (b, n, d), (b, n, m)."""
         return cls(points, values, torch.ones(points.shape[:2], dtype=torch.bool, device=points.device))
 
     def to(self, device: torch.device) -> Context:
@@ -59,7 +59,6 @@ class PriorNet(Network):
     Parameters
     ----------
     in_features, out_features : of the networks that it makes, d and m
-    context_features : numbers of a known sample beside its coordinates, c; as many as outputs if None
     settings : sizes of its own networks; net : of the networks that it makes
     generator : source of randomness of the initialisation
     """
@@ -70,17 +69,10 @@ class PriorNet(Network):
     latent_factor: Tensor
 
     def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        settings: PriorSettings,
-        net: NetSettings,
-        generator: torch.Generator,
-        context_features: int | None = None,
+        self, in_features: int, out_features: int, settings: PriorSettings, net: NetSettings, generator: torch.Generator
     ) -> None:
         super().__init__(in_features, out_features, net.width, net.hidden_layers)
         self.settings, self.net = settings, net
-        self.context_features = context_features or out_features
         self.register_buffer("latent_mean", torch.zeros(settings.latent))
         self.register_buffer("latent_factor", torch.zeros(settings.latent, settings.latent))
 
@@ -95,9 +87,9 @@ class PriorNet(Network):
 
     def run(self, weights: Weights, x: Tensor) -> Tensor:
         """Outputs (b, n, m) of networks at points (b, n, d), or (n, d) the same for all."""
-        h = x if x.ndim == 3 else x.expand(len(weights[-1][0]), *x.shape)
+        h = x if x.ndim == 3 else x.expand(len(weights[-1][1]), *x.shape)
         for (weight, bias), omega in zip(weights[:-1], self.omegas(), strict=True):
-            h = torch.sin(omega * affine(weight, bias, h))
+            h = torch.sin(affine(omega * weight, omega * bias, h))  # layers have fewer numbers than what they make
         return affine(*weights[-1], h)
 
     def omegas(self) -> Iterator[float]:
@@ -175,7 +167,6 @@ class PriorNet(Network):
             "variant": self.variant,
             "in_features": self.in_features,
             "out_features": self.out_features,
-            "context_features": self.context_features,
             "settings": self.settings.model_dump(mode="json"),
             "net": self.net.model_dump(mode="json", exclude_none=True),
         }
@@ -189,7 +180,6 @@ class PriorNet(Network):
             PriorSettings.model_validate(spec["settings"]),
             NetSettings.model_validate(spec["net"]),
             torch.Generator().manual_seed(0),
-            spec["context_features"],
         )
 
 

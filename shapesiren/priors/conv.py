@@ -7,11 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..config import NetSettings
 from ..errors import InputError
-from .base import Context, PriorNet, Weights
-from .hypernetwork import Hypernetwork
-from .settings import PriorSettings
+from .base import Context
+from .hypernetwork import HypernetworkPrior
 
 
 class ResidualBlock(nn.Module):
@@ -82,41 +80,16 @@ def on_grid(context: Context, side: int) -> Tensor:
     return image.reshape(count, side, side, channels + 1).permute(0, 3, 1, 2)
 
 
-class ConvPrior(PriorNet):
+class ConvPrior(HypernetworkPrior):
     """A convolutional encoder and a hypernetwork. Of images alone."""
 
     variant = "conv"
 
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        settings: PriorSettings,
-        net: NetSettings,
-        generator: torch.Generator,
-        context_features: int | None = None,
-    ) -> None:
-        if in_features != 2:
+    def build_encoder(self, generator: torch.Generator) -> nn.Module:
+        if self.in_features != 2:
             raise InputError("convolutions are for images", where="prior.kind", hint="try set or meta")
-        super().__init__(in_features, out_features, settings, net, generator, context_features)
+        made = self.settings
         with torch.random.fork_rng(devices=()):  # torch's own randomness stays
-            self.encoder = ImageEncoder(
-                self.context_features,
-                settings.channels,
-                settings.encoder_layers,
-                settings.latent,
-                settings.grid,
-                settings.stride,
-            )
-        self.encoder.initialise(generator)
-        self.hypernetwork = Hypernetwork(
-            settings.latent, settings.width, self.sizes(), net.omega_hidden, settings.start, generator
-        )
-
-    def encode(self, context: Context) -> Tensor:
-        z: Tensor = self.encoder(context)
-        return z
-
-    def weights(self, z: Tensor) -> Weights:
-        made: Weights = self.hypernetwork(z)
-        return made
+            encoder = ImageEncoder(self.out_features, made.channels, made.encoder_layers, made.latent, made.grid, made.stride)
+        encoder.initialise(generator)
+        return encoder

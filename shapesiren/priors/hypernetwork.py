@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from ..config import NetSettings
 from ..nets.network import linear_layers
-from .base import Weights
+from .base import Context, PriorNet, Weights
+from .settings import PriorSettings
 
 SHARE = 0.2  # of the spread of what a net makes at its start that comes of the latent code and not of its biases
 
@@ -70,3 +73,28 @@ class Hypernetwork(nn.Module):
         flat = [head(part) for head, part in zip(self.heads, h, strict=True)]
         shapes = zip(self.sizes[1:], self.sizes[:-1], strict=True)
         return [(flat[2 * i].reshape(-1, out, into), flat[2 * i + 1]) for i, (out, into) in enumerate(shapes)]
+
+
+class HypernetworkPrior(PriorNet):
+    """An encoder, which a subclass builds, and a hypernetwork."""
+
+    def __init__(
+        self, in_features: int, out_features: int, settings: PriorSettings, net: NetSettings, generator: torch.Generator
+    ) -> None:
+        super().__init__(in_features, out_features, settings, net, generator)
+        self.encoder = self.build_encoder(generator)
+        self.hypernetwork = Hypernetwork(
+            settings.latent, settings.width, self.sizes(), net.omega_hidden, settings.start, generator
+        )
+
+    @abstractmethod
+    def build_encoder(self, generator: torch.Generator) -> nn.Module:
+        """A module from a `Context` of b signals to latent codes (b, latent)."""
+
+    def encode(self, context: Context) -> Tensor:
+        z: Tensor = self.encoder(context)
+        return z
+
+    def weights(self, z: Tensor) -> Weights:
+        made: Weights = self.hypernetwork(z)
+        return made

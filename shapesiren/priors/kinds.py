@@ -24,19 +24,12 @@ PRIORS: dict[str, type[PriorNet]] = {
 }
 
 
-def build_prior(
-    settings: PriorSettings,
-    net: NetSettings,
-    dimensions: int,
-    outputs: int,
-    seed: int,
-    context_features: int | None = None,
-) -> PriorNet:
+def build_prior(settings: PriorSettings, net: NetSettings, dimensions: int, outputs: int, seed: int) -> PriorNet:
     """A freshly initialised prior over networks of ``dimensions`` inputs. Raises InputError for networks it cannot make."""
     if net.kind != "siren" or net.last_width is not None:
         raise InputError("priors make SIRENs of one width", where="net", hint="leave net.kind and net.last_width as they are")
     generator = torch.Generator().manual_seed(seed)
-    return PRIORS[settings.kind](dimensions, outputs, settings, net, generator, context_features)
+    return PRIORS[settings.kind](dimensions, outputs, settings, net, generator)
 
 
 def prior_of_spec(spec: Mapping[str, Any]) -> PriorNet:

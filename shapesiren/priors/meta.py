@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..config import NetSettings
 from ..nets.siren import Siren
-from .base import Context, PriorNet, Weights, affine
+from .base import Context, PriorNet, Weights
 from .settings import PriorSettings
 
 
@@ -27,15 +27,9 @@ class MetaPrior(PriorNet):
     variant = "meta"
 
     def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        settings: PriorSettings,
-        net: NetSettings,
-        generator: torch.Generator,
-        context_features: int | None = None,
+        self, in_features: int, out_features: int, settings: PriorSettings, net: NetSettings, generator: torch.Generator
     ) -> None:
-        super().__init__(in_features, out_features, settings, net, generator, context_features)
+        super().__init__(in_features, out_features, settings, net, generator)
         self.siren = Siren(
             in_features, out_features, net.width, net.hidden_layers, net.omega_first, net.omega_hidden, generator
         )
@@ -67,9 +61,3 @@ class MetaPrior(PriorNet):
             made.append((layer.weight[None], layer.bias + shift))
         head = self.siren.linears[-1]
         return [*made, (head.weight[None], head.bias.expand(len(z), -1))]
-
-    def run(self, weights: Weights, x: Tensor) -> Tensor:
-        h = x if x.ndim == 3 else x.expand(len(weights[-1][1]), *x.shape)
-        for (weight, bias), omega in zip(weights[:-1], self.omegas(), strict=True):
-            h = torch.sin(affine(omega * weight, omega * bias, h))
-        return affine(*weights[-1], h)

@@ -28,16 +28,10 @@ class NeuralProcess(PriorNet):
     variant = "cnp"
 
     def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        settings: PriorSettings,
-        net: NetSettings,
-        generator: torch.Generator,
-        context_features: int | None = None,
+        self, in_features: int, out_features: int, settings: PriorSettings, net: NetSettings, generator: torch.Generator
     ) -> None:
-        super().__init__(in_features, out_features, settings, net, generator, context_features)
-        inputs = in_features + self.context_features
+        super().__init__(in_features, out_features, settings, net, generator)
+        inputs = in_features + out_features
         self.encoder = SetEncoder(inputs, settings.width, settings.encoder_layers, settings.latent, False, generator)
         sizes = [in_features + settings.latent] + [settings.width] * (net.hidden_layers + 1) + [2 * out_features]
         self.decoder = linear_layers(sizes)

@@ -66,7 +66,7 @@ class Prior:
         InputError : shapes that do not fit, or nothing known
         """
         x, y = np.asarray(points, np.float32), np.asarray(values, np.float32)
-        d, c = self.net.in_features, self.net.context_features
+        d, c = self.net.in_features, self.net.out_features
         if x.ndim != 2 or y.ndim != 2 or x.shape[1] != d or y.shape != (len(x), c):
             raise InputError(f"points and values must have shapes (n, {d}) and (n, {c}), not {x.shape} and {y.shape}")
         if len(x) == 0:

@@ -7,11 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..config import NetSettings
 from ..nets.network import linear_layers
-from .base import Context, PriorNet, Weights
-from .hypernetwork import Hypernetwork
-from .settings import PriorSettings
+from .base import Context
+from .hypernetwork import HypernetworkPrior
 
 OMEGA = 30.0  # of the encoder's sines, as everywhere in the authors' code
 
@@ -54,35 +52,15 @@ class SetEncoder(nn.Module):
         return total / present.sum(1, keepdim=True).clamp_min(1)
 
 
-class SetPrior(PriorNet):
+class SetPrior(HypernetworkPrior):
     """The paper's: a set encoder of sines and a hypernetwork."""
 
     variant = "set"
     sines = True
 
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        settings: PriorSettings,
-        net: NetSettings,
-        generator: torch.Generator,
-        context_features: int | None = None,
-    ) -> None:
-        super().__init__(in_features, out_features, settings, net, generator, context_features)
-        inputs = in_features + self.context_features
-        self.encoder = SetEncoder(inputs, settings.width, settings.encoder_layers, settings.latent, self.sines, generator)
-        self.hypernetwork = Hypernetwork(
-            settings.latent, settings.width, self.sizes(), net.omega_hidden, settings.start, generator
-        )
-
-    def encode(self, context: Context) -> Tensor:
-        z: Tensor = self.encoder(context)
-        return z
-
-    def weights(self, z: Tensor) -> Weights:
-        made: Weights = self.hypernetwork(z)
-        return made
+    def build_encoder(self, generator: torch.Generator) -> nn.Module:
+        inputs, made = self.in_features + self.out_features, self.settings
+        return SetEncoder(inputs, made.width, made.encoder_layers, made.latent, self.sines, generator)
 
 
 class ReluSetPrior(SetPrior):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import InputError
+from ...header import FORMAT
 from ...similarity import Similarity
 from ..file import KIND, Description, described, file_of
 from ..header import PriorHeader
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from .network import ShapePrior
 
-FORMAT = 1  # as of `Field`
 VARIANT = "surroundings"
 BUILTIN = "builtin"  # the name of the one that comes with the package
 HINT = f"--prior {BUILTIN} names one of shapes"
