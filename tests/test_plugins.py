@@ -28,8 +28,8 @@ from shapesiren.nets.derivatives import (
 from shapesiren.nets.plugged import Plugged
 from shapesiren.tasks.added import Added
 from shapesiren.tasks.base import Moment
-from shapesiren.tasks.shape import ShapeConfig, ShapeTask
-from shapesiren.tasks.shape_settings import LossSettings
+from shapesiren.tasks.shape import ShapeTask
+from shapesiren.tasks.shape_settings import LossSettings, ShapeConfig
 
 EXAMPLES = Path(__file__).parents[1] / "docs/examples/plugins"
 TINY = (

@@ -24,7 +24,8 @@ from shapesiren.nets.derivatives import autograd_value_and_gradient
 from shapesiren.nets.fused_step import fused_value_and_gradient
 from shapesiren.nets.siren import Siren
 from shapesiren.stages.ingest import unpack
-from shapesiren.tasks.shape import ShapeConfig, ShapeTask
+from shapesiren.tasks.shape import ShapeTask
+from shapesiren.tasks.shape_settings import ShapeConfig
 
 PRODUCTS = 6  # of width x width, a hidden layer and sample: see nets/fused_step.py
 

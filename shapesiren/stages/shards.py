@@ -14,7 +14,8 @@ from ..errors import InputError
 from ..pointcloud.header import CloudHeader
 from ..runtime.workers import Workers, part_of, with_workers
 from ..tasks.base import Signal
-from ..tasks.shape import ShapeConfig, ShapeTask
+from ..tasks.shape import ShapeTask
+from ..tasks.shape_settings import ShapeConfig
 from .fit import torch_device
 from .ingest import unpack
 from .stage import Context, require

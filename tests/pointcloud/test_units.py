@@ -20,7 +20,7 @@ from shapesiren.surface.io import read_mesh, write_mesh
 from shapesiren.surface.mesh import TriangleMesh
 from shapesiren.surface.settings import MeshSettings
 from shapesiren.surface.written_units import written_units
-from shapesiren.tasks.shape import ShapeConfig
+from shapesiren.tasks.shape_settings import ShapeConfig
 
 UTM = (
     'PROJCS["WGS 84 / UTM zone 32N",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],'

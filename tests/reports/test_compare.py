@@ -7,7 +7,7 @@ import pytest
 
 from shapesiren.reports import compare
 from shapesiren.reports.compare import unequal_steps
-from shapesiren.tasks.shape import ShapeConfig
+from shapesiren.tasks.shape_settings import ShapeConfig
 
 
 def run(units, cell):

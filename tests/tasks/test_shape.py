@@ -15,7 +15,8 @@ from shapesiren.pointcloud.header import CloudHeader
 from shapesiren.similarity import Similarity
 from shapesiren.tasks import shape_losses
 from shapesiren.tasks.base import Moment, Signal
-from shapesiren.tasks.shape import ShapeConfig, ShapeTask
+from shapesiren.tasks.shape import ShapeTask
+from shapesiren.tasks.shape_settings import ShapeConfig
 
 
 def test_terms_by_hand():
@@ -73,12 +74,12 @@ def test_preset_paper_is_the_papers_recipe():
     task = ShapeTask(sphere_signal(guide=False), config, torch.device("cpu"))
     terms = task.losses(torch.Generator().manual_seed(3), Moment(0, 0.0, torch.float32))
     generator = torch.Generator().manual_seed(3)
-    i = torch.randint(len(task.points), (1400,), generator=generator)
-    x = torch.cat([task.points[i, :3], torch.rand((1400, 3), generator=generator) * 2 - 1])
+    i = torch.randint(len(task.training.points), (1400,), generator=generator)
+    x = torch.cat([task.training.points[i, :3], torch.rand((1400, 3), generator=generator) * 2 - 1])
     on = torch.arange(2800) < 1400
     f, g = autograd_value_and_gradient(task.net, x)
     f, g = f[:, 0], g[:, 0]
-    normals = torch.cat([task.points[i, 3:], torch.full((1400, 3), -1.0)])
+    normals = torch.cat([task.training.points[i, 3:], torch.full((1400, 3), -1.0)])
     zero = torch.zeros(())
     cosine = torch.nn.functional.cosine_similarity(g, normals, dim=-1)
     expected = {
@@ -148,7 +149,7 @@ def test_the_tolerance_on_the_surface_follows_the_noise():
     signal = sphere_signal()
     tolerances = []
     for noise in (0.0, 0.0005, 0.004, 0.009):
-        tolerances.append(ShapeTask(with_header(signal, noise=noise), config, torch.device("cpu")).tolerance)
+        tolerances.append(ShapeTask(with_header(signal, noise=noise), config, torch.device("cpu")).training.tolerance)
     assert tolerances == pytest.approx([config.loss.tolerance] * 2 + [0.008, 0.018])
 
 
@@ -157,8 +158,8 @@ def test_fidelity_follows_the_noise_of_points_without_normals():
 
     def weights(sigma, origin, **loss):
         config = resolve(ShapeConfig, ShapeTask.presets, [("test", {"net": {"kind": "siren"}, "loss": loss})])
-        task = ShapeTask(with_header(signal, noise_floor=sigma, normals=origin), config, torch.device("cpu"))
-        return task.point_weight / config.loss.on_surface, task.normal_weight / config.loss.normal
+        training = ShapeTask(with_header(signal, noise_floor=sigma, normals=origin), config, torch.device("cpu")).training
+        return training.point_weight / config.loss.on_surface, training.normal_weight / config.loss.normal
 
     assert weights(0.009, "given") == (1, 1)
     assert weights(0.0005, "estimated") == (1, 0.25)

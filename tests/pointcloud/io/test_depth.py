@@ -9,7 +9,7 @@ import shapesiren
 from shapesiren.errors import InputError
 from shapesiren.pointcloud.io.depth import read_depth
 from shapesiren.pointcloud.prepare import prepare
-from shapesiren.tasks.shape import IngestSettings
+from shapesiren.pointcloud.settings import IngestSettings
 from tests.conftest import QUICK_ARGS
 from tests.test_cli import cli
 

@@ -11,7 +11,7 @@ from shapesiren.errors import InputError
 from shapesiren.pointcloud.cloud import PointCloud
 from shapesiren.pointcloud.ingest import ingest_shape
 from shapesiren.pointcloud.io.read import BY_SUFFIX
-from shapesiren.tasks.shape import IngestSettings
+from shapesiren.pointcloud.settings import IngestSettings
 from tests.pointcloud.io.fuzz_readers import check, damaged, good_files
 
 SETTINGS = IngestSettings(guide_samples=200, guide_depth=4)

@@ -9,7 +9,7 @@ import pytest
 from shapesiren.errors import InputError
 from shapesiren.pointcloud.io.read import read_cloud
 from shapesiren.pointcloud.prepare import load, prepare
-from shapesiren.tasks.shape import IngestSettings
+from shapesiren.pointcloud.settings import IngestSettings
 
 UTM = np.array([512_345.678, 5_403_210.123, 300.25])
 
