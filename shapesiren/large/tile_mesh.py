@@ -24,7 +24,7 @@ from ..local.cells import HALF
 from ..nets.octree import Octree
 from ..runtime.files import write_atomically
 from ..runtime.kdtree import KDTree
-from ..surface.band_corners import evaluate_corners
+from ..surface.band_corners import evaluate_some
 from ..surface.cell_tables import LEAF, PLACES
 from ..surface.fitted_faces import balance_vertices, flip_edges
 from ..surface.grid import Band, Grid
@@ -313,12 +313,12 @@ def _band(
     """The leaves with points, and from there on all that the level set goes into."""
     seeds = seeds[((seeds >= 0) & (seeds < grid.cells[0] // LEAF)).all(1)]
     new = _unique(seeds, grid)
-    band = Band(grid, np.empty((0, 3), np.int64))
+    band, held = Band(grid, np.empty((0, 3), np.int64)), np.empty(0, np.int64)
     while len(new):
-        band.leaves = np.concatenate([band.leaves, new])
+        held = band.add(new, held)
         # every corner is evaluated: a sign that a bound on the slope gave might be another one in the tile beside this
-        rows, _ = evaluate_corners(band, values, new, np.inf)
-        new = leaks(band, new, rows)
+        evaluate_some(band, values, new, np.inf)
+        new = leaks(band, held, new, band.rows(new))
         new = new[allowed(new)]
     band.leaves = band.leaves[np.argsort(band.key(band.leaves))]
     return band

@@ -63,11 +63,12 @@ class NeuralProcess(PriorNet):
         return affine(*weights[-1], h)
 
     def losses(self, batch: Batch, weights: Any) -> dict[str, Tensor]:
-        """The negative logarithm of the likelihood per value, to which nothing is added."""
+        """The negative logarithm of the likelihood per value, beyond the least that it can be: what is never negative has a
+        size, by which the fit sees whether it rises."""
         mean, raw = self.run(self.all_weights(self.encode(batch.context)), batch.points).chunk(2, 2)
         deviation = LEAST_DEVIATION + (1 - LEAST_DEVIATION) * nn.functional.softplus(raw)
-        likelihood = -torch.distributions.Normal(mean, deviation).log_prob(batch.values).mean()
-        return {"likelihood": weights.data * likelihood}
+        distance = ((batch.values - mean) / deviation).square() / 2
+        return {"likelihood": weights.data * (distance + torch.log(deviation / LEAST_DEVIATION)).mean()}
 
     def empty_target(self) -> MLP:
         return Relu(self.in_features, self.out_features, self.settings.width, self.net.hidden_layers)

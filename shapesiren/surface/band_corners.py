@@ -28,7 +28,7 @@ BETWEEN = [
 CELL_CORNERS = LOW_CORNERS[:, None] + LOW_CORNERS  # (8, 8) places of the corners of a leaf's cells
 
 
-def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) -> tuple[NDArray[np.int32], bool]:
+def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) -> tuple[NDArray[np.int32], Index]:
     """Enter what counts at the corners of ``leaves`` into the band: a value, or an infinity with the sign of the field.
 
     Parameters
@@ -39,7 +39,7 @@ def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) ->
     Returns
     -------
     rows : (n, 8) `Band.rows` of the leaves
-    turned : whether a sign that the bound gave turned out to be another
+    turned : (k,) keys of the corner blocks in which a sign that the bound gave turned out to be another
     """
     rows = _add_blocks(band, leaves)
     todo = np.zeros(band.values.shape, bool)
@@ -53,7 +53,7 @@ def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) ->
         _mark(todo, part, [m for m, *_ in BETWEEN])
     _fill(band, values, todo & np.isnan(band.values))
 
-    turned = False
+    turned = [np.empty(0, np.int64)]
     while True:
         todo[:] = False
         for part in _parts(rows):
@@ -63,8 +63,16 @@ def evaluate_corners(band: Band, values: Values, leaves: Index, slope: float) ->
             leaf, m = np.nonzero(_value_counts(negative[mixed]) & np.isinf(cube[mixed]))
             todo[part[mixed[leaf], BLOCK[m]], INNER[m]] = True
         if not todo.any():
-            return rows, turned
-        turned |= _fill(band, values, todo)
+            return rows, np.unique(np.concatenate(turned))
+        turned.append(_fill(band, values, todo))
+
+
+def evaluate_some(band: Band, values: Values, leaves: Index, slope: float) -> Index:
+    """`evaluate_corners` at the cost of a few ``leaves`` and not of the whole band; the keys of what turned."""
+    part = band.part(leaves)
+    _, turned = evaluate_corners(part, values, leaves, slope)
+    band.take(part)
+    return turned
 
 
 def _mark(todo: NDArray[np.bool_], rows: NDArray[np.int32], places: list[int]) -> None:
@@ -119,8 +127,9 @@ def _parts(rows: NDArray[np.int32]) -> list[NDArray[np.int32]]:
     return [rows[start : start + LEAVES_AT_ONCE] for start in range(0, len(rows), LEAVES_AT_ONCE)]
 
 
-def _fill(band: Band, values: Values, todo: NDArray[np.bool_]) -> bool:
-    """Evaluate the corners that are ``todo`` (q, 8), unless the band holds their value; whether a sign was not as held."""
+def _fill(band: Band, values: Values, todo: NDArray[np.bool_]) -> Index:
+    """Evaluate the corners that are ``todo`` (q, 8), unless the band holds their value; the keys of blocks in which a sign was
+    not as held."""
     row, corner = np.nonzero(todo & ~np.isfinite(band.values))
     size = np.array(band.grid.cells, np.int64) // LEAF + 1
     base = np.stack(np.unravel_index(band.keys[row], size), 1)
@@ -128,4 +137,4 @@ def _fill(band: Band, values: Values, todo: NDArray[np.bool_]) -> bool:
     was = band.values[row, corner]
     band.values[row, corner] = f
     band.evaluations += len(row)
-    return bool((np.isinf(was) & ((was < 0) != (f < 0))).any())
+    return band.keys[row[np.isinf(was) & ((was < 0) != (f < 0))]]

@@ -104,6 +104,36 @@ class Band:
         """(n, 3) leaves of the band -> (n, 3, 3, 3) f at all their corners."""
         return self.at(self.rows(leaves)).reshape(-1, 3, 3, 3)
 
+    def part(self, leaves: NDArray[np.int64]) -> Band:
+        """A band of ``leaves`` (n, 3) alone, with what this one holds at their corners."""
+        keys = np.unique(np.concatenate([self.key(leaves + o) for o in CORNERS]))
+        row, held = self._row_of(keys)
+        return Band(self.grid, leaves, keys[held], self.values[row[held]])
+
+    def take(self, part: Band) -> None:
+        """Hold at corners what a `part` of this band, evaluated since, holds there."""
+        row, held = self._row_of(part.keys)
+        self.values[row[held]] = part.values[held]
+        if not held.all():
+            self.keys = np.insert(self.keys, row[~held], part.keys[~held])
+            self.values = np.insert(self.values, row[~held], part.values[~held], axis=0)
+        self.evaluations += part.evaluations
+
+    def _row_of(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """(n,) Where sorted ``keys`` (n,) of corner blocks are, or belong, among the band's; and whether they are there."""
+        row = np.searchsorted(self.keys, keys)
+        held = np.zeros(len(keys), bool)
+        inside = row < len(self.keys)
+        held[inside] = self.keys[row[inside]] == keys[inside]
+        return row, held
+
+    def add(self, leaves: NDArray[np.int64], held: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Add ``leaves`` (n, 3), sorted by their keys, to those of the band, of which ``held`` (b,) are the sorted keys; gives
+        those of all."""
+        self.leaves = np.concatenate([self.leaves, leaves])
+        key = self.key(leaves)
+        return np.insert(held, np.searchsorted(held, key), key)
+
     def crosses_zero(self) -> bool:
         """Whether f has both signs in the band."""
         f = self.values[~np.isnan(self.values)]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import RunError
 from ..runtime.working import working_at
-from .band_corners import evaluate_corners
+from .band_corners import evaluate_corners, evaluate_some
 from .cell_tables import CORNERS, LEAF, PLACES
 from .grid import Band, Grid, Values
 
@@ -63,13 +63,13 @@ def _enter_centres(band: Band, leaves: NDArray[np.int64], centres: NDArray[np.fl
     band.values[:, 7] = band.grid.off_zero(centres[order])
 
 
-def leaks(band: Band, leaves: NDArray[np.int64], rows: NDArray[np.int32]) -> NDArray[np.int64]:
+def leaks(band: Band, held: NDArray[np.int64], leaves: NDArray[np.int64], rows: NDArray[np.int32]) -> NDArray[np.int64]:
     """(k, 3) Neighbours of ``leaves`` (n, 3), not in the band, that the level set enters through a shared face.
 
-    ``rows`` : (n, 8) `Band.rows` of the leaves
+    held : (b,) keys of the band's leaves, sorted
+    rows : (n, 8) `Band.rows` of the leaves
     """
     inner = np.array(band.grid.cells, np.int64) // LEAF
-    held = np.sort(band.key(band.leaves))
     out = []
     for axis in range(3):
         for side, step in ((0, -1), (2, 1)):
@@ -77,7 +77,7 @@ def leaks(band: Band, leaves: NDArray[np.int64], rows: NDArray[np.int32]) -> NDA
             neighbour[:, axis] += step
             at = (neighbour[:, axis] >= 0) & (neighbour[:, axis] < inner[axis])
             key = band.key(neighbour)
-            at &= held[np.minimum(np.searchsorted(held, key), len(held) - 1)] != key
+            at &= ~_among(held, key)
             for part in np.array_split(np.flatnonzero(at), max(1, at.sum() >> 17)):
                 face = band.at(rows[part], np.flatnonzero(PLACES[:, axis] == side)) < 0
                 out.append(neighbour[part[face.any(1) & ~face.all(1)]])
@@ -104,19 +104,42 @@ def narrow_band(
     working_at("the cells on the level set", DESCENT_SHARE)
     band = Band(grid, leaves, evaluations=spent)
     _enter_centres(band, leaves, centres)
-    new = leaves
+    _refuse_more_than(max_leaves, band)
+    if not len(leaves):
+        return band
+    new, held = leaves, np.sort(band.key(leaves))
+    rows, turned = evaluate_corners(band, values, leaves, bound)
     while len(new):
-        if max_leaves is not None and len(band.leaves) > max_leaves:
-            raise RunError(
-                "the zero level set fills much of the box: this is no surface",
-                where="mesh",
-                hint="the fit has failed or is far from done; look at its loss, fit longer or with a lower fit.learning_rate",
-            )
-        rows, turned = evaluate_corners(band, values, new, bound)
-        if turned:
-            new = band.leaves  # a sign was not what the bound said: corners of other leaves may count now
-            rows, _ = evaluate_corners(band, values, new, np.inf)
-        new = leaks(band, new, rows)
-        band.leaves = np.concatenate([band.leaves, new])
+        others = []
+        while len(turned):  # a sign was not what the bound said: other corners of the leaves that it belongs to may count now
+            others.append(_leaves_at(band, held, turned))
+            turned = evaluate_some(band, values, others[-1], np.inf)
+        found = [leaks(band, held, new, rows), *(leaks(band, held, some, band.rows(some)) for some in others)]
+        new = np.unique(np.concatenate(found), axis=0)
+        held = band.add(new, held)
+        _refuse_more_than(max_leaves, band)
+        turned, rows = evaluate_some(band, values, new, bound), band.rows(new)
     band.leaves = band.leaves[np.argsort(band.key(band.leaves))]
     return band
+
+
+def _refuse_more_than(max_leaves: int | None, band: Band) -> None:
+    if max_leaves is not None and len(band.leaves) > max_leaves:
+        raise RunError(
+            "the zero level set fills much of the box: this is no surface",
+            where="mesh",
+            hint="the fit has failed or is far from done; look at its loss, fit longer or with a lower fit.learning_rate",
+        )
+
+
+def _leaves_at(band: Band, held: NDArray[np.int64], blocks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(k, 3) Leaves of the band that have corners in corner blocks of these keys (n,); ``held`` as of `leaks`."""
+    size = np.array(band.grid.cells, np.int64) // LEAF + 1
+    leaves = np.unique((np.stack(np.unravel_index(blocks, size), 1)[:, None] - CORNERS).reshape(-1, 3), axis=0)
+    return leaves[_among(held, band.key(leaves))]
+
+
+def _among(held: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of ``keys`` (n,) are among ``held`` (b,), sorted."""
+    found: NDArray[np.bool_] = held[np.minimum(np.searchsorted(held, keys), len(held) - 1)] == keys
+    return found

@@ -16,9 +16,10 @@ from shapesiren.runtime.kdtree import KDTree
 from shapesiren.similarity import Similarity
 from shapesiren.surface import connected_components
 from shapesiren.surface.attributes import carry_attributes
+from shapesiren.surface.band_corners import evaluate_corners
 from shapesiren.surface.cell_tables import LEAF
 from shapesiren.surface.components import drop_components, drop_phantoms, drop_small_components, keep_largest
-from shapesiren.surface.grid import Grid
+from shapesiren.surface.grid import Band, Grid
 from shapesiren.surface.io import read_mesh, write_mesh
 from shapesiren.surface.level_set import resolution_of
 from shapesiren.surface.marching_cubes import dense_marching_cubes, sparse_marching_cubes
@@ -125,8 +126,18 @@ def test_topology_and_refinement(name):
 def test_a_low_bound_still_gives_whole_surfaces():
     """With a slope bound that is far too small the band leaks, is followed, and closes."""
     grid = Grid.covering(LOW, HIGH, 64)
-    v, f = sparse_marching_cubes(narrow_band(lambda x: wrinkled(x).astype(np.float32), grid, 0.5))
+    values, _ = counted(wrinkled)
+    band = narrow_band(values, grid, 0.5)
+    v, f = sparse_marching_cubes(band)
     assert verify(as_mesh(v, f, grid)).watertight
+    # what was found leaf by leaf is what all leaves have that are evaluated at once, bound or no bound
+    whole = Band(grid, band.leaves)
+    evaluate_corners(whole, values, band.leaves, np.inf)
+    all_v, all_f = sparse_marching_cubes(whole)
+    np.testing.assert_array_equal(f, all_f)
+    np.testing.assert_array_equal(v, all_v)
+    first = narrow_band(values, grid, 2.6)
+    assert len(first.leaves) > 0 and set(map(tuple, band.leaves)) <= set(map(tuple, first.leaves))
 
 
 def test_a_field_of_noise_is_refused():
