@@ -61,7 +61,7 @@ class Neighbourhood:
         self.tiles, self.tile, self.coarse, self.pad = tiles, tile, coarse, pad
         self.centre = tiles.centre(tile)
         prior = plan.prior
-        units = plan.local.units
+        units = prior.units
         sines = draw(units, prior.length, prior.smoothness, plan.seed, torch.device("cpu"))
         self.w, self.b = sines.frequencies.numpy(), sines.phases.numpy()
         cells, heads = [np.empty((0, 4), np.int64)], [np.empty((0, units + 4), np.float32)]

@@ -17,9 +17,9 @@ from ..surface.io import TILES, TILESET, write_mesh
 from ..surface.mesh import TriangleMesh
 from ..surface.settings import MeshSettings
 from ..surface.written_units import WrittenUnits, written_units
+from .lattice import MeshPlan
 from .level_mesh import LevelMesh
 from .pyramid import Pyramid, joined
-from .tile_mesh import MeshPlan
 from .tiles import name_of
 from .tileset import write_tileset
 

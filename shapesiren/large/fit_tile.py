@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..local.problem import LARGEST, Problem, Scan
 from ..local.samples import Surface
 from ..local.settings import Prior
-from ..local.solve import beside_units, solve_near
+from ..local.solve import solve_near
 from ..pointcloud.scan.local_spacing import local_spacing
 from ..pointcloud.scan.noise_weight import CLEAN_NOISE
 from ..runtime.kdtree import KDTree
@@ -106,14 +106,14 @@ def solved(
     cells[:, 1:] += np.array(tile) << cells[:, :1]
     cells[:, 0] += tiles.level
     state = np.where(problem.own, OWN, np.where(problem.count > 0, BESIDE, NOTHING)).astype(np.uint8)
-    width = plan.local.units + 4
+    width = prior.units + 4
     if not (state != NOTHING).any():
         none = np.empty((0, width), np.float32)
         return Shard(
             cells,
             state,
             none,
-            none[:, : beside_units(plan.local) + 4],
+            none[:, : prior.beside_units + 4],
             np.zeros(len(cells), np.float32),
             cloud.kept,
             key,
@@ -129,7 +129,7 @@ def solved(
     surface = Surface(tree, cloud.normals, scan.spacing, scan.typical, plan.closed, plan.seed, len(cloud.points), around)
     net = solve_near(problem, surface, plan.seed, progress)
     heads = net.heads.detach().numpy()
-    fewer = beside_units(plan.local)
+    fewer = prior.beside_units
     beside = heads[state == BESIDE]
     spacing = np.zeros(len(cells), np.float32)
     at = octree.leaf_of(cloud.points[cloud.own])

@@ -22,11 +22,12 @@ from ..surface.facts import InputDistances, MeshFacts
 from ..surface.settings import MeshSettings
 from .copies import coarse_level
 from .engines import Each, mesh_each
+from .lattice import MeshPlan
 from .level_mesh import LevelMesh
 from .pyramid import Pyramid
 from .settings import Plan
 from .shard import told_of
-from .tile_mesh import CoarseField, MeshPlan, TileMesh, coarse_field, keys_of_fits, mesh_key, mesh_tile_of
+from .tile_mesh import CoarseField, TileMesh, coarse_field, keys_of_fits, mesh_key, mesh_tile_of
 from .tiles import Tile, Tiles, name_of, tile_of
 from .weld import LEAST_CELLS, Weld
 

@@ -23,8 +23,8 @@ from ..surface.locked_decimation import decimate_locked
 from ..surface.mesh import TriangleMesh
 from ..surface.settings import MeshSettings
 from ..surface.verify import point_distances
+from .lattice import MeshPlan
 from .shard import DAMAGED, read_told, told_of, write_told
-from .tile_mesh import MeshPlan
 from .tiles import FOLDER, Tile, Tiles, name_of
 from .weld import LEAST_CELLS, Weld
 

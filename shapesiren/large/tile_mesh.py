@@ -1,16 +1,9 @@
-"""One tile's part of the mesh: triangles of the cells of one lattice, which all tiles share.
-
-The lattice has a whole number of cells in a tile, and its corners have the same coordinates and the same values whichever tile
-asks. So the triangles of two tiles meet in the same vertices, and each of these has a key that both know: the edge of the
-lattice that it lies on. Nothing is welded by distance.
-"""
+"""One tile's part of the mesh: triangles of the cells of one lattice, which all tiles share (see `lattice`)."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -20,89 +13,29 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..field import Field
-from ..local.cells import HALF
 from ..nets.octree import Octree
-from ..runtime.files import write_atomically
 from ..runtime.kdtree import KDTree
-from ..surface.band_corners import evaluate_some
-from ..surface.cell_tables import LEAF, PLACES
+from ..surface.cell_tables import LEAF
 from ..surface.fitted_faces import balance_vertices, flip_edges
-from ..surface.grid import Band, Grid
 from ..surface.marching_cubes import sparse_marching_cubes
 from ..surface.mesh import TriangleMesh
-from ..surface.narrow_band import leaks
 from ..surface.refine import newton_refine
 from ..surface.verify import point_distances, verify
 from .blend import Coarse, Neighbourhood, coarse_of, shards_beside
 from .fit_tile import key_of, thinned_of
+from .lattice import MeshPlan, TileGrid, doubled_places, exits_of, grow, keys_of_places, leaves_of, on_sides
 from .settings import Plan
 from .shard import DAMAGED, Shard, read_told, told_of, write_told
 from .tile_cut import cut_by_level
-from .tiles import FOLDER, Tile, Tiles, name_of
+from .tiles import Tile, Tiles, name_of
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-VERSION = 2  # raised when the code below changes what it makes
-MESH_PLAN, FIELD_FILE = "mesh_plan.json", "field.safetensors"
+VERSION = 2  # raised when the code here or in `lattice` changes what it makes
+FIELD_FILE = "field.safetensors"
 REACH = 4.0  # local spacings from the points at which an open surface ends
 JUDGED = 2000  # points of a tile whose distance from its mesh is measured
-ON_CORNER = 2e-5  # of a cell, from a corner's coordinate: vertices stay 1e-4 away unless they are on it
-
-
-@dataclass(frozen=True)
-class MeshPlan:
-    """cells : of the lattice along a tile's side, even
-    refine, fitted : as of `mesh`; trim : whether the surface ends where no point is
-    level : of the tiles; only : names of the tiles that are wanted, None for all; box : two corners, box units, beyond which
-        no cell of the lattice is wanted
-    entered : leaves of the lattice, by tile, through which the surface comes from a tile beside it where no point shows it
-    """
-
-    cells: int
-    refine: int
-    fitted: bool
-    trim: bool
-    level: int
-    only: list[str] | None = None
-    box: list[float] | None = None
-    entered: dict[str, list[list[int]]] = field(default_factory=dict)
-
-    @property
-    def step(self) -> float:
-        """Side of a lattice cell, box units."""
-        return 2 * HALF / (2**self.level * self.cells)
-
-    def save(self, run: Path) -> None:
-        write_atomically(run / FOLDER / MESH_PLAN, json.dumps(asdict(self), indent=1).encode())
-
-    @classmethod
-    def open(cls, run: Path) -> Self:
-        """Raises InputError if there is none, or it is damaged."""
-        path = run / FOLDER / MESH_PLAN
-        try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as e:
-            raise InputError(
-                f"the plan of the mesh is missing or damaged ({e})", where=path, hint="mesh it again with --force"
-            ) from None
-
-
-@dataclass(frozen=True)
-class TileGrid(Grid):
-    """The part of the lattice that lies in one tile. first : (3,) its lowest corner, in cells of the whole lattice"""
-
-    first: tuple[int, int, int] = (0, 0, 0)
-
-    def positions(self, index: NDArray[np.generic]) -> Array:
-        """By the place in the whole lattice, so that a corner has one position, to the last bit, in all tiles."""
-        return -HALF + (np.asarray(self.first, np.float64) + np.asarray(index, np.float64)) * self.step
-
-    @classmethod
-    def of(cls, tile: Tile, plan: MeshPlan) -> Self:
-        first = np.array(tile) * plan.cells
-        origin = -HALF + first * plan.step
-        return cls(tuple(origin.tolist()), plan.step, (plan.cells,) * 3, tuple(first.tolist()))
 
 
 @dataclass(frozen=True)
@@ -227,15 +160,15 @@ def meshed(tiles: Tiles, plan: Plan, mesh: MeshPlan, tile: Tile, coarse: Coarse,
             near &= distance <= points.reach[nearest] + 3**0.5 * mesh.step
         return near if tree is not None or not mesh.trim else np.zeros(len(leaves), bool)
 
-    seeds = np.concatenate([_leaves_of(grid, points.at), entered])
-    band = _band(grid, around.values, seeds[allowed(seeds)], allowed)
-    exits, held = _exits(band, grid)
+    seeds = np.concatenate([leaves_of(grid, points.at), entered])
+    band = grow(grid, around.values, seeds[allowed(seeds)], allowed)
+    exits, held = exits_of(band, grid)
     exits = exits[allowed(exits - np.array(grid.first) // LEAF)]
     vertices, faces = sparse_marching_cubes(band) if band.crosses_zero() else (np.empty((0, 3)), np.empty((0, 3), np.int64))
-    doubled = _doubled(vertices)
+    doubled = doubled_places(vertices)
     border = ((doubled == 0) | (doubled == 2 * mesh.cells)).any(1)
-    vertices = _interpolated(band, vertices, doubled, border)
-    keys = _keys(doubled + 2 * np.array(grid.first), tiles.level, mesh.cells)
+    vertices = on_sides(band, vertices, doubled, border)
+    keys = keys_of_places(doubled + 2 * np.array(grid.first), tiles.level, mesh.cells)
     at, normals, residual, _ = newton_refine(around.values_and_gradients, grid.positions(vertices), grid.step, mesh.refine)
     flips = 0
     if mesh.fitted and len(faces):
@@ -292,94 +225,6 @@ def near_points(tiles: Tiles, tile: Tile, plan: Plan, shards: dict[Tile, Shard],
         own.append(np.full(len(at), other == tile))
         reach.append(REACH * np.minimum(np.maximum(spacing, plan.spacing), 4 * plan.spacing) + 2 * plan.deviation)
     return NearPoints(np.concatenate(parts), np.concatenate(own), np.concatenate(reach))
-
-
-def _leaves_of(grid: TileGrid, at: Array) -> Index:
-    """(k, 3) The leaves of a tile's lattice that hold a point."""
-    index = np.floor((at - grid.positions(np.zeros(3))) / (LEAF * grid.step)).astype(np.int64)
-    index = index[((index >= 0) & (index < grid.cells[0] // LEAF)).all(1)]
-    return _unique(index, grid)
-
-
-def _unique(leaves: Index, grid: TileGrid) -> Index:
-    side = grid.cells[0] // LEAF
-    code = np.unique((leaves[:, 0] * side + leaves[:, 1]) * side + leaves[:, 2])
-    return np.stack([code // side**2, code // side % side, code % side], 1)
-
-
-def _band(
-    grid: TileGrid, values: Callable[[Array], NDArray[np.float32]], seeds: Index, allowed: Callable[[Index], NDArray[np.bool_]]
-) -> Band:
-    """The leaves with points, and from there on all that the level set goes into."""
-    seeds = seeds[((seeds >= 0) & (seeds < grid.cells[0] // LEAF)).all(1)]
-    new = _unique(seeds, grid)
-    band, held = Band(grid, np.empty((0, 3), np.int64)), np.empty(0, np.int64)
-    while len(new):
-        held = band.add(new, held)
-        # every corner is evaluated: a sign that a bound on the slope gave might be another one in the tile beside this
-        evaluate_some(band, values, new, np.inf)
-        new = leaks(band, held, new, band.rows(new))
-        new = new[allowed(new)]
-    band.leaves = band.leaves[np.argsort(band.key(band.leaves))]
-    return band
-
-
-def _exits(band: Band, grid: TileGrid) -> tuple[Index, Index]:
-    """Leaves beyond the tile that the level set goes into, and the tile's own at its sides, in leaves of the whole lattice."""
-    last = grid.cells[0] // LEAF - 1
-    first = np.array(grid.first) // LEAF
-    rows = band.rows(band.leaves) if len(band.leaves) else np.empty((0, 8), np.int32)
-    out = [np.empty((0, 3), np.int64)]
-    for axis in range(3):
-        for side, step, end in ((0, -1, 0), (2, 1, last)):
-            at = np.flatnonzero(band.leaves[:, axis] == end)
-            face = band.at(rows[at], np.flatnonzero(PLACES[:, axis] == side)) < 0
-            beyond = band.leaves[at[face.any(1) & ~face.all(1)]].copy()
-            beyond[:, axis] += step
-            out.append(beyond)
-    held = band.leaves[((band.leaves == 0) | (band.leaves == last)).any(1)]
-    return np.concatenate(out) + first, held + first
-
-
-def _doubled(vertices: Array) -> Index:
-    """Twice the coordinates of vertices (n, 3) in cells, odd inside of one: what they lie on, see `marching_cubes.weld`."""
-    nearest = np.rint(vertices)
-    whole = np.abs(vertices - nearest) < ON_CORNER
-    doubled: Index = np.where(whole, 2 * nearest, 2 * np.floor(vertices) + 1).astype(np.int64)
-    return doubled
-
-
-def _interpolated(band: Band, vertices: Array, doubled: Index, border: NDArray[np.bool_]) -> Array:
-    """Vertices on edges at the tile's sides, placed by the values at the ends: marching cubes does it in float32, which cell
-    comes first decides how, and two tiles must have the same."""
-    odd = doubled % 2 == 1
-    some = np.flatnonzero(border & (odd.sum(1) == 1))
-    out = vertices.copy()
-    if not len(some):
-        return out
-    axis = odd[some].argmax(1)
-    low = doubled[some] // 2
-    high = low.copy()
-    high[np.arange(len(some)), axis] += 1
-    a, b = (_corner(band, corner).astype(np.float64) for corner in (low, high))
-    out[some] = low
-    out[some, axis] = low[np.arange(len(some)), axis] + a / (a - b)
-    return out
-
-
-def _corner(band: Band, corner: Index) -> NDArray[np.float32]:
-    """(n,) f at corners (n, 3) of the lattice that the band holds."""
-    block = corner // LEAF
-    row = np.searchsorted(band.keys, band.key(block))
-    value: NDArray[np.float32] = band.values[row, (corner % LEAF) @ np.array([4, 2, 1])]
-    return value
-
-
-def _keys(doubled: Index, level: int, cells: int) -> Index:
-    """(n,) A number for each place (n, 3) of the doubled lattice of the whole run."""
-    size = 2 * cells * 2**level + 1
-    keys: Index = (doubled[:, 0] * size + doubled[:, 1]) * size + doubled[:, 2]
-    return keys
 
 
 def _finished(

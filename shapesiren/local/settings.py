@@ -18,6 +18,7 @@ SHARPENED = 0.8
 # rocker arm 1.40 / 1.33 / 1.31 / 1.34, fandisk 1.36 / 1.36 / 1.41 / 1.51; noise .25 %: armadillo 1.31 / 1.21 / 1.17 / 1.15,
 # fandisk .79 / .82 / - / .97; clean: armadillo .202 / .198 / - / .198, fandisk .087 / .083 / - / .084
 _NORMALS, _ESTIMATED = (0.07, 0.1), (0.2, 0.25)
+BESIDE_UNITS = 128  # of a cell whose points are all in its neighbours; as many as the others have changed nothing
 NOISY_FROM = 0.3  # deviation of the points, in spacings, from which they are averages of many neighbours that tell something
 
 
@@ -25,6 +26,7 @@ class LocalSettings(Settings):
     """Networks in the cells of an octree, each solved; of ``net.kind = local``."""
 
     units: int = Setting(256, ge=16, le=1024, description="sines of a cell that holds points")
+    noisy_units: int = Setting(256, ge=16, le=1024, description="of them, those of cells of noisy points, which tell no more")
     far_units: int = Setting(256, ge=16, le=1024, description="of them, those of a cell that holds none")
     points: int | None = Setting(None, ge=20, description="most that a cell's network sees; by the noise if not given")
     support: float | None = Setting(None, ge=1.2, le=3, description="what it sees, in cells across; by the noise if not given")
@@ -41,10 +43,14 @@ class LocalSettings(Settings):
 class Prior:
     """What `LocalSettings` come to for one scan; names as there.
 
+    units, far_units, beside_units : sines of cells with points of their own, without any, and with their neighbours' alone
     alone : most points in the support of a cell without points of its own
     blur : deviation of the noise as far as its blur is undone, box units
     """
 
+    units: int
+    far_units: int
+    beside_units: int
     points: int
     alone: int
     support: float
@@ -59,12 +65,16 @@ class Prior:
         about each axis, radians.
 
         Clean points are followed closely: small cells, a rough prior. Of noisy ones more are needed to tell the surface from
-        its noise, by the variance, and supports that overlap farther make neighbours agree.
+        its noise, by the variance, and supports that overlap farther make neighbours agree; more sines would show the noise.
         """
         scatter = deviation / spacing
         noisy = scatter > NOISY_FROM
+        units = min(settings.units, settings.noisy_units) if noisy else settings.units
         points = settings.points or round(500 * (1 + 0.35 * scatter**2))
         return cls(
+            units=units,
+            far_units=min(settings.far_units, units),
+            beside_units=min(BESIDE_UNITS, units),
             points=points,
             alone=points if noisy else min(points, 100),
             support=settings.support or (2.0 if noisy else 1.6),

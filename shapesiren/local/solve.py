@@ -29,7 +29,6 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 NEAR_SAMPLES, FAR_SAMPLES = 128, 64  # of a cell with points, and of one without
-BESIDE_UNITS = 128  # of a cell whose points are all in its neighbours; as many as the others have changed nothing
 NEAR_SHARE = 0.75  # of the time, for the cells with points: .68 to .76, for closed and open surfaces
 FAR_LENGTH = 0.5  # of the prior where there are no points, half supports: a distance bends little there
 
@@ -58,7 +57,7 @@ def solve_local(
     prior = Prior.of(settings, scan.typical, scan.spacing, scan.given, scan.tilt)
     problem = Problem(scan, settings, prior, device)
     surface = Surface(KDTree(scan.points), scan.normals, scan.spacing, scan.typical, scan.closed, seed)
-    sines = draw(settings.units, prior.length, prior.smoothness, seed, device)
+    sines = draw(prior.units, prior.length, prior.smoothness, seed, device)
     count, octree = problem.count, problem.cells.octree
     net = _network(problem, sines, np.where(count == 0, prior.length / FAR_LENGTH, 1.0)).to(device)
     cells = _Cells(problem, net, sines, progress)
@@ -71,7 +70,7 @@ def solve_local(
     cells.solve_alike(without[sure], far, samples.of(sure))
     row = np.empty(len(count), np.int64)  # of each leaf without points among them
     row[without] = np.arange(len(without))
-    cells.solve(without[~sure], far, lambda some: samples.of(row[some]), far_units(settings), prior.length / FAR_LENGTH)
+    cells.solve(without[~sure], far, lambda some: samples.of(row[some]), prior.far_units, prior.length / FAR_LENGTH)
     progress(1.0)
     return net
 
@@ -79,16 +78,11 @@ def solve_local(
 def solve_near(problem: Problem, surface: Surface, seed: int, progress: Callable[[float], bool] = lambda share: True) -> Local:
     """The cells of a problem that have points in their support, alone: for a cube that is one of several, whose cells know
     nothing of each other. Raises Stopped as `solve_local` does."""
-    settings, prior = problem.settings, problem.prior
-    sines = draw(settings.units, prior.length, prior.smoothness, seed, problem.device)
+    prior = problem.prior
+    sines = draw(prior.units, prior.length, prior.smoothness, seed, problem.device)
     net = _network(problem, sines, np.ones(len(problem.count))).to(problem.device)
     _solve_near(_Cells(problem, net, sines, progress), surface, seed)
     return net
-
-
-def beside_units(settings: LocalSettings) -> int:
-    """Sines of a cell whose points are all in its neighbours."""
-    return min(BESIDE_UNITS, settings.units)
 
 
 def _solve_near(cells: _Cells, surface: Surface, seed: int) -> None:
@@ -96,15 +90,10 @@ def _solve_near(cells: _Cells, surface: Surface, seed: int) -> None:
     problem = cells.problem
     near = 2 * places(NEAR_SAMPLES, 3, seed + 1) - 1
     for leaves, units in (
-        (np.flatnonzero(problem.own), problem.settings.units),
-        (np.flatnonzero(~problem.own & (problem.count > 0)), beside_units(problem.settings)),
+        (np.flatnonzero(problem.own), problem.prior.units),
+        (np.flatnonzero(~problem.own & (problem.count > 0)), problem.prior.beside_units),
     ):
         cells.solve(leaves, near, lambda some: surface.near(problem.at(some, near)), units, 1.0)
-
-
-def far_units(settings: LocalSettings) -> int:
-    """Sines of a cell that holds no points: no more than there are."""
-    return min(settings.far_units, settings.units)
 
 
 def _network(problem: Problem, sines: Sines, zoom: Array) -> Local:
@@ -161,7 +150,7 @@ class _Cells:
     def solve_alike(self, leaves: Index, local: Array, samples: Samples) -> None:
         """Cells without points, on one side of the surface: those of one size have one matrix."""
         problem = self.problem
-        units, reaches = far_units(problem.settings), problem.reach[leaves]
+        units, reaches = problem.prior.far_units, problem.reach[leaves]
         sines = self.sines.part(units, problem.prior.length / FAR_LENGTH, problem.settings.amplitude)
         places_ = torch.from_numpy(local.astype(np.float32)).to(problem.device)
         for reach in np.unique(reaches):

@@ -12,8 +12,9 @@ import pytest
 from shapesiren.errors import InputError
 from shapesiren.header import BoxBounds
 from shapesiren.large import copies, level_mesh, pyramid
+from shapesiren.large.lattice import MeshPlan
 from shapesiren.large.pyramid import Pyramid, _joined
-from shapesiren.large.tile_mesh import MeshPlan, TileMesh
+from shapesiren.large.tile_mesh import TileMesh
 from shapesiren.large.tiles import FOLDER, Tiles
 from shapesiren.pointcloud.header import CloudHeader
 from shapesiren.pointcloud.io.read import read_cloud

@@ -23,11 +23,12 @@ from shapesiren.large.blend import Neighbourhood, coarse_of, shards_beside
 from shapesiren.large.evaluate import evaluate_large
 from shapesiren.large.field import LargeField
 from shapesiren.large.fit import fit_tiles, todo_of
+from shapesiren.large.lattice import MeshPlan, TileGrid
 from shapesiren.large.mesh import say_ignored, unmeshed, weighed
 from shapesiren.large.pyramid import Node
 from shapesiren.large.settings import Plan
 from shapesiren.large.shard import Shard, told_of
-from shapesiren.large.tile_mesh import MeshPlan, TileGrid, TileMesh
+from shapesiren.large.tile_mesh import TileMesh
 from shapesiren.large.tiles import FILES, Tile, Tiles, name_of, tile_of
 from shapesiren.local.solve import Stopped
 from shapesiren.metrics.shape import EvaluateSettings
@@ -322,8 +323,8 @@ def test_surface_is_followed_into_tiles_that_do_not_know_of_it(
     folder = tmp_path / "blind"
     shutil.copytree(run, folder)
     blind = max(Tiles.open(run).counts.items(), key=lambda entry: entry[1])[0]
-    seen = tile_mesh._leaves_of
-    monkeypatch.setattr(tile_mesh, "_leaves_of", lambda grid, at: seen(grid, at)[: 0 if _is_of(grid, blind) else None])
+    seen = tile_mesh.leaves_of
+    monkeypatch.setattr(tile_mesh, "leaves_of", lambda grid, at: seen(grid, at)[: 0 if _is_of(grid, blind) else None])
     (folder / "tiles" / f"{name_of(blind)}.mesh.safetensors").unlink()
     monkeypatch.setattr("shapesiren.large.mesh.WAVES", 1)
     with pytest.raises(RunError, match="still goes on after 1 round"):

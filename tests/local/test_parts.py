@@ -174,3 +174,11 @@ def test_noise_asks_for_more_points_and_wider_supports():
     clean, noisy = Prior.of(LocalSettings(), 0.0, 1.0), Prior.of(LocalSettings(), 2.0, 1.0)
     assert noisy.points > 2 * clean.points and noisy.support > clean.support and noisy.smoothness > clean.smoothness
     assert Prior.of(LocalSettings(points=77, support=2.5), 2.0, 1.0).points == 77
+
+
+def test_cells_of_noisy_points_have_no_more_sines_than_they_can_use():
+    many = LocalSettings(units=384, noisy_units=192)
+    clean, noisy = Prior.of(many, 0.0, 1.0), Prior.of(many, 2.0, 1.0)
+    assert (clean.units, clean.far_units, clean.beside_units) == (384, 256, 128)
+    assert (noisy.units, noisy.far_units, noisy.beside_units) == (192, 192, 128)
+    assert Prior.of(LocalSettings(units=64), 2.0, 1.0).units == 64
