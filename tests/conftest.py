@@ -131,6 +131,7 @@ QUICK = {
     "loss": {"on_surface": 300.0, "normal": 30.0, "eikonal": 5.0, "direction": 1.0},
     "mesh": {"resolution": 64},
     "evaluate": {"samples": 20_000},
+    "report": {"size": 96},  # its pictures are what a page takes longest for
 }
 QUICK_ARGS = [a for section, values in QUICK.items() for k, v in values.items() for a in ("--set", f"{section}.{k}={v}")]
 

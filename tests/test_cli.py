@@ -168,7 +168,7 @@ def test_pipeline_and_version(tmp_path, torus_scan):
     (tmp_path / "p.toml").write_text(
         'task = "shape"\npreset = "fast"\n[fit]\nsteps = 30\n[mesh]\nresolution = 32\n[evaluate]\nsamples = 5000\n'
     )
-    args = ["run", "p.toml", torus_scan, *QUICK_ARGS[: -2 * 3]]
+    args = ["run", "p.toml", torus_scan, *QUICK_ARGS[: -2 * 4], *QUICK_ARGS[-2:]]
     done = cli(*args, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     made = {

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from ..metrics.deviations import Place, Sided
 from ..metrics.surface_distance import Surface
-from ..pointcloud.cloud import PointCloud
 from ..pointcloud.header import CloudHeader
 from ..runtime.kdtree import KDTree
 from ..surface.support import SUPPORT_SPACINGS, Support
 from ..tasks.base import FinishedRun
 from . import page
-from .render import Camera, draw
+from .portraits import SIDE, Portraits
 
 Array = NDArray[np.float64]
 Stop = tuple[float, str]  # where along the colour bar, from 0 to 1, and the colour there
@@ -28,7 +27,6 @@ GREY = "#b4b4b0"  # where nothing is known
 VIRIDIS = ("#440154", "#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#a0da39", "#fde725")
 BELOW, ABOVE = ("#2346b0", "#9fc0f2"), ("#f7b08f", "#b3152a")  # from the tolerance outwards, on either side
 WITHIN = "#cfe6c8"
-SIDE, BEHIND, ABOVE_ALL = (41.0, 22.0), (221.0, 22.0), (-90.0, 89.9)  # azimuth and elevation, degrees
 MEASURED, INVENTED = ("#1f5fa8", "#cfe0ee"), ("#f0a05a", "#a8201a")
 SUPPORT = "measured or invented"  # the name of the map of that, which is in spacings
 
@@ -127,23 +125,15 @@ def deviation_map(support: Support, mesh: Surface, target: Surface, reference: s
 
 
 def picture(
-    cloud: PointCloud,
-    shown: Map | None,
-    up: str,
-    size: int,
-    direction: tuple[float, float] = SIDE,
-    inside: bool = False,
-    places: Sequence[Place] = (),
+    portraits: Portraits, shown: Map | None, size: int, direction: tuple[float, float] = SIDE, places: Sequence[Place] = ()
 ) -> Markup:
-    """A mesh from a ``direction`` (azimuth and elevation, degrees), coloured by a map, with its colour bar, and the places
-    numbered that can be seen."""
+    """A mesh coloured by a map, with its colour bar, and the places numbered that can be seen."""
     from PIL import Image
 
-    painted = cloud if shown is None else replace(cloud, colours=shown.colours())
-    camera = Camera.framing(cloud.points, *direction, up)
-    drawing = (np.clip(draw(painted, camera, size, inside), 0, 1) * 255).round().astype(np.uint8)
+    colours = portraits.cloud.colours if shown is None else shown.colours()
+    drawing = (np.clip(portraits.draw(direction, size, colours), 0, 1) * 255).round().astype(np.uint8)
     image = Image.fromarray(drawing)
-    _number(image, cloud, camera, size, places, inside)
+    _number(image, portraits, direction, size, places)
     rows = np.flatnonzero((drawing < 255).any((1, 2)))  # what is flat leaves much above and below it
     if len(rows):
         image = image.crop((0, max(0, int(rows[0]) - 12), size, min(size, int(rows[-1]) + 12)))
@@ -158,23 +148,18 @@ def colour_bar(shown: Map) -> Markup:
     return page.colour_bar(shown.stops, shown.low, shown.high, shown.title)
 
 
-def _number(image: Any, cloud: PointCloud, camera: Camera, size: int, places: Sequence[Place], inside: bool) -> None:
+def _number(image: Any, portraits: Portraits, direction: tuple[float, float], size: int, places: Sequence[Place]) -> None:
     """Draw the number of each place where it is, unless the mesh hides it."""
     from PIL import ImageDraw, ImageFont
 
-    from ..runtime.triangles import Triangles
-
-    if not places or cloud.faces is None:
+    if not places:
         return
-    at = camera.normalised(np.array([place.position for place in places]))
-    where, _ = camera.project(at, size)
-    towards = camera.eye - at
-    length = np.linalg.norm(towards, axis=1, keepdims=True)
-    start = at + 0.01 * towards / length
-    hidden = Triangles(camera.normalised(cloud.points), cloud.faces).blocked(start, towards / length)
+    at = np.array([place.position for place in places])
+    camera, hidden = portraits.camera(direction), portraits.hidden(at, direction) & (not portraits.inside)
+    where, _ = camera.project(camera.normalised(at), size)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(size=13)
     for i, (row, column) in reversed(list(enumerate(where.tolist()))):
-        if hidden[i] and not inside:
+        if hidden[i]:
             continue
         pen.ellipse((column - 3, row - 3, column + 3, row + 3), outline="#000000", width=2)
         right = column < size - 30

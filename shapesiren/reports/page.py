@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
 LIMIT = 15_000_000  # bytes that a page should stay below
@@ -144,18 +145,30 @@ def colour_bar(stops: Sequence[tuple[float, str]], low: float, high: float, titl
     """What the colours of a picture mean. ``stops``: places from 0 (``low``) to 1 (``high``), and their colours."""
     inside = sorted({p for (p, _), (q, _) in pairwise(stops) if p == q and 0 < p < 1} | {0.0, 1.0})
     ticks = [(p, show(low + p * (high - low))) for p in inside]
-    name = "bar-" + hashlib.sha256(repr((stops, title)).encode()).hexdigest()[:8]
-    gradient = Markup("").join(Markup('<stop offset="{:.4f}" stop-color="{}"/>').format(p, c) for p, c in stops)
+    # in pieces of one colour: a gradient goes by its id, and a page that shows one twice, once for paper alone, loses it
+    strip = Markup("").join(
+        Markup('<rect x="{:.2f}" width="{:.2f}" height="14" fill="{}"/>').format(300 * p, 300 * (q - p), colour)
+        for p, q, colour in _pieces(stops)
+    )
     anchor = {0.0: "start", 1.0: "end"}
     words = Markup("").join(
         Markup('<text x="{:.1f}" y="30" text-anchor="{}">{}</text>').format(300 * p, anchor.get(p, "middle"), t)
         for p, t in ticks
     )
     return Markup(
-        '<svg class="bar" viewBox="0 0 300 50" role="img" aria-label="{}">'
-        '<defs><linearGradient id="{}">{}</linearGradient></defs>'
-        '<rect width="300" height="14" fill="url(#{})"/>{}<text x="150" y="46" text-anchor="middle">{}</text></svg>'
-    ).format(title, name, gradient, name, words, title)
+        '<svg class="bar" viewBox="0 0 300 50" role="img" aria-label="{}"><g shape-rendering="crispEdges">{}</g>{}'
+        '<text x="150" y="46" text-anchor="middle">{}</text></svg>'
+    ).format(title, strip, words, title)
+
+
+def _pieces(stops: Sequence[tuple[float, str]]) -> Iterator[tuple[float, float, str]]:
+    """A colour bar cut so finely that no step is seen: begin and end of each piece, and its colour."""
+    for (p, first), (q, last) in pairwise(stops):
+        ends = np.linspace(p, q, 1 + math.ceil(60 * (q - p)))
+        one, other = (np.array([int(c[k : k + 2], 16) for k in (1, 3, 5)]) for c in (first, last))
+        for begin, end in pairwise(ends.tolist()):
+            share = ((begin + end) / 2 - p) / (q - p)
+            yield begin, end, "#{:02x}{:02x}{:02x}".format(*np.round(one + share * (other - one)).astype(int).tolist())
 
 
 def verdict(word: str, passed: bool, line: str) -> Markup:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,22 +130,27 @@ class Camera:
         cx, cy, half = self.window
         return np.floor((np.stack([cy - y, x - cx], 1) / half + 1) / 2 * pixels).astype(np.int64), depth
 
-    def shade(self, normals: NDArray[np.float64], albedo: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Key light over the left shoulder, fill light from the right, sky from above; two-sided."""
+    def light(self, normals: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n,) of (n, 3): key light over the left shoulder, fill light from the right, sky from above; two-sided."""
         facing = np.where((normals @ self.forward)[..., None] > 0, -normals, normals)
         key = -self.forward + 0.7 * self.above - 0.6 * self.right
         fill = -self.forward + 0.9 * self.right
         light = 0.70 * np.clip(facing @ (key / np.linalg.norm(key)), 0, 1)
         light = light + 0.18 * np.clip(facing @ (fill / np.linalg.norm(fill)), 0, 1)
-        light = light + 0.20 * (0.5 + 0.5 * facing @ self.above)
-        return albedo * light[..., None]
+        return np.asarray(light + 0.20 * (0.5 + 0.5 * facing @ self.above))
 
 
 def draw(cloud: PointCloud, camera: Camera, size: int, inside: bool = False) -> Image:
     """One panel, (size, size, 3)."""
-    pixels = size * SUPERSAMPLE
-    big = _draw_mesh(cloud, camera, pixels, inside) if cloud.faces is not None else _draw_points(cloud, camera, pixels)
-    return big.reshape(size, SUPERSAMPLE, size, SUPERSAMPLE, 3).mean((1, 3))
+    if cloud.faces is None:
+        return _averaged(_draw_points(cloud, camera, size * SUPERSAMPLE))
+    return Sight.of(cloud, Triangles(camera.normalised(cloud.points), cloud.faces), camera, size, inside).painted(cloud.colours)
+
+
+def _averaged(image: Image) -> Image:
+    """Samples of pixels -> pixels."""
+    size = len(image) // SUPERSAMPLE
+    return np.asarray(image.reshape(size, SUPERSAMPLE, size, SUPERSAMPLE, 3).mean((1, 3)))
 
 
 def draw_field(field: Field, camera: Camera, size: int) -> Image:
@@ -156,42 +161,62 @@ def draw_field(field: Field, camera: Camera, size: int) -> Image:
     distance, _, normals = intersect_rays(field, rays[:, :3] * camera.scale + camera.centre, rays[:, 3:])
     image = np.broadcast_to(BACKGROUND, (size * size, 3)).copy()
     found = np.isfinite(distance)
-    image[found] = camera.shade(normals[found], CLAY)
+    image[found] = CLAY * camera.light(normals[found])[:, None]
     return image.reshape(size, size, 3)
 
 
-def _draw_mesh(cloud: PointCloud, camera: Camera, pixels: int, inside: bool) -> Image:
-    assert cloud.faces is not None
-    vertices = camera.normalised(cloud.points)
-    scene = Triangles(vertices, cloud.faces)
-    rays = camera.rays(pixels).reshape(-1, 6).astype(np.float64)
-    hit = scene.cast(rays[:, :3], rays[:, 3:])
-    if inside:
-        _pass_back_faces(scene, rays, hit)
-    distance, found = hit.distance, hit.found
-    image = np.broadcast_to(BACKGROUND, (pixels * pixels, 3)).copy()
-    face = cloud.faces[hit.faces[found]]
-    uv = hit.uvs[found]
-    weights = np.stack([1 - uv.sum(-1), uv[:, 0], uv[:, 1]], 1)[..., None]
-    a, b, c = vertices[face].transpose(1, 0, 2)
-    normals: Any = np.cross(b - a, c - a)
-    if cloud.normals is not None:
-        normals = (cloud.normals[face] * weights).sum(1)
-    normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
-    albedo = CLAY if cloud.colours is None else (cloud.colours[face] * weights).sum(1) / 255
-    shaded = camera.shade(normals, albedo)
-    # ambient occlusion by a few short rays: holes and folds read as such
-    at = rays[found][:, :3] + (distance[found][:, None] - 1e-4) * rays[found][:, 3:]
-    facing = np.where((normals * rays[found][:, 3:]).sum(1, keepdims=True) > 0, -normals, normals)
+@dataclass(frozen=True)
+class Sight:
+    """What a camera sees of a mesh, whatever its colours.
+
+    samples : of the picture, on each side
+    found : (samples^2,) those at which there is a surface
+    corners, weights : (n, 3) vertices of the face at each of these, and their weights there
+    light : (n,)
+    """
+
+    samples: int
+    found: NDArray[np.bool_]
+    corners: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    light: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, cloud: PointCloud, scene: Triangles, camera: Camera, size: int, inside: bool) -> Sight:
+        """``scene``: the cloud's faces, normalised for the camera; ``inside``: without those that look away."""
+        assert cloud.faces is not None
+        samples = size * SUPERSAMPLE
+        rays = camera.rays(samples).reshape(-1, 6).astype(np.float64)
+        hit = scene.cast(rays[:, :3], rays[:, 3:])
+        if inside:
+            _pass_back_faces(scene, rays, hit)
+        found, rays = hit.found, rays[hit.found]
+        face = hit.faces[found]
+        corners, uv = np.asarray(cloud.faces[face], np.int64), hit.uvs[found]
+        weights = np.concatenate([1 - uv.sum(1, keepdims=True), uv], 1)
+        normals = scene.normals[face] if cloud.normals is None else _unit((cloud.normals[corners] * weights[..., None]).sum(1))
+        at = rays[:, :3] + (hit.distance[found][:, None] - 1e-4) * rays[:, 3:]
+        facing = np.where((normals * rays[:, 3:]).sum(1, keepdims=True) > 0, -normals, normals)
+        shadow = 1.0 if inside else 0.45 + 0.55 * _open_sky(scene, at, facing)
+        return cls(samples, found, corners, weights, camera.light(normals) * shadow)
+
+    def painted(self, colours: NDArray[np.uint8] | None) -> Image:
+        """The picture (size, size, 3), with colours (m, 3) of the mesh's vertices or as of clay."""
+        albedo = CLAY if colours is None else (colours[self.corners] * self.weights[..., None]).sum(1) / 255
+        image = np.broadcast_to(BACKGROUND, (self.samples**2, 3)).copy()
+        image[self.found] = albedo * self.light[:, None]
+        return _averaged(image.reshape(self.samples, self.samples, 3))
+
+
+def _open_sky(scene: Triangles, at: NDArray[np.float64], facing: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) Ambient occlusion of (n, 3) places by a few short rays: holes and folds read as such. 1 where nothing is near."""
+    if not numba_works():  # numpy takes minutes for them
+        return np.ones(len(at))
     rng = np.random.default_rng(0)
-    open_sky = np.zeros(len(at))
-    count = OCCLUSION_RAYS if not inside and numba_works() else 0  # numpy takes minutes for them
-    for _ in range(count):
-        d = facing + 0.98 * _unit(rng.normal(size=at.shape))
-        start = at + 2e-3 * facing
-        open_sky += ~scene.blocked(start, _unit(d), 0.0, 0.25)
-    image[found] = shaded * (0.45 + 0.55 * open_sky / count)[:, None] if count else shaded
-    return image.reshape(pixels, pixels, 3)
+    sky, start = np.zeros(len(at)), at + 2e-3 * facing
+    for _ in range(OCCLUSION_RAYS):
+        sky += ~scene.blocked(start, _unit(facing + 0.98 * _unit(rng.normal(size=at.shape))), 0.0, 0.25)
+    return sky / OCCLUSION_RAYS
 
 
 def _pass_back_faces(scene: Triangles, rays: NDArray[np.float64], hit: Hits, most: int = 12) -> None:
@@ -221,7 +246,7 @@ def _draw_points(cloud: PointCloud, camera: Camera, pixels: int) -> Image:
     if cloud.normals is not None:
         normals = _unit(cloud.normals[keep])
         front = (normals * (camera.eye - points)).sum(1) > 0
-        points, albedo = points[front], camera.shade(normals[front], albedo[front]) + 0.1
+        points, albedo = points[front], albedo[front] * camera.light(normals[front])[:, None] + 0.1
     where, depth = camera.project(points, pixels)
     image = np.broadcast_to(BACKGROUND, (pixels, pixels, 3)).copy()
     order = np.argsort(-depth)  # far ones first: near ones are painted over them

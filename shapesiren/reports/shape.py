@@ -11,7 +11,6 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..metrics.acceptance import ITSELF, percent
 from ..metrics.definitions import rows as definitions
 from ..metrics.shape import EvaluateSettings, ShapeMetrics, surface_of, units_of
 from ..metrics.surface_distance import Surface, drawn
@@ -30,28 +29,18 @@ from ..surface.query import plane
 from ..surface.settings import MeshSettings
 from ..tasks.base import FinishedRun
 from . import maps, page, plots
+from .acceptance import ACCEPTANCE, acceptance, metrics_of
+from .portraits import Portraits
 from .render import Camera, draw
 from .tiles import tile_sections
 
 Array = NDArray[np.float64]
 SIDES = {"front": (0, 0), "right": (90, 0), "back": (180, 0), "left": (270, 0), "top": (0, 89.9), "bottom": (0, -89.9)}
+LARGER = 7 / 6  # pictures of maps than the others, in pixels
+THUMBNAIL_SIZE, FROM = 240, (30.0, 20.0)  # pixels; azimuth and elevation, degrees
 COARSE_FACES = 2_000_000  # more of a large run's mesh are not read at once
 SLICE = 160  # samples along the longer side of a slice
 AXES = "xyz"
-ACCEPTANCE = "Acceptance"  # the section that a page opens with where a tolerance was given
-FIGURES = {
-    "mean": "mean, signed",
-    "standard_deviation": "standard deviation",
-    "rms": "RMS",
-    "p50": "50 % within",
-    "p68_3": "68.3 % within",
-    "p95": "95 % within",
-    "p99": "99 % within",
-    "lowest": "lowest",
-    "highest": "highest",
-    "count": "measured at",
-    "outside": "of these beyond its edges, not counted",
-}
 
 
 def sections(run: FinishedRun) -> list[page.Section]:
@@ -75,17 +64,19 @@ def sections(run: FinishedRun) -> list[page.Section]:
     if header.crs is not None:
         notes.append(f"Coordinate system: {crs.name_of(header.crs)}.")
     cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), colours=mesh.colours, faces=mesh.faces)
-    shown = maps_of(run, mesh)
-    judged = acceptance(run, mesh, next(one for one in shown if one.name == "deviation"))
+    portraits = Portraits(cloud, vertical(run), see_inside(run))
+    shown, large = maps_of(run, mesh), round(LARGER * settings.size)
+    from_above = is_open(run) and not portraits.inside  # as terrain is read
+    judged = acceptance(run, portraits, next(one for one in shown if one.name == "deviation"), from_above, large)
     opening = [judged] if judged is not None and judged.title == ACCEPTANCE else []
     return [
         *opening,
-        page.Section("Surface", [model_view(run, mesh, shown), page.text(*notes, quiet=True)]),
+        page.Section("Surface", [model_view(run, mesh, shown, stills(portraits, shown, large)), page.text(*notes, quiet=True)]),
         *([judged] if judged is not None and not opening else []),
         *part_sections(run),
         *tile_sections(run, vertical(run)),
         page.Section("Distance", distances(run, mesh)),
-        page.Section("Six sides", [page.gallery(six_sides(cloud, vertical(run), settings.size, see_inside(run)))]),
+        page.Section("Six sides", [page.gallery(six_sides(portraits, settings.size))]),
         page.Section("Slices of the field", slices(run)),
         page.Section("Verification", [verification(run)]),
         page.Section("What the figures mean", [page.definitions((name, meaning) for name, meaning, _ in definitions())]),
@@ -130,8 +121,10 @@ def see_inside(run: FinishedRun) -> bool:
     return is_open(run) and float(((points * normals).sum(1) < 0).mean()) > 0.7
 
 
-def model_view(run: FinishedRun, mesh: TriangleMesh, shown: Sequence[maps.Map], together: str = "") -> Markup:
-    """Mesh, maps and scan to turn; on paper, pictures of them. Views with the same ``together`` turn together."""
+def model_view(
+    run: FinishedRun, mesh: TriangleMesh, shown: Sequence[maps.Map], still: Markup | None = None, together: str = ""
+) -> Markup:
+    """Mesh, maps and scan to turn; on paper, ``still`` pictures. Views with the same ``together`` turn together."""
     settings, scale = run.config.report, run.field.frame.scale
     box = run.field.frame.to_box(mesh.vertices)
     vertices, faces = decimate(box, mesh.faces, settings.faces)
@@ -156,7 +149,6 @@ def model_view(run: FinishedRun, mesh: TriangleMesh, shown: Sequence[maps.Map], 
     if CloudHeader.of(run.field.header).prior is not None:  # what was invented is seen first
         views.sort(key=lambda view: view[0] != maps.SUPPORT)
     views += [("scan", [1]), ("mesh and scan", [0, 1])]
-    still = None if together else stills(run, mesh, shown)
     return page.chart(traces, plots.scene_layout(vertical(run)), views, 420 if together else 560, together, still)
 
 
@@ -178,65 +170,10 @@ def maps_of(run: FinishedRun, mesh: TriangleMesh) -> list[maps.Map]:
     return [one if one.name == maps.SUPPORT else replace(one, title=named(one.title, units)) for one in shown]
 
 
-def stills(run: FinishedRun, mesh: TriangleMesh, shown: Sequence[maps.Map]) -> Markup:
+def stills(portraits: Portraits, shown: Sequence[maps.Map], size: int) -> Markup:
     """Pictures that stand in for the view on paper: of the mesh and of its maps, but for the unsigned distance."""
-    cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), colours=mesh.colours, faces=mesh.faces)
     wanted = [None, *(one for one in shown if one.name != "distance")]
-    up, size, inside = vertical(run), run.config.report.size, see_inside(run)
-    return page.gallery([maps.picture(cloud, one, up, size, inside=inside) for one in wanted], large=True)
-
-
-def metrics_of(run: FinishedRun) -> ShapeMetrics | None:
-    """What the evaluation found, if there was one."""
-    found = run.facts("evaluate")
-    return ShapeMetrics.of(found) if found else None
-
-
-def acceptance(run: FinishedRun, mesh: TriangleMesh, coloured: maps.Map) -> page.Section | None:
-    """The verdict, what it rests on, and the worst places, on the mesh ``coloured`` by deviation. None without an evaluation
-    that measured deviations."""
-    found = metrics_of(run)
-    if found is None or found.deviation is None:
-        return None
-    accepted, both = found.acceptance, [d for d in (found.deviation, found.reverse) if d is not None]
-    tolerance = None if accepted is None else accepted.tolerance
-    blocks = []
-    if accepted is not None and found.verdict_line is not None:
-        blocks.append(page.verdict(accepted.verdict, accepted.passed, found.verdict_line.partition(": ")[2]))
-    blocks.append(page.text(f"{found.whose} Positive where {found.deviation.positive}.", quiet=True))
-    names = ("mean", "standard_deviation", "rms", "p50", "p68_3", "p95", "p99", "lowest", "highest", "count", "outside")
-    shown = [name for name in names if name != "outside" or any(d.outside for d in both)]
-    rows = [[FIGURES[name], *(getattr(d, name) for d in both)] for name in shown]
-    if accepted is not None:
-        rows.insert(0, ["within the tolerance", *(page.Digits(percent(d.within or 0.0)) for d in both)])
-    bins = found.deviation.histogram
-    chart = plots.histogram(bins.edges.tolist(), bins.counts, named("deviation", found.length_units), "how many", tolerance)
-    blocks.append(page.beside(page.table(rows, [found.length_units or "", *(d.what for d in both)]), chart))
-    if bins.below or bins.above:
-        blocks.append(page.text(f"{bins.below:,} lie below the histogram and {bins.above:,} above it.", quiet=True))
-    places = found.deviation.places
-    if places:
-        many = "beyond it there" if tolerance is not None else "as bad by half there"
-        worst = [[i, *map(page.Digits, (*p.coordinates, f"{p.deviation:+.4g}")), p.beyond] for i, p in enumerate(places, 1)]
-        blocks.append(
-            page.table(worst, ["worst places", *(named(n, found.length_units) for n in ("x", "y", "z", "deviation")), many])
-        )
-        radius = page.show(float(np.median([p.radius for p in places])))
-        blocks.append(
-            page.text(
-                f"No two of them are nearer to each other than ten spacings, about {radius}{suffix(found.length_units)}.",
-                quiet=True,
-            )
-        )
-    cloud = PointCloud(mesh.vertices, mesh.normals.astype(np.float64), faces=mesh.faces)
-    size, inside = max(run.config.report.size, 420), see_inside(run)
-    second = maps.ABOVE_ALL if is_open(run) and not inside else maps.BEHIND  # terrain is read from above
-    pictures = [maps.picture(cloud, coloured, vertical(run), size, way, inside, places) for way in (maps.SIDE, second)]
-    blocks.append(page.gallery(pictures, large=True))
-    if (found.deviation.measured != ITSELF) != (run.reference is not None):
-        hint = "the colours are by the scan's points; `shapesiren report --reference FILE` shows them by the reference"
-        blocks.append(page.text(f"The figures are against {found.reference}; {hint}.", quiet=True))
-    return page.Section(ACCEPTANCE if accepted is not None else "Deviations", blocks)
+    return page.gallery([maps.picture(portraits, one, size) for one in wanted], large=True)
 
 
 def distances(run: FinishedRun, mesh: TriangleMesh) -> list[Markup]:
@@ -272,25 +209,19 @@ def target(run: FinishedRun) -> tuple[Surface, str]:
     return against, reference.name if reference else "the input points"
 
 
-def six_sides(cloud: PointCloud, up: str, size: int, inside: bool) -> list[Markup]:
-    turn = -90 if up == "z" else 0  # the front is where y, or z, comes towards the viewer
+def six_sides(portraits: Portraits, size: int) -> list[Markup]:
+    turn = -90 if portraits.up == "z" else 0  # the front is where y, or z, comes towards the viewer
+    colours = portraits.cloud.colours
     return [
-        page.image(jpeg(portrait(cloud, up, size, azimuth + turn, elevation, inside)), f"from the {name}", name)
+        page.image(jpeg(portraits.draw((azimuth + turn, elevation), size, colours)), f"from the {name}", name)
         for name, (azimuth, elevation) in SIDES.items()
     ]
 
 
-def portrait(cloud: PointCloud, up: str, size: int, azimuth: float = 30, elevation: float = 20, inside: bool = False) -> Array:
-    """A shaded picture (size, size, 3) of a mesh or a cloud, ray cast; it fills the frame."""
-    return draw(cloud, Camera.framing(cloud.points, azimuth, elevation, up), size, inside)
-
-
-THUMBNAIL_SIZE = 240  # pixels of a thumbnail
-
-
 def thumbnail(run: FinishedRun) -> bytes:
     """The mesh as a small JPEG."""
-    return jpeg(portrait(read_cloud(run.output), vertical(run), THUMBNAIL_SIZE, inside=see_inside(run)))
+    cloud = read_cloud(run.output)
+    return jpeg(draw(cloud, Camera.framing(cloud.points, *FROM, vertical(run)), THUMBNAIL_SIZE, see_inside(run)))
 
 
 def jpeg(picture: NDArray[Any], quality: int = 88) -> bytes:

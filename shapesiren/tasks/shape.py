@@ -311,7 +311,7 @@ class ShapeTask(Task[ShapeConfig]):
         from ..reports.shape import maps_of, mesh_of, model_view
 
         mesh = mesh_of(run)
-        return model_view(run, mesh, maps_of(run, mesh), together)
+        return model_view(run, mesh, maps_of(run, mesh), together=together)
 
     @classmethod
     def report_sections(cls, run: FinishedRun) -> list[Section]:

@@ -89,6 +89,9 @@ def test_a_report_in_a_browser(trefoil_report, chromium, width):
         tab.mouse.move(box["x"] + box["width"] / 2 + 80, box["y"] + box["height"] / 2, steps=4)
         tab.mouse.up()
         until(tab, lambda: pixels(view), lambda p: np.abs(p - heat).mean() > 1)  # it turned
+        bars = [bar for bar in tab.locator("svg.bar").all() if bar.is_visible()]
+        assert bars
+        assert all(np.ptp(pixels(bar), axis=2).max() > 100 for bar in bars)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,12 @@ from shapesiren.pointcloud.synthetic.shapes import SHAPES
 from shapesiren.stages.store import Run
 from shapesiren.surface.io import error_bars_of, read_mesh
 
-FEW = {"local": {"units": 128, "far_units": 128}, "mesh": {"resolution": 96}, "evaluate": {"samples": 20_000}}
+FEW = {
+    "local": {"units": 128, "far_units": 128},
+    "mesh": {"resolution": 96},
+    "evaluate": {"samples": 20_000},
+    "report": {"size": 96},
+}
 FEW_ARGS = ["--set", "local.units=128", "--set", "local.far_units=128"]
 
 

@@ -147,7 +147,9 @@ def test_strict_fails_after_writing(tmp_path, quick_run, here):
 def test_a_pipe_from_file_to_report(tmp_path, rng, here):
     points, normals = capsule(100, 0.5, 16_000, rng)
     np.save(tmp_path / "pipe.npy", np.concatenate([points, normals], 1))
-    (tmp_path / "p.toml").write_text('preset = "fast"\n[mesh]\nresolution = 320\n[evaluate]\nsamples = 5000\n')
+    (tmp_path / "p.toml").write_text(
+        'preset = "fast"\n[mesh]\nresolution = 320\n[evaluate]\nsamples = 5000\n[report]\nsize = 96\n'
+    )
     done = here("run", "p.toml", "pipe.npy", "--strict", cwd=tmp_path)
     assert done.returncode == 1
     assert "too thin for the grid" in done.stderr

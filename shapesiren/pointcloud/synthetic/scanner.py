@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,8 @@ def load_surface(name: str) -> PointCloud:
     InputError : neither a file nor a shape is called so, or the file holds no faces
     """
     if name in SHAPES:
-        vertices, faces = tessellate(SHAPES[name])
-        return PointCloud(vertices, faces=faces)
+        vertices, faces = _shape(name)
+        return PointCloud(vertices.copy(), faces=faces.copy())
     path = Path(name)
     if not path.suffix and not path.exists():
         raise InputError("no such file or shape", where=name, hint=f"shapes: {', '.join(SHAPES)}")
@@ -59,6 +60,12 @@ def load_surface(name: str) -> PointCloud:
     if cloud.faces is None:
         raise InputError("there are no faces in it: the scanner needs a mesh", where=name)
     return cloud
+
+
+@cache
+def _shape(name: str) -> tuple[Array, NDArray[np.int64]]:
+    """Those of an analytic shape, kept: a collection is of few shapes scanned often."""
+    return tessellate(SHAPES[name])
 
 
 def scan(name: str, scanner: Scanner) -> PointCloud:

@@ -10,9 +10,14 @@ To add a shape, write such a function and enter it in `SHAPES`: the commands kno
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ...runtime.kdtree import KDTree
 
 Array = NDArray[np.float64]
 Distance = Callable[[Array], Array]
@@ -67,10 +72,25 @@ TREFOIL_TUBE = 0.13  # radius
 
 def trefoil_curve(t: Array) -> Array:
     """The trefoil knot's centre line at parameters t in [0, 2 pi): (n,) -> (n, 3)."""
-    x = np.sin(t) + 2 * np.sin(2 * t)
-    y = np.cos(t) - 2 * np.cos(2 * t)
-    z = -np.sin(3 * t)
-    return np.stack([x, y, z], -1) * 0.27
+    return trefoil_jet(t)[0]
+
+
+def trefoil_jet(t: Array) -> tuple[Array, Array, Array]:
+    """Place on the centre line, and its first and second derivative by the parameter; each (n, 3)."""
+    (s1, s2, s3), (c1, c2, c3) = (wave(np.outer((1, 2, 3), t)) for wave in (np.sin, np.cos))
+    place = s1 + 2 * s2, c1 - 2 * c2, -s3
+    first = c1 + 4 * c2, 4 * s2 - s1, -3 * c3
+    second = -s1 - 8 * s2, 8 * c2 - c1, 9 * s3
+    return tuple(np.stack(v, -1) * 0.27 for v in (place, first, second))  # type: ignore[return-value]
+
+
+@cache
+def _trefoil_table() -> tuple[Array, KDTree]:
+    """Parameters of a fine polyline, and a tree of its places."""
+    from ...runtime.kdtree import KDTree
+
+    table = np.linspace(0, 2 * np.pi, 4096, endpoint=False)
+    return table, KDTree(trefoil_curve(table))
 
 
 def trefoil(p: Array) -> Array:
@@ -79,16 +99,12 @@ def trefoil(p: Array) -> Array:
     Exact to rounding: the nearest curve point is found on a fine polyline and polished by Newton's method;
     the tube is thinner than the curve's reach, so no other formula is needed inside.
     """
-    from ...runtime.kdtree import KDTree
-
-    table = np.linspace(0, 2 * np.pi, 4096, endpoint=False)
-    t = table[KDTree(trefoil_curve(table)).query(p)[1]]
-    h = 1e-4
-    for _ in range(4):
-        c, ahead, behind = trefoil_curve(t), trefoil_curve(t + h), trefoil_curve(t - h)
-        d1, d2 = (ahead - behind) / (2 * h), (ahead - 2 * c + behind) / h**2
-        slope = ((c - p) * d1).sum(1)
-        curvature = (d1 * d1).sum(1) + ((c - p) * d2).sum(1)
+    table, tree = _trefoil_table()
+    t = table[tree.query(p)[1]]
+    for _ in range(3):
+        place, first, second = trefoil_jet(t)
+        slope = ((place - p) * first).sum(1)
+        curvature = (first * first).sum(1) + ((place - p) * second).sum(1)
         t = t - np.clip(slope / np.maximum(curvature, 1e-3), -2e-3, 2e-3)
     return np.linalg.norm(p - trefoil_curve(t), axis=1) - TREFOIL_TUBE
 
