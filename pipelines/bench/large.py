@@ -99,11 +99,11 @@ def error_of(mesh: Path | tuple[Array, NDArray[np.int64]]) -> dict[str, float]:
     return {"mean": float(d.mean()), "p99": float(np.quantile(d, 0.99)), "max": float(d.max())}
 
 
-def ours(laz: Path, run: Path, more: list[str]) -> dict[str, Any]:
+def ours(laz: Path, run: Path, more: list[str], workers: int) -> dict[str, Any]:
     shutil.rmtree(run, ignore_errors=True)
-    program = [sys.executable, "-m", "shapesiren"]
-    fit = measured([*program, "fit", str(laz), "--large", "true", "--preset", "fast", "--out", str(run), *more])
-    mesh = measured([*program, "mesh", str(run)])
+    program, by = [sys.executable, "-m", "shapesiren"], ["--workers", str(workers)]
+    fit = measured([*program, "fit", str(laz), "--large", "true", "--preset", "fast", "--out", str(run), *by, *more])
+    mesh = measured([*program, "mesh", str(run), *by])
     facts = json.loads((run / "run.json").read_text())["stages"]
     checked = facts["mesh"]["facts"]["verification"]
     return {
@@ -179,6 +179,7 @@ def main() -> None:
     parse.add_argument("--points", nargs="+", type=float, default=[1e6])
     parse.add_argument("--poisson", action="store_true")
     parse.add_argument("--depth", type=int, help="of PoissonRecon's octree; by the number of points if not given")
+    parse.add_argument("--workers", type=int, default=1, help="processes that solve tiles")
     parse.add_argument("--kills", type=int, default=0)
     parse.add_argument("--out", type=Path, default=Path("runs/large"))
     parse.add_argument("--fit", nargs="*", default=[], help="settings of the fit: local.units=192")
@@ -189,7 +190,7 @@ def main() -> None:
         laz = args.out / f"{count}.laz"
         if not laz.exists():
             write_laz(laz, count)
-        print(json.dumps({"ours": count, **ours(laz, args.out / f"run-{count}", more)}), flush=True)
+        print(json.dumps({"ours": count, **ours(laz, args.out / f"run-{count}", more, args.workers)}), flush=True)
         if args.poisson:
             depth = args.depth or round(np.log2(count) / 2)
             print(json.dumps({"poisson": count, **poisson(count, depth, args.out)}), flush=True)

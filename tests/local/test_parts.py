@@ -146,6 +146,15 @@ def test_the_winding_number_is_one_inside_and_none_outside(ball):
     assert np.abs(found[r > 0.7]).max() < 0.1
 
 
+def test_the_winding_number_is_the_same_where_nothing_is_compiled(ball, monkeypatch):
+    winding, x = WindingNumber(KDTree(ball[0]), ball[1]), np.random.default_rng(3).uniform(-1, 1, (500, 3))
+    compiled = winding(x)
+    monkeypatch.setattr("shapesiren.pointcloud.winding_number.numba_works", lambda: False)
+    np.testing.assert_allclose(winding(x), compiled, atol=1e-9)
+    few = WindingNumber(KDTree(ball[0][:3]), ball[1][:3])  # fewer points than a leaf has
+    assert np.isfinite(few(x)).all()
+
+
 def test_clusters_far_away_count_as_their_points_do(ball):
     winding = WindingNumber(KDTree(ball[0]), ball[1])
     x = np.random.default_rng(2).uniform(-1, 1, (50, 3))
