@@ -11,8 +11,8 @@ tuned: the setting of least error counts, with the time of that one alone. See `
 for --srb and --dsr.
 
 Results go to a JSON file after each cell. The same command, without --again, goes on where it was stopped; a file of another
-version of the code, or of another machine, is not continued (--again begins anew). `shapes.py`, `damage.py` and `scans.py`
-measure more of ours, in one process.
+version of the code, or of another machine, is not continued: --again begins anew; ``--renew shapesiren`` measures ours alone
+again. `shapes.py`, `damage.py` and `scans.py` measure more of ours, in one process.
 """
 
 from __future__ import annotations
@@ -90,6 +90,11 @@ def arguments() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, default=Path("results.json"), help="where the figures go (default: ./results.json)")
     made.add_argument("--page", type=Path, help="write the tables here too, as Markdown")
     made.add_argument("--again", action="store_true", help="begin anew although the file is there")
+    made.add_argument(
+        "--renew",
+        metavar="NAME",
+        help="measure tools so called again on this version of the code, which the others do not change with",
+    )
     made.add_argument("--write-pages", action="store_true", help="only put the results into README.md and docs/benchmarks.md")
     return made
 
@@ -144,15 +149,25 @@ def begin(args: argparse.Namespace) -> dict[str, Any]:
     }
     if args.out.is_file() and not args.again:
         stored: dict[str, Any] = json.loads(args.out.read_text())
-        other = next((key for key in ("format", "commit", "machine", "points") if stored.get(key) != about[key]), None)
+        kept = [row for row in stored["rows"] if args.renew and args.renew not in row["tool"]]
+        same = ("format", "machine", "points") if args.renew else ("format", "commit", "machine", "points")
+        other = next((key for key in same if stored.get(key) != about[key]), None)
         if other:
             raise ToolError(
                 f"{args.out}: results of another {other} ({stored.get(other)}, now {about[other]}) are not continued; "
                 "--again begins anew, --out names another file"
             )
+        if args.renew:
+            of = {row["tool"] for row in kept}
+            note = f"Of version {stored['commit']}, {stored['date']}, are the rows of {', '.join(sorted(of))}."
+            return stored | about | {"date": today(), "rows": kept, "notes": [*stored["notes"], *([note] if of else [])]}
         return stored
     command = "python pipelines/bench/all.py" + (" --whole" if args.whole else " --quick" if args.quick else "")
-    return about | {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "command": command, "rows": []}
+    return about | {"date": today(), "command": command, "rows": []}
+
+
+def today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def commit() -> str:

@@ -135,6 +135,20 @@ def test_results_of_another_version_are_not_continued(run, hull, tmp_path):
     assert json.loads((tmp_path / "results.json").read_text())["rows"] == []
 
 
+def test_rows_of_one_tool_are_measured_again_and_the_rest_says_of_what_version_it_is(run, hull, tmp_path):
+    out = tmp_path / "results.json"
+    assert run(*TINY, "--tool", hull, "--name", "hull", "--tool", hull, "--name", "other")[0] == 0
+    before = json.loads(out.read_text())
+    for row in before["rows"]:
+        row["error"] = 77.0
+    out.write_text(json.dumps(before | {"commit": "older", "date": "2020-01-01"}))
+    assert run(*TINY, "--tool", hull, "--name", "hull", "--tool", hull, "--name", "other", "--renew", "hull")[0] == 0
+    after = json.loads(out.read_text())
+    assert after["commit"] == before["commit"]
+    assert {row["tool"]: row["error"] == 77.0 for row in after["rows"]} == {"other": True, "hull": False}
+    assert after["notes"] == ["Of version older, 2020-01-01, are the rows of other."]
+
+
 def test_a_tool_that_hangs_is_stopped_with_what_it_started(bench, tmp_path):
     tools = bench("tools")
     script = tmp_path / "hang.sh"
