@@ -56,7 +56,8 @@ class Plan:
         path = run / FOLDER / PLAN
         try:
             tree = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**tree, "local": LocalSettings.model_validate(tree["local"])})
+            local = {"noisy_units": tree["local"]["units"], **tree["local"]}  # plans without it had as many everywhere
+            return cls(**{**tree, "local": LocalSettings.model_validate(local)})
         except (OSError, ValueError, KeyError, TypeError) as e:
             raise InputError(
                 f"the plan of its tiles is missing or damaged ({e})", where=path, hint="fit it again with --force"

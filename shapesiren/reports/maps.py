@@ -49,15 +49,11 @@ class Map:
     def colours(self) -> NDArray[np.uint8]:
         """(n, 3) of the vertices."""
         at = np.clip((self.values - self.low) / max(self.high - self.low, 1e-30), 0, 1)
-        places, table = [place for place, _ in self.stops], np.array([_rgb(colour) for _, colour in self.stops])
+        places, table = [place for place, _ in self.stops], np.array([page.rgb(colour) for _, colour in self.stops])
         rgb = np.stack([np.interp(at, places, table[:, k]) for k in range(3)], 1)
         if self.known is not None:
-            rgb[~self.known] = _rgb(GREY)
+            rgb[~self.known] = page.rgb(GREY)
         return np.asarray(np.round(rgb), np.uint8)
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def sequential(name: str, title: str, values: Array, note: str = "") -> Map:
@@ -155,7 +151,8 @@ def _number(image: Any, portraits: Portraits, direction: tuple[float, float], si
     if not places:
         return
     at = np.array([place.position for place in places])
-    camera, hidden = portraits.camera(direction), portraits.hidden(at, direction) & (not portraits.inside)
+    camera = portraits.camera(direction)
+    hidden = portraits.hidden(at, camera) & (not portraits.inside)
     where, _ = camera.project(camera.normalised(at), size)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(size=13)
     for i, (row, column) in reversed(list(enumerate(where.tolist()))):

@@ -161,11 +161,16 @@ def colour_bar(stops: Sequence[tuple[float, str]], low: float, high: float, titl
     ).format(title, strip, words, title)
 
 
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Of "#rrggbb"."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
 def _pieces(stops: Sequence[tuple[float, str]]) -> Iterator[tuple[float, float, str]]:
     """A colour bar cut so finely that no step is seen: begin and end of each piece, and its colour."""
     for (p, first), (q, last) in pairwise(stops):
         ends = np.linspace(p, q, 1 + math.ceil(60 * (q - p)))
-        one, other = (np.array([int(c[k : k + 2], 16) for k in (1, 3, 5)]) for c in (first, last))
+        one, other = np.array(rgb(first)), np.array(rgb(last))
         for begin, end in pairwise(ends.tolist()):
             share = ((begin + end) / 2 - p) / (q - p)
             yield begin, end, "#{:02x}{:02x}{:02x}".format(*np.round(one + share * (other - one)).astype(int).tolist())

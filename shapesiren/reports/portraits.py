@@ -35,9 +35,8 @@ class Portraits:
             self._seen[key] = Sight.of(self.cloud, self._scene, self.camera(direction), size, self.inside)
         return self._seen[key].painted(colours)
 
-    def hidden(self, positions: NDArray[np.float64], direction: tuple[float, float]) -> NDArray[np.bool_]:
+    def hidden(self, positions: NDArray[np.float64], camera: Camera) -> NDArray[np.bool_]:
         """(k,) whether places (k, 3) on the mesh are behind other parts of it."""
-        camera = self.camera(direction)
         at = camera.normalised(positions)
         towards = camera.eye - at
         towards /= np.linalg.norm(towards, axis=1, keepdims=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -29,7 +30,8 @@ from shapesiren.large.pyramid import Node
 from shapesiren.large.settings import Plan
 from shapesiren.large.shard import Shard, told_of
 from shapesiren.large.tile_mesh import TileMesh
-from shapesiren.large.tiles import FILES, Tile, Tiles, name_of, tile_of
+from shapesiren.large.tiles import FILES, FOLDER, Tile, Tiles, name_of, tile_of
+from shapesiren.local.settings import LocalSettings
 from shapesiren.local.solve import Stopped
 from shapesiren.metrics.shape import EvaluateSettings
 from shapesiren.nets.cpu import engine
@@ -481,3 +483,12 @@ def test_vertices_where_parts_touch_are_counted_in_tiles_that_have_neighbours() 
     assert facts(border)["misoriented_edges"] == 0
     assert facts(border, turned)["misoriented_edges"] == 2
     assert facts(np.isin(np.arange(13), (0, 1)), turned)["misoriented_edges"] == 1  # the other is at the side: counted there
+
+
+def test_a_plan_without_a_number_for_noisy_cells_has_as_many_sines_everywhere(tmp_path):
+    (tmp_path / FOLDER).mkdir()
+    plan = Plan(LocalSettings(units=384), 0, 1.0, 2.0, True, True, 0.0, None, True, False, 4, "key")
+    tree = plan.tree()
+    del tree["local"]["noisy_units"]
+    (tmp_path / FOLDER / "plan.json").write_text(json.dumps(tree))
+    assert Plan.open(tmp_path).prior.units == 384
